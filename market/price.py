@@ -1,0 +1,49 @@
+"""Prices and money as integers in 1/10000 of the currency ("ticks"): they compress well and sum exactly.
+
+2**53 ticks are 900 billion dollars, so a heavy day of one symbol still sums exactly in a double.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Decimal
+
+#: Ticks in one unit of the currency.
+SCALE = 10_000
+
+#: The notional of a bar whose source has no VWAP. So large and negative that it outweighs any sum it enters:
+#: a candle whose notional is below zero has no VWAP (``vw`` null). A missing sample would give a wrong one instead.
+NO_NOTIONAL = -(10**18)
+
+_ONE = Decimal(1)
+
+
+def ticks(price: float) -> int:
+    """`price` in ticks, rounded half to even on its decimal digits: ``ticks(189.4321) == 1894321``."""
+    scaled = price * SCALE
+    whole = round(scaled)
+    # The product of two doubles may miss an exact half by a hair: only then are the decimal digits looked at.
+    if 0.499999 < abs(scaled - whole) < 0.500001:
+        return int((Decimal(repr(price)) * SCALE).quantize(_ONE, ROUND_HALF_EVEN))
+    return whole
+
+
+def notional(price: float, size: float) -> int:
+    """``price x size`` in ticks, rounded half to even on the decimal digits."""
+    scaled = price * size * SCALE
+    whole = round(scaled)
+    if 0.499999 < abs(scaled - whole) < 0.500001:
+        exact = Decimal(repr(price)) * Decimal(repr(size)) * SCALE
+        return int(exact.quantize(_ONE, ROUND_HALF_EVEN))
+    return whole
+
+
+def real(amount: int | float) -> float:
+    """Ticks as a real number: ``real(1894321) == 189.4321``."""
+    return amount / SCALE
+
+
+def vwap(notional_ticks: float | None, volume: float | None) -> float | None:
+    """Volume-weighted average price ``notional / volume``; None without volume or where a part had no notional."""
+    if not volume or notional_ticks is None or notional_ticks < 0:
+        return None
+    return round(notional_ticks / volume / SCALE, 6)

@@ -1,0 +1,1 @@
+"""The front door: command line, one-box supervisor, settings, doctor."""

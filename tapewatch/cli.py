@@ -1,0 +1,72 @@
+"""The command line: finds the command's module, reads the settings, turns errors into one clear line."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tapewatch.settings import BadSettings, load
+
+#: Exit codes: bad input or settings; and "trying again will not help" (systemd does not restart it).
+EX_USAGE = 2
+EX_CONFIG = 78
+
+#: Command -> its module in tapewatch.commands, imported only when it is asked for.
+COMMANDS: dict[str, str] = {
+    "run": "run",
+    "redis": "redis",
+    "ingest": "ingest",
+    "bridge": "bridge",
+    "simulate": "simulate",
+    "replay": "replay",
+    "functions": "functions",
+    "schema": "schema",
+    "grafana": "grafana",
+    "doctor": "doctor",
+    "config": "config",
+}
+
+
+class CannotGoOn(Exception):
+    """Trying again will not help (a refused key, no server for this machine): one line, exit code 78."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    name = next((w for w in words if not w.startswith("-")), None)
+    parser = _parser(name)
+    args = parser.parse_args(words)
+    try:
+        settings = load(args.config, os.environ)
+        return int(args.command(args, settings))
+    except BadSettings as error:
+        print(f"tapewatch: {error}", file=sys.stderr)
+        return EX_CONFIG
+    except CannotGoOn as error:
+        print(f"tapewatch: {error}", file=sys.stderr)
+        return EX_CONFIG
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser(wanted: str | None) -> argparse.ArgumentParser:
+    """The parser; only the wanted command's module is imported, so that none pays for another's imports."""
+    parser = argparse.ArgumentParser(
+        prog="tapewatch",
+        description="Watches the whole US stock tape on one small box. Start with `tapewatch run`.",
+        epilog="Settings: tapewatch.toml or TAPEWATCH_<NAME> variables; `tapewatch config` lists them.",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: tapewatch.toml if it is there)")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    names = [wanted] if wanted in COMMANDS else list(COMMANDS)
+    for name in names:
+        module = importlib.import_module(f"tapewatch.commands.{COMMANDS[name]}")
+        sub = commands.add_parser(name, help=module.HELP, description=module.HELP)
+        module.add_arguments(sub)
+        sub.set_defaults(command=module.run)
+    return parser

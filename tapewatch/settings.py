@@ -1,0 +1,178 @@
+"""Settings: `tapewatch.toml` (or --config), each overridable by an environment variable TAPEWATCH_<NAME>.
+
+Unknown names stop the start. Secrets never appear in a repr.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from redis_functions import embedded
+from redis_functions.connection import check_url
+from redis_functions.schema import DAY_MS, Schema
+
+PREFIX = "TAPEWATCH_"
+#: The vendor's real-time stock feed and REST base; Massive is the vendor formerly named Polygon.io.
+LIVE_FEED = "wss://socket.massive.com/stocks"
+LIVE_REST = "https://api.massive.com"
+KEY_VARIABLES = ("MASSIVE_API_KEY", "POLYGON_API_KEY")
+
+HOUR_MS = 3_600_000
+_RETENTION_DEFAULT = {"1s": 2 * HOUR_MS, "1m": 7 * DAY_MS, "5m": 30 * DAY_MS, "1h": 365 * DAY_MS}
+_RETENTION_SMALL = {"1s": 2 * HOUR_MS, "1m": DAY_MS, "5m": 2 * DAY_MS, "1h": 10 * DAY_MS}
+
+
+class BadSettings(ValueError):
+    """The settings cannot be used; the text is one clear line."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Every setting with its default; `tapewatch config` prints them. Times in seconds unless the name says ms."""
+
+    redis_url: str = ""  # empty: the embedded server's socket in the data folder
+    feed_url: str = ""  # empty: the vendor's with a key, else the simulator
+    rest_url: str = ""  # the vendor's REST base
+    rest_per_second: float = 50.0
+    subscribe: str = "A.*"
+    feed_name: str = "stocks"
+    data_dir: str = "data"
+    profile: Literal["default", "small"] = "default"
+    bridge_host: str = "127.0.0.1"
+    bridge_port: int = 8080
+    bridge_url: str = ""  # where Grafana reaches the bridge
+    bridge_threads: int = 8
+    push_port: int = 8081
+    token: str = ""
+    cors_origins: str = ""  # comma list of origins; empty: the Grafana of this box
+    grafana_url: str = "http://127.0.0.1:3000"
+    grafana_token: str = ""
+    rules: str = "alerts.toml"
+    api_key: str = ""  # or MASSIVE_API_KEY / POLYGON_API_KEY
+
+    velocity_window_s: int = 5
+    velocity_threshold: float = 0.5  # percent
+    velocity_cooldown_s: int = 300
+    velocity_base: Literal["previous_close", "window_start"] = "previous_close"
+    velocity_max_age_s: int = 30
+
+    labels: bool | None = None  # None: on, but off in the small profile
+    retention_1s: int = 0  # seconds; 0: the profile's
+    retention_1m: int = 0
+    retention_5m: int = 0
+    retention_1h: int = 0
+    chunk_1s: int = 256
+    chunk_rolled: int = 128
+    redis_maxmemory_mb: int = 0  # of the embedded server; 0: the profile's
+
+    flush_ms: int = 20
+    buffer_mb: int = 64  # between reading the socket and working
+    stall_after_s: float = 30.0
+
+    sim_symbols: int = 100
+    sim_rate: float = 40.0
+    sim_seed: int = 1
+
+    log_format: Literal["human", "json"] = "human"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    def __repr__(self) -> str:
+        shown = {f: getattr(self, f) for f in self.__struct_fields__}
+        for secret in ("token", "api_key", "grafana_token"):
+            shown[secret] = "***" if shown[secret] else ""
+        shown["redis_url"] = "***" if "@" in self.redis_url else self.redis_url
+        return f"Settings({shown})"
+
+    @property
+    def schema(self) -> Schema:
+        """The store's layout that these settings ask for."""
+        retention = dict(_RETENTION_SMALL if self.profile == "small" else _RETENTION_DEFAULT)
+        for name in retention:
+            retention[name] = getattr(self, f"retention_{name}") * 1000 or retention[name]
+        labels = self.profile != "small" if self.labels is None else self.labels
+        return Schema(retention, self.chunk_1s, self.chunk_rolled, labels)
+
+    @property
+    def data_path(self) -> Path:
+        return Path(self.data_dir).expanduser()
+
+    @property
+    def store_url(self) -> str:
+        """The Redis to use: the given URL, else the embedded server's socket."""
+        return self.redis_url or embedded.url(self.data_path)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether `run` brings its own market: no key and no feed was given."""
+        return not self.api_key and not self.feed_url
+
+
+def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Reads the file (`tapewatch.toml` if it is there, when `config` is None), then the environment over it.
+
+    Raises BadSettings with one line that names the file or variable.
+    """
+    values = _from_file(config)
+    for variable, text in environ.items():
+        if variable.startswith(PREFIX):
+            name = variable[len(PREFIX) :].lower()
+            if name not in Settings.__struct_fields__:
+                raise BadSettings(f"{variable} is not a setting: `tapewatch config` lists them")
+            values[name] = _convert(name, text, variable)
+    for variable in KEY_VARIABLES:
+        if environ.get(variable) and not values.get("api_key"):
+            values["api_key"] = environ[variable]
+    try:
+        settings = msgspec.convert(values, Settings)
+        if settings.redis_url:
+            check_url(settings.redis_url)
+    except ValueError as error:
+        raise BadSettings(f"settings: {error}") from None
+    _check(settings)
+    return settings
+
+
+def _from_file(config: Path | None) -> dict[str, Any]:
+    path = config or Path("tapewatch.toml")
+    if config is None and not path.exists():
+        return {}
+    try:
+        values = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadSettings(f"{path}: {error}") from None
+    for name in values:
+        if name not in Settings.__struct_fields__:
+            raise BadSettings(f"{path}: {name} is not a setting: `tapewatch config` lists them")
+    return values
+
+
+def _convert(name: str, text: str, variable: str) -> Any:
+    kind = next(f.type for f in msgspec.structs.fields(Settings) if f.name == name)
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError:
+        shown = "" if name in ("token", "api_key", "grafana_token") else f" {text[:40]!r}"
+        raise BadSettings(f"{variable}:{shown} is not a valid value") from None
+
+
+def _check(settings: Settings) -> None:
+    limits: dict[str, tuple[float, float]] = {
+        "bridge_port": (1, 65535), "push_port": (1, 65535), "rest_per_second": (0.001, 1000),
+        "bridge_threads": (1, 64), "velocity_window_s": (1, 60), "velocity_threshold": (0.001, 1000),
+        "velocity_cooldown_s": (0, 86_400), "velocity_max_age_s": (0, 3600), "flush_ms": (1, 1000),
+        "buffer_mb": (1, 4096), "stall_after_s": (1, 3600), "chunk_1s": (48, 1 << 20), "chunk_rolled": (48, 1 << 20),
+        "sim_symbols": (1, 20_000), "sim_rate": (0.1, 100_000),
+    }  # fmt: skip
+    for name, (low, high) in limits.items():
+        if not low <= getattr(settings, name) <= high:
+            raise BadSettings(f"{PREFIX}{name.upper()} must lie between {low:g} and {high:g}")
+    if settings.chunk_1s % 8 or settings.chunk_rolled % 8:
+        raise BadSettings("chunk sizes must be multiples of 8 bytes")
+    if settings.schema.lateness_ms < HOUR_MS / 4:
+        raise BadSettings("TAPEWATCH_RETENTION_1S must be at least 4500 (an hour, the largest bucket, and 15 minutes)")
+    if not settings.token and settings.bridge_host not in ("127.0.0.1", "::1", "localhost"):
+        raise BadSettings(f"refusing to listen on {settings.bridge_host} without TAPEWATCH_TOKEN: set a token or stay on loopback")
