@@ -1,0 +1,37 @@
+"""systemd's readiness and watchdog protocol (sd_notify(3)): datagrams to NOTIFY_SOCKET, nothing without it.
+
+Written here because a project folder called `systemd` hides any package of that name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+
+
+def notify(state: str) -> bool:
+    """Sends e.g. ``READY=1``, ``WATCHDOG=1``, ``STATUS=connected`` or several, one a line; whether it was sent.
+
+    A lost notification never stops a process: systemd's own timeout tells then.
+    """
+    path = os.environ.get("NOTIFY_SOCKET", "")
+    if not path.startswith(("/", "@")):
+        return False
+    # "@" stands for the zero byte that begins the name of an abstract socket.
+    address = "\0" + path[1:] if path.startswith("@") else path
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        sock.setblocking(False)
+        sock.sendto(state.encode(), address)
+        return True
+    return False
+
+
+def watchdog_interval() -> float | None:
+    """Seconds between two ``WATCHDOG=1``: half of what systemd allows; None when no watchdog waits for this process."""
+    try:
+        micros = int(os.environ.get("WATCHDOG_USEC", ""))
+        pid = int(os.environ.get("WATCHDOG_PID") or os.getpid())
+    except ValueError:
+        return None
+    return micros / 2e6 if micros > 0 and pid == os.getpid() else None

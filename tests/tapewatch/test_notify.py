@@ -1,0 +1,55 @@
+"""Notifications as systemd would receive them, on real sockets."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from tapewatch.notify import notify, watchdog_interval
+
+
+def test_without_systemd_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    assert notify("READY=1") is False
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_the_message_arrives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, abstract: bool) -> None:
+    name = f"@tapewatch-test-{os.getpid()}" if abstract else str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind("\0" + name[1:] if abstract else name)
+        systemd.settimeout(5)
+        monkeypatch.setenv("NOTIFY_SOCKET", name)
+        assert notify("READY=1\nSTATUS=connected") is True
+        assert systemd.recv(100) == b"READY=1\nSTATUS=connected"
+
+
+@pytest.mark.parametrize("path", ["/nowhere/notify", "relative", ""])
+def test_a_socket_that_is_not_there_is_no_error(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", path)
+    assert notify("WATCHDOG=1") is False
+
+
+@pytest.mark.parametrize(
+    ("usec", "pid", "expected"),
+    [
+        ("30000000", None, 15.0),
+        ("30000000", "self", 15.0),
+        ("30000000", "1", None),
+        ("0", None, None),
+        ("soon", None, None),
+        (None, None, None),
+    ],
+)
+def test_watchdog_interval(
+    monkeypatch: pytest.MonkeyPatch, usec: str | None, pid: str | None, expected: float | None
+) -> None:
+    for name, value in (("WATCHDOG_USEC", usec), ("WATCHDOG_PID", str(os.getpid()) if pid == "self" else pid)):
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    assert watchdog_interval() == expected
