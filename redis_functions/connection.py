@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
+from redis.backoff import NoBackoff
 from redis.connection import parse_url
+from redis.retry import Retry
 
 #: Pinned: the shapes of replies (TS.INFO, TS.RANGE) differ between protocols.
 PROTOCOL = 2
@@ -28,6 +30,14 @@ def connect(url: str, *, timeout: float = 5.0) -> Redis:
     """A client that answers bytes; `timeout` in seconds, for connecting and for each command."""
     check_url(url)
     return Redis.from_url(url, protocol=PROTOCOL, socket_timeout=timeout, socket_connect_timeout=timeout)
+
+
+def connect_reader(url: str, *, timeout: float = 5.0) -> Redis:
+    """A client for many reads of series: RESP3 brings samples as doubles, and a lost server is told after one more try."""
+    check_url(url)
+    return Redis.from_url(
+        url, protocol=3, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 1)
+    )
 
 
 def connect_async(url: str, *, timeout: float = 5.0) -> AsyncRedis:

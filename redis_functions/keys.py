@@ -10,10 +10,13 @@
 | alert:{SYM} | time series | whoever raised the alert | charts |
 | gaps:{feed} | stream | ingest | bridge |
 | ts:stats:<name> | time series | ingest | bridge |
+| previous_close:{DAY} | hash, symbol to decimal text | ingest | bridge |
 | metrics:{process} | string, expires | each process | bridge (/metrics) |
 """
 
 from __future__ import annotations
+
+from datetime import date
 
 #: Fields of a bar in the store, in the order of Bar's o h l c v n, each with its aggregator in the rules.
 FIELDS: dict[str, str] = {
@@ -58,6 +61,11 @@ def gaps(feed: str) -> str:
 
 def stat(name: str) -> str:
     return f"ts:stats:{name}"
+
+
+def previous_close(day: date) -> str:
+    """``previous_close:{2025-10-10}``: the closes before that New York day which the velocity detector divides by."""
+    return f"previous_close:{{{day.isoformat()}}}"
 
 
 def metrics(process: str) -> str:

@@ -1,0 +1,81 @@
+"""Every refusal is ``{"error": {"code", "message"}}`` with the right status."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from flask import Flask, Response
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from werkzeug.exceptions import HTTPException
+
+log = logging.getLogger("tapewatch.bridge")
+
+
+class Refusal(Exception):
+    """The request is refused with `status`; `code` is for programs, the message for people."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
+
+
+def bad_request(message: str, code: str = "bad_request") -> Refusal:
+    return Refusal(400, code, message)
+
+
+def error_body(code: str, message: str) -> bytes:
+    return orjson.dumps({"error": {"code": code, "message": message}})
+
+
+def error_reply(status: int, code: str, message: str) -> Response:
+    return Response(error_body(code, message), status, mimetype="application/json")
+
+
+def register(app: Flask) -> None:
+    """Turns whatever a request raises into an error object; the unforeseen is logged and told without a trace."""
+    app.register_error_handler(Refusal, lambda e: error_reply(e.status, e.code, str(e)))
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(RedisError, _store)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    reply = error_reply(status, _code(status), error.description or _phrase(status))
+    for name, value in error.get_headers():
+        if name.lower() in ("allow", "retry-after", "location"):
+            reply.headers[name] = value
+    return reply
+
+
+def _store(error: RedisError) -> Response:
+    if isinstance(error, RedisConnectionError | RedisTimeoutError):
+        log.warning("Redis does not answer: %s", error)
+        reply = error_reply(503, "store_unavailable", "the store (Redis) does not answer; try again in a moment")
+        reply.headers["Retry-After"] = "1"
+        return reply
+    log.error("Redis refused a command: %s", error)
+    return error_reply(503, "store_refused", "the store (Redis) refused a command: `tapewatch doctor` says why")
+
+
+def _unforeseen(error: Exception) -> Any:
+    log.error("a request failed", exc_info=error)
+    return error_reply(500, "internal", "an error on our side; it has been logged")
+
+
+def _code(status: int) -> str:
+    return {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(status) or (
+        _phrase(status).lower().replace(" ", "_").replace("-", "_")
+    )
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "error"

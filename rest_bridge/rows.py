@@ -1,0 +1,71 @@
+"""Columns of the store as rows of JSON: real prices, null where unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+
+from market.price import SCALE
+from redis_functions.candles import CLOSE, HIGH, LOW, NOTIONAL, OPEN, VOLUME, Candles
+from redis_functions.ranges import Values
+
+Row = dict[str, Any]
+
+
+def candle_rows(candles: Candles, extra: Mapping[str, Sequence[Any]] | None = None) -> list[Row]:
+    """``{"t","o","h","l","c","v","vw"}`` a candle, and the columns of `extra`."""
+    if not len(candles):
+        return []
+    prices = (candles.fields[OPEN : CLOSE + 1] / SCALE).tolist()
+    volume = np.nan_to_num(candles.fields[VOLUME])
+    columns = (
+        candles.t.tolist(),
+        prices[OPEN],
+        prices[HIGH],
+        prices[LOW],
+        prices[CLOSE],
+        numbers(volume),
+        vwaps(candles.fields[NOTIONAL], volume),
+    )
+    rows = [
+        {"t": t, "o": o, "h": h, "l": l, "c": c, "v": v, "vw": vw}
+        for t, o, h, l, c, v, vw in zip(*columns, strict=True)  # noqa: E741 - the field's own name
+    ]
+    for name, values in (extra or {}).items():
+        for row, value in zip(rows, values, strict=True):
+            row[name] = value
+    return rows
+
+
+def numbers(values: Values) -> list[int] | list[int | float]:
+    """Whole numbers as int, others as float."""
+    whole = values.astype(np.int64)
+    if np.array_equal(whole, values):
+        integers: list[int] = whole.tolist()
+        return integers
+    return [int(v) if v.is_integer() else v for v in values.tolist()]
+
+
+def vwaps(notional: Values, volume: Values) -> list[float | None]:
+    """Volume-weighted average prices; None without volume, and where a part had no notional (market.price)."""
+    known = (volume > 0) & (notional >= 0)
+    out = np.round(notional / np.where(known, volume, 1) / SCALE, 6)
+    if known.all():
+        plain: list[float | None] = out.tolist()
+        return plain
+    return [vw if ok else None for vw, ok in zip(out.tolist(), known.tolist(), strict=True)]
+
+
+def rounded(values: Values, digits: int = 6) -> list[float | None]:
+    """Rounded to `digits`, NaN as None."""
+    return [None if v != v else v for v in np.round(values, digits).tolist()]
+
+
+def merged(parts: Sequence[tuple[str, list[Row]]]) -> list[Row]:
+    """Rows of several symbols with their symbol, ascending by time (where times are equal in the symbols' order)."""
+    rows = [{"symbol": symbol, **row} for symbol, part in parts for row in part]
+    rows.sort(key=itemgetter("t"))
+    return rows
