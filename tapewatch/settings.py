@@ -21,10 +21,20 @@ PREFIX = "TAPEWATCH_"
 LIVE_FEED = "wss://socket.massive.com/stocks"
 LIVE_REST = "https://api.massive.com"
 KEY_VARIABLES = ("MASSIVE_API_KEY", "POLYGON_API_KEY")
+#: Settings whose value is never shown.
+SECRETS = ("token", "api_key", "grafana_token")
 
 HOUR_MS = 3_600_000
 _RETENTION_DEFAULT = {"1s": 2 * HOUR_MS, "1m": 7 * DAY_MS, "5m": 30 * DAY_MS, "1h": 365 * DAY_MS}
 _RETENTION_SMALL = {"1s": 2 * HOUR_MS, "1m": DAY_MS, "5m": 2 * DAY_MS, "1h": 10 * DAY_MS}
+#: Ten years; and how the addresses must begin.
+_LONGEST_RETENTION_S = 3653 * 86_400
+_SCHEMES = {
+    "feed_url": ("ws://", "wss://"),
+    "rest_url": ("http://", "https://"),
+    "bridge_url": ("http://", "https://"),
+    "grafana_url": ("http://", "https://"),
+}
 
 
 class BadSettings(ValueError):
@@ -82,7 +92,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __repr__(self) -> str:
         shown = {f: getattr(self, f) for f in self.__struct_fields__}
-        for secret in ("token", "api_key", "grafana_token"):
+        for secret in SECRETS:
             shown[secret] = "***" if shown[secret] else ""
         shown["redis_url"] = "***" if "@" in self.redis_url else self.redis_url
         return f"Settings({shown})"
@@ -116,16 +126,7 @@ def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
 
     Raises BadSettings with one line that names the file or variable.
     """
-    values = _from_file(config)
-    for variable, text in environ.items():
-        if variable.startswith(PREFIX):
-            name = variable[len(PREFIX) :].lower()
-            if name not in Settings.__struct_fields__:
-                raise BadSettings(f"{variable} is not a setting: `tapewatch config` lists them")
-            values[name] = _convert(name, text, variable)
-    for variable in KEY_VARIABLES:
-        if environ.get(variable) and not values.get("api_key"):
-            values["api_key"] = environ[variable]
+    values = {name: value for name, (value, _) in _gather(config, environ).items()}
     try:
         settings = msgspec.convert(values, Settings)
         if settings.redis_url:
@@ -134,6 +135,27 @@ def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
         raise BadSettings(f"settings: {error}") from None
     _check(settings)
     return settings
+
+
+def sources(config: Path | None, environ: Mapping[str, str]) -> dict[str, str]:
+    """Where each setting that has not its default was given: the file's or the variable's name."""
+    return {name: source for name, (_, source) in _gather(config, environ).items()}
+
+
+def _gather(config: Path | None, environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
+    """Name -> (value, source), the environment over the file, TAPEWATCH_API_KEY over the vendor's own variables."""
+    path = config or Path("tapewatch.toml")
+    found: dict[str, tuple[Any, str]] = {name: (value, str(path)) for name, value in _from_file(config).items()}
+    for variable in reversed(KEY_VARIABLES):
+        if environ.get(variable):
+            found["api_key"] = (environ[variable], variable)
+    for variable, text in environ.items():
+        if variable.startswith(PREFIX):
+            name = variable[len(PREFIX) :].lower()
+            if name not in Settings.__struct_fields__:
+                raise BadSettings(f"{variable} is not a setting: `tapewatch config` lists them")
+            found[name] = (_convert(name, text, variable), variable)
+    return found
 
 
 def _from_file(config: Path | None) -> dict[str, Any]:
@@ -155,7 +177,7 @@ def _convert(name: str, text: str, variable: str) -> Any:
     try:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError:
-        shown = "" if name in ("token", "api_key", "grafana_token") else f" {text[:40]!r}"
+        shown = "" if name in SECRETS else f" {text[:40]!r}"
         raise BadSettings(f"{variable}:{shown} is not a valid value") from None
 
 
@@ -165,7 +187,8 @@ def _check(settings: Settings) -> None:
         "bridge_threads": (1, 64), "velocity_window_s": (1, 60), "velocity_threshold": (0.001, 1000),
         "velocity_cooldown_s": (0, 86_400), "velocity_max_age_s": (0, 3600), "flush_ms": (1, 1000),
         "buffer_mb": (1, 4096), "stall_after_s": (1, 3600), "chunk_1s": (48, 1 << 20), "chunk_rolled": (48, 1 << 20),
-        "sim_symbols": (1, 20_000), "sim_rate": (0.1, 100_000),
+        "sim_symbols": (1, 20_000), "sim_rate": (0.1, 100_000), "redis_maxmemory_mb": (0, 1 << 20),
+        **{f"retention_{level}": (0, _LONGEST_RETENTION_S) for level in _RETENTION_DEFAULT},
     }  # fmt: skip
     for name, (low, high) in limits.items():
         if not low <= getattr(settings, name) <= high:
@@ -174,5 +197,16 @@ def _check(settings: Settings) -> None:
         raise BadSettings("chunk sizes must be multiples of 8 bytes")
     if settings.schema.lateness_ms < HOUR_MS / 4:
         raise BadSettings("TAPEWATCH_RETENTION_1S must be at least 4500 (an hour, the largest bucket, and 15 minutes)")
+    for level in ("1m", "5m", "1h"):
+        if settings.schema.retention_ms[level] < HOUR_MS:
+            raise BadSettings(
+                f"TAPEWATCH_RETENTION_{level.upper()} must be 0 (the profile's) or at least 3600, one hour"
+            )
+    for name, schemes in _SCHEMES.items():
+        url = getattr(settings, name)
+        if url and not url.lower().startswith(schemes):
+            raise BadSettings(f"{PREFIX}{name.upper()} must begin with {' or '.join(schemes)}")
     if not settings.token and settings.bridge_host not in ("127.0.0.1", "::1", "localhost"):
-        raise BadSettings(f"refusing to listen on {settings.bridge_host} without TAPEWATCH_TOKEN: set a token or stay on loopback")
+        raise BadSettings(
+            f"refusing to listen on {settings.bridge_host} without TAPEWATCH_TOKEN: set a token or stay on loopback"
+        )

@@ -1,0 +1,118 @@
+# tapewatch: `make` lists what can be made. Every target does the set-up that it needs by itself.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# A Python to make the environment with; when empty, the first that is new enough.
+PYTHON ?=
+
+# Where `make install` puts things; DESTDIR stages them under another root.
+PREFIX ?= /opt/tapewatch
+CONFDIR ?= /etc/tapewatch
+UNITDIR ?= /etc/systemd/system
+SYSUSERSDIR ?= /etc/sysusers.d
+TMPFILESDIR ?= /etc/tmpfiles.d
+SYSCTLDIR ?= /etc/sysctl.d
+DESTDIR ?=
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.SILENT:
+.NOTPARALLEL:
+.PHONY: help setup run test check format grafana install install-files install-app moved
+
+PIP_INSTALL := -m pip --quiet --disable-pip-version-check --no-input install
+
+help: ## This list
+	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: $(VENV)/.installed ## The virtual environment .venv with .venv/bin/tapewatch
+
+run: $(VENV)/.installed ## Everything on this box: Redis, market, ingest, bridge; Ctrl-C stops it
+	exec $(BIN)/tapewatch run
+
+test: $(VENV)/.installed-dev ## The tests
+	exec $(BIN)/pytest -n 2 --dist loadfile
+
+check: $(VENV)/.installed-dev ## Format, lint, types, import rules, dashboards, tests
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/tapewatch grafana build --check
+	$(MAKE) test
+
+format: $(VENV)/.installed-dev ## Formats the code and mends what the linter can
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format .
+
+grafana: $(VENV)/.installed ## Grafana with our dashboards, in the foreground
+	exec $(BIN)/tapewatch grafana run
+
+install: install-files $(if $(DESTDIR),,install-app) ## Units, settings and program on this host, as root (see systemd/README.md)
+
+install-files:
+	install -d "$(DESTDIR)$(UNITDIR)" "$(DESTDIR)$(CONFDIR)"
+	install -d "$(DESTDIR)$(SYSUSERSDIR)" "$(DESTDIR)$(TMPFILESDIR)" "$(DESTDIR)$(SYSCTLDIR)"
+	for unit in systemd/*.service systemd/*.target; do \
+		to="$(DESTDIR)$(UNITDIR)/$${unit##*/}"; \
+		sed -e 's|/opt/tapewatch|$(PREFIX)|g' -e 's|/etc/tapewatch|$(CONFDIR)|g' "$$unit" > "$$to" || exit 1; \
+		chmod 0644 "$$to"; \
+	done
+	install -m 0644 systemd/sysusers.conf "$(DESTDIR)$(SYSUSERSDIR)/tapewatch.conf"
+	install -m 0644 systemd/tmpfiles.conf "$(DESTDIR)$(TMPFILESDIR)/tapewatch.conf"
+	install -m 0644 systemd/sysctl.conf "$(DESTDIR)$(SYSCTLDIR)/60-tapewatch.conf"
+	install -m 0644 systemd/tapewatch.env.example "$(DESTDIR)$(CONFDIR)/tapewatch.env.example"
+	test -e "$(DESTDIR)$(CONFDIR)/tapewatch.env" || \
+		install -m 0600 systemd/tapewatch.env.example "$(DESTDIR)$(CONFDIR)/tapewatch.env"
+
+# An environment holds its own path, so it is made on the host itself, never in a staged tree.
+install-app: VENV := $(PREFIX)
+install-app: install-files
+	$(environment)
+	echo "installing tapewatch into $(PREFIX) (about half a minute) ..."
+	rm -rf build
+	"$(PREFIX)/bin/python" $(PIP_INSTALL) --upgrade .
+	if [ -d /run/systemd/system ]; then \
+		systemd-sysusers && \
+		systemd-tmpfiles --create "$(TMPFILESDIR)/tapewatch.conf" && \
+		sysctl --quiet --load "$(SYSCTLDIR)/60-tapewatch.conf" && \
+		systemctl daemon-reload; \
+	fi
+	echo "installed: edit $(CONFDIR)/tapewatch.env, then: systemctl enable --now tapewatch.target"
+
+$(VENV)/.installed: pyproject.toml
+	$(environment)
+	echo "installing tapewatch into $(VENV) (about half a minute) ..."
+	$(BIN)/python $(PIP_INSTALL) --editable .
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml
+	$(environment)
+	echo "installing tapewatch and its test tools into $(VENV) (about half a minute) ..."
+	$(BIN)/python $(PIP_INSTALL) --editable '.[dev]'
+	touch $@ $(VENV)/.installed
+
+# The scripts of an environment lead nowhere once its folder has moved: then it is made anew.
+ifneq ($(shell cat $(VENV)/.place 2>/dev/null || pwd),$(shell pwd))
+$(VENV)/.installed $(VENV)/.installed-dev: moved
+endif
+
+# Makes the environment unless a working one is there; only one that was made here is ever emptied.
+define environment
+	if [ "$$(cat "$(VENV)/.place" 2>/dev/null || pwd)" != "$$(pwd)" ] || \
+		! "$(VENV)/bin/python" -m pip --version >/dev/null 2>&1; then \
+		for python in $(PYTHON) python3.11 python3.12 python3.13 python3 python3.14; do \
+			if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+				found="$$python"; break; \
+			fi; \
+		done; \
+		if [ -z "$$found" ]; then \
+			echo "tapewatch needs Python 3.11 or newer; in an unusual place: make PYTHON=/path/to/python" >&2; exit 1; \
+		fi; \
+		if [ -e "$(VENV)/.place" ]; then clear=--clear; fi; \
+		if ! "$$found" -m venv $$clear "$(VENV)"; then \
+			echo "$$found cannot make an environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; \
+		fi; \
+		pwd > "$(VENV)/.place"; \
+	fi
+endef

@@ -1,0 +1,99 @@
+"""`tapewatch redis`: the embedded server in the foreground, on the Unix socket in the data folder."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import sys
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from redis.exceptions import RedisError
+
+from redis_functions import embedded
+from redis_functions.connection import connect
+from tapewatch.cli import CannotGoOn
+from tapewatch.settings import Settings
+
+HELP = "the embedded Redis in the foreground, on redis.sock in the data folder"
+
+#: maxmemory of the embedded server in the profile `small`: with it a 1 GiB machine keeps room for the rest (MB).
+SMALL_MAXMEMORY_MB = 650
+#: How long to wait for a server that is just going away to let go of its folder; seconds.
+LOCK_WAIT_S = 3.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--wait", type=float, metavar="SECONDS", help="start nothing: wait until Redis answers")
+    only.add_argument(
+        "--wanted", action="store_true", help="start nothing: exit 0 when no other Redis is configured, else 1"
+    )
+
+
+def _become(command: list[str]) -> NoReturn:
+    """The server takes this process over, so that signals and supervisors reach it directly."""
+    sys.stdout.flush()
+    os.execv(command[0], command)
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    if args.wanted:
+        return _wanted(settings)
+    if args.wait is not None:
+        return _wait(settings, args.wait)
+    try:
+        command = embedded.command(settings.data_path, maxmemory_mb=maxmemory_mb(settings))
+    except embedded.CannotServe as error:
+        raise CannotGoOn(str(error)) from None
+    if not _lock(settings.data_path):
+        print(f"tapewatch: another Redis is running in {settings.data_path.resolve()} already", file=sys.stderr)
+        return 1
+    _become(command)
+
+
+def maxmemory_mb(settings: Settings) -> int | None:
+    """The embedded server's limit in MB; None: none."""
+    return settings.redis_maxmemory_mb or (SMALL_MAXMEMORY_MB if settings.profile == "small" else None)
+
+
+def _wanted(settings: Settings) -> int:
+    if not settings.redis_url:
+        return 0
+    print("tapewatch: TAPEWATCH_REDIS_URL is set, so the embedded Redis is not needed", file=sys.stderr)
+    return 1
+
+
+def _wait(settings: Settings, seconds: float) -> int:
+    end = time.monotonic() + seconds
+    with connect(settings.store_url, timeout=1) as client:
+        while True:
+            try:
+                client.ping()
+                return 0
+            except RedisError as error:
+                if time.monotonic() > end:
+                    print(f"tapewatch: Redis does not answer within {seconds:g} s: {error}", file=sys.stderr)
+                    return 1
+            time.sleep(0.05)
+
+
+def _lock(data_dir: Path) -> bool:
+    """Locks the data folder for the life of this process, past its exec; False when another server has it.
+
+    Two servers on one append-only file would ruin it, and a socket alone cannot tell: a starting server has none yet.
+    """
+    held = os.open(data_dir.resolve() / "redis" / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    os.set_inheritable(held, True)
+    end = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > end:
+                os.close(held)
+                return False
+        time.sleep(0.05)

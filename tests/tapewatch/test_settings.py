@@ -1,0 +1,186 @@
+"""Settings: precedence, refusals in one clear line, and secrets that stay secret."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tapewatch.cli import main
+from tapewatch.settings import BadSettings, Settings, load, sources
+
+
+def test_nothing_given_is_a_simulated_market_on_the_embedded_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load(None, {})
+    assert settings == Settings()
+    assert settings.simulated
+    assert settings.store_url == f"unix://{tmp_path}/data/redis.sock"
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "t.toml"
+    file.write_text('bridge_port = 9000\nsubscribe = "T.*"\napi_key = "from-file"\n')
+    environ = {"TAPEWATCH_BRIDGE_PORT": "9001", "MASSIVE_API_KEY": "from-vendor", "PATH": "/bin"}
+    settings = load(file, environ)
+    assert (settings.bridge_port, settings.subscribe, settings.api_key) == (9001, "T.*", "from-vendor")
+    assert sources(file, environ) == {
+        "bridge_port": "TAPEWATCH_BRIDGE_PORT",
+        "subscribe": str(file),
+        "api_key": "MASSIVE_API_KEY",
+    }
+
+
+def test_tapewatch_toml_of_the_folder_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tapewatch.toml").write_text("push_port = 9100")
+    assert load(None, {}).push_port == 9100
+
+
+@pytest.mark.parametrize(
+    ("environ", "key"),
+    [
+        ({"MASSIVE_API_KEY": "m"}, "m"),
+        ({"POLYGON_API_KEY": "p"}, "p"),
+        ({"POLYGON_API_KEY": "p", "MASSIVE_API_KEY": "m"}, "m"),
+        ({"POLYGON_API_KEY": "p", "MASSIVE_API_KEY": ""}, "p"),
+        ({"MASSIVE_API_KEY": "m", "TAPEWATCH_API_KEY": "t"}, "t"),
+    ],
+)
+def test_both_key_variables(environ: dict[str, str], key: str) -> None:
+    settings = load(None, environ)
+    assert settings.api_key == key
+    assert not settings.simulated
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("TAPEWATCH_BRIGDE_PORT", "1", "TAPEWATCH_BRIGDE_PORT is not a setting"),
+        ("TAPEWATCH_BRIDGE_PORT", "http", "TAPEWATCH_BRIDGE_PORT: 'http' is not a valid value"),
+        ("TAPEWATCH_BRIDGE_PORT", "70000", "TAPEWATCH_BRIDGE_PORT must lie between 1 and 65535"),
+        ("TAPEWATCH_PROFILE", "tiny", "TAPEWATCH_PROFILE: 'tiny' is not a valid value"),
+        ("TAPEWATCH_REST_PER_SECOND", "0", "TAPEWATCH_REST_PER_SECOND must lie"),
+        ("TAPEWATCH_REST_PER_SECOND", "nan", "TAPEWATCH_REST_PER_SECOND must lie"),
+        ("TAPEWATCH_CHUNK_1S", "250", "multiples of 8"),
+        ("TAPEWATCH_RETENTION_1S", "4499", "at least 4500"),
+        ("TAPEWATCH_RETENTION_1M", "3599", "TAPEWATCH_RETENTION_1M must be 0 .* at least 3600"),
+        ("TAPEWATCH_RETENTION_1H", "-1", "TAPEWATCH_RETENTION_1H must lie"),
+        ("TAPEWATCH_REDIS_URL", "http://localhost", "Redis URL"),
+        ("TAPEWATCH_REDIS_URL", "redis://localhost/1", "only logical database 0"),
+        (
+            "TAPEWATCH_FEED_URL",
+            "https://socket.massive.com/stocks",
+            "TAPEWATCH_FEED_URL must begin with ws:// or wss://",
+        ),
+        ("TAPEWATCH_REST_URL", "api.massive.com", "TAPEWATCH_REST_URL must begin with http"),
+        ("TAPEWATCH_BRIDGE_HOST", "0.0.0.0", "refusing to listen on 0.0.0.0 without TAPEWATCH_TOKEN"),
+    ],
+)
+def test_refused_in_one_line(name: str, text: str, message: str) -> None:
+    with pytest.raises(BadSettings, match=message) as refused:
+        load(None, {name: text})
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("bridge_prot = 1", "bridge_prot is not a setting"),
+        ('bridge_port = "8080"', "bridge_port"),
+        ("bridge_port =", "t.toml: "),
+        ("\xff", "t.toml: "),
+    ],
+)
+def test_a_bad_file_is_named(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "t.toml"
+    file.write_bytes(text.encode("latin-1"))
+    with pytest.raises(BadSettings, match=message) as refused:
+        load(file, {})
+    assert "\n" not in str(refused.value)
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="No such file"):
+        load(tmp_path / "none.toml", {})
+
+
+def test_with_a_token_the_door_may_be_open() -> None:
+    assert load(None, {"TAPEWATCH_BRIDGE_HOST": "0.0.0.0", "TAPEWATCH_TOKEN": "long-enough"}).bridge_host == "0.0.0.0"
+
+
+def test_the_smallest_second_retention_leaves_fifteen_minutes_for_late_bars() -> None:
+    assert load(None, {"TAPEWATCH_RETENTION_1S": "4500"}).schema.lateness_ms == 900_000
+
+
+def test_the_small_profile() -> None:
+    small = load(None, {"TAPEWATCH_PROFILE": "small"})
+    assert small.schema.labels is False
+    assert small.schema.retention_ms["1m"] == 86_400_000
+    assert load(None, {"TAPEWATCH_PROFILE": "small", "TAPEWATCH_LABELS": "true"}).schema.labels is True
+
+
+def test_secrets_are_not_in_the_repr() -> None:
+    settings = load(
+        None,
+        {
+            "TAPEWATCH_TOKEN": "token-secret",
+            "MASSIVE_API_KEY": "key-secret",
+            "TAPEWATCH_GRAFANA_TOKEN": "grafana-secret",
+            "TAPEWATCH_REDIS_URL": "redis://me:pw-secret@example.org:6379/0",
+        },
+    )
+    assert "secret" not in repr(settings)
+    assert repr(settings).count("***") == 4
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("TAPEWATCH_REDIS_URL", "what://me:pw-secret@h:1/0"),
+        ("TAPEWATCH_REDIS_URL", "redis://me:pw-secret/x@h:1/0"),
+        ("TAPEWATCH_REDIS_URL", "redis://me:pw-secret@h:1x/0"),
+        ("TAPEWATCH_REDIS_URL", "redis://me:pw-secret@h:1/3"),
+        ("TAPEWATCH_FEED_URL", "https://me:pw-secret@h/stocks"),
+    ],
+)
+def test_passwords_are_not_in_refusals(variable: str, text: str) -> None:
+    with pytest.raises(BadSettings) as refused:
+        load(None, {variable: text})
+    assert "secret" not in str(refused.value)
+
+
+def test_the_config_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tapewatch.toml").write_text('redis_url = "redis://me:pw-secret@example.org:6379/0"\nlabels = false\n')
+    monkeypatch.setenv("MASSIVE_API_KEY", "key-secret")
+    monkeypatch.setenv("TAPEWATCH_FEED_URL", "wss://me:pw-secret@example.org/stocks")
+    assert main(["config", "--json"]) == 0
+    as_json = capsys.readouterr().out
+    rows = {row["name"]: row for row in json.loads(as_json)}
+    assert list(rows) == list(Settings.__struct_fields__)
+    assert rows["redis_url"]["value"] == "redis://me:***@example.org:6379/0"
+    assert rows["feed_url"]["value"] == "wss://me:***@example.org/stocks"
+    assert rows["api_key"] == {
+        "name": "api_key", "value": "***", "default": "", "variable": "TAPEWATCH_API_KEY", "source": "MASSIVE_API_KEY",
+    }  # fmt: skip
+    assert rows["labels"]["source"] == "tapewatch.toml"
+    assert rows["push_port"]["source"] == "default"
+    assert main(["config"]) == 0
+    table = capsys.readouterr().out
+    assert "secret" not in table + as_json
+    assert table.splitlines()[0].split() == ["name", "value", "default", "variable", "source"]
+    assert len(table.splitlines()) == len(rows) + 1
+
+
+def test_the_command_line_tells_a_bad_setting_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TAPEWATCH_NONSENSE", "1")
+    assert main(["config"]) == 78
+    assert capsys.readouterr().err == "tapewatch: TAPEWATCH_NONSENSE is not a setting: `tapewatch config` lists them\n"
