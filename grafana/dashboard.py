@@ -1,0 +1,162 @@
+"""A dashboard's frame: its head, variables, annotations, links, and the places of its panels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from grafana.query import DATASOURCE, RANGE, Json, query, string, time
+
+#: The classic format, which Grafana 11.6 to 13 read from files as it is.
+SCHEMA_VERSION = 42
+TAG = "tapewatch"
+WIDTH = 24
+
+#: (height, [(width, panel), …]): panels side by side.
+Row = tuple[int, Sequence[tuple[int, Json]]]
+
+TIMEFRAMES = ("1s", "5s", "15s", "30s", "1m", "3m", "5m", "15m", "1h", "4h", "1d")
+
+# The switch for Grafana's own annotations, which shows its alert states.
+_GRAFANA_ANNOTATIONS: Json = {
+    "builtIn": 1,
+    "datasource": {"type": "grafana", "uid": "-- Grafana --"},
+    "enable": True,
+    "hide": True,
+    "iconColor": "rgba(0, 211, 255, 1)",
+    "name": "Annotations & Alerts",
+    "type": "dashboard",
+}
+
+
+def place(rows: Iterable[Row]) -> list[Json]:
+    """The panels with ids and places: row under row, from left to right."""
+    panels: list[Json] = []
+    top = 0
+    for height, row in rows:
+        left = 0
+        for width, panel in row:
+            grid = {"x": left, "y": top, "w": width, "h": height}
+            panels.append({"id": len(panels) + 1, "gridPos": grid, **panel})
+            left += width
+        top += height
+    return panels
+
+
+def dashboard(
+    uid: str,
+    title: str,
+    description: str,
+    rows: Iterable[Row],
+    *,
+    since: str,
+    variables: Sequence[Json] = (),
+    annotations: Sequence[Json] = (),
+) -> Json:
+    """A whole dashboard; `since` is the range it opens with, such as ``now-1h``."""
+    return {
+        "uid": uid,
+        "title": title,
+        "description": description,
+        "tags": [TAG],
+        "schemaVersion": SCHEMA_VERSION,
+        "version": 1,
+        "editable": False,
+        "timezone": "browser",
+        "time": {"from": since, "to": "now"},
+        "refresh": "5s",
+        "timepicker": {"refresh_intervals": ["1s", "2s", "5s", "10s", "30s", "1m", "5m"]},
+        # A shared crosshair: the same instant in every panel.
+        "graphTooltip": 1,
+        "liveNow": False,
+        "weekStart": "",
+        "fiscalYearStartMonth": 0,
+        "templating": {"list": list(variables)},
+        "annotations": {"list": [_GRAFANA_ANNOTATIONS, *annotations]},
+        "links": [
+            {
+                "type": "dashboards",
+                "title": "tapewatch",
+                "tags": [TAG],
+                "asDropdown": False,
+                "icon": "external link",
+                "includeVars": True,
+                "keepTime": True,
+                "targetBlank": False,
+                "tooltip": "",
+                "url": "",
+            }
+        ],
+        "panels": place(rows),
+    }
+
+
+def choice(name: str, label: str, values: Sequence[str], chosen: str, description: str) -> Json:
+    """A variable with a fixed list of values."""
+    return {
+        "name": name,
+        "type": "custom",
+        "label": label,
+        "description": description,
+        "query": ",".join(values),
+        "multi": False,
+        "includeAll": False,
+        "hide": 0,
+        "skipUrlSync": False,
+        "current": {"text": chosen, "value": chosen, "selected": True},
+        "options": [{"text": v, "value": v, "selected": v == chosen} for v in values],
+    }
+
+
+def timeframe(chosen: str) -> Json:
+    return choice("timeframe", "Timeframe", TIMEFRAMES, chosen, "How long each candle is")
+
+
+def symbols(name: str, label: str, chosen: str | Sequence[str], description: str) -> Json:
+    """A variable with every symbol seen; several may be chosen where `chosen` is a list.
+
+    What is chosen here and not traded is replaced by the first symbol when the dashboard opens.
+    """
+    multi = not isinstance(chosen, str)
+    value: str | list[str] = chosen if isinstance(chosen, str) else list(chosen)
+    columns = [string("symbol", "name"), string("symbol", "symbol")]
+    return {
+        "name": name,
+        "type": "query",
+        "label": label,
+        "description": description,
+        "datasource": DATASOURCE,
+        "definition": "tapewatch symbols",
+        "query": {
+            "queryType": "infinity",
+            "refId": "variable",
+            "meta": {"textField": "name", "valueField": "symbol"},
+            "infinityQuery": query("/symbols", columns, ref="variable"),
+        },
+        "refresh": 1,
+        "sort": 1,
+        "regex": "",
+        "multi": multi,
+        "includeAll": False,
+        "hide": 0,
+        "skipUrlSync": False,
+        "current": {"text": value, "value": value, "selected": True},
+        "options": [],
+    }
+
+
+def _annotation(name: str, color: str, target: Json) -> Json:
+    return {"name": name, "enable": True, "hide": False, "iconColor": color, "datasource": DATASOURCE, "target": target}
+
+
+def alert_annotations(symbol: str) -> Json:
+    """Alerts as marks on every chart; `symbol` is a symbol, a comma list, or a variable that gives one."""
+    columns = [time("time"), time("timeEnd", "timeEnd"), string("title"), string("text"), string("tags")]
+    target = query("/annotations", columns, {"symbol": symbol, **RANGE}, ref="Anno", fmt="dataframe")
+    return _annotation("Alerts", "orange", target)
+
+
+def gap_annotations() -> Json:
+    """Spans in which the feed was not heard, as regions."""
+    columns = [time("from"), time("to", "timeEnd"), string("reason", "text"), string("state", "tags")]
+    target = query("/gaps", columns, RANGE, ref="Anno", fmt="dataframe", root="gaps")
+    return _annotation("Gaps", "red", target)

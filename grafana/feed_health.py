@@ -1,0 +1,161 @@
+"""Feed health: does the tape arrive, how late, how complete, and what does it cost."""
+
+from __future__ import annotations
+
+from grafana import fields, panels, tables
+from grafana.dashboard import Row, dashboard, gap_annotations
+from grafana.query import RANGE, Json, number, query
+
+UID = "tapewatch-feed"
+
+_LAG_STEPS = ((None, "green"), (2_000, "orange"), (10_000, "red"))
+_COUNTERS = {"restated": "Restated", "rejected": "Rejected", "duplicates": "Duplicates", "late_prints": "Late prints"}
+
+
+def build() -> Json:
+    return dashboard(
+        UID,
+        "Feed health",
+        "Whether the tape arrives, how late, how complete, and what it costs.",
+        [_now(), _completeness(), _flow(), _rest(), _cost()],
+        since="now-15m",
+        annotations=[gap_annotations()],
+    )
+
+
+def _now() -> Row:
+    connection = panels.stat(
+        "Connection",
+        "Whether the feed is connected.",
+        [tables.stats({"connected": "Feed"})],
+        fields.defaults("none", steps=((None, "red"), (1, "green")), mappings=[fields.CONNECTION]),
+    )
+    flow = panels.stat(
+        "Flow",
+        "Bars written and events received in the last second.",
+        [tables.stats({"bars_per_second": "Bars per second", "events_per_second": "Events per second"})],
+        fields.defaults("short", decimals=0, steps=((None, "red"), (0.1, "green"))),
+    )
+    lag = panels.stat(
+        "Lag",
+        "How far the newest bar lies behind its event time.",
+        [tables.stats({"lag_ms": "Lag"})],
+        fields.defaults("ms", decimals=0, steps=_LAG_STEPS),
+    )
+    symbols = panels.stat(
+        "Symbols",
+        "How many symbols traded lately, of all that were ever seen.",
+        [tables.stats({"active_symbols": "Active", "symbols": "Seen"})],
+        fields.defaults("locale", decimals=0),
+        transformations=[panels.order("Active", "Seen")],
+    )
+    memory = panels.stat(
+        "Redis memory",
+        "Memory that Redis uses.",
+        [tables.stats({"redis_memory_bytes": "Redis"})],
+        fields.defaults("bytes", decimals=1),
+    )
+    return 4, [(4, connection), (7, flow), (3, lag), (6, symbols), (4, memory)]
+
+
+def _completeness() -> Row:
+    coverage_columns = {
+        "fraction": "Coverage",
+        "live_minutes": "Live",
+        "repaired_minutes": "Repaired",
+        "missing_minutes": "Missing",
+    }
+    minutes = {"unit": "none", "decimals": 0}
+    coverage = panels.stat(
+        "Coverage of the day",
+        "The part of the day's minutes that was heard, and the minutes that came live, were repaired, or are missing.",
+        [query("/gaps", [number(name, text) for name, text in coverage_columns.items()], RANGE, root="coverage")],
+        fields.defaults(
+            "percentunit", decimals=2, steps=((None, "red"), (0.95, "orange"), (0.999, "green")), noValue="–"
+        ),
+        overrides=[
+            fields.override("Live", **minutes, thresholds=fields.thresholds(fields.NEUTRAL)),
+            fields.override("Repaired", **minutes, thresholds=fields.thresholds(fields.NEUTRAL)),
+            fields.override("Missing", **minutes, thresholds=fields.thresholds(fields.ZERO_IS_QUIET)),
+        ],
+        transformations=[panels.order(*coverage_columns.values())],
+    )
+    gaps = panels.stat(
+        "Gaps and reconnects",
+        "Gaps that are not repaired, and how often the connection was made anew since ingest was started.",
+        [tables.stats({"gaps_open": "Open gaps", "reconnects": "Reconnects"})],
+        fields.defaults("locale", decimals=0, steps=fields.ZERO_IS_QUIET),
+        transformations=[panels.order("Open gaps", "Reconnects")],
+    )
+    aside = panels.stat(
+        "Restated and set aside",
+        "Since ingest was started: bars restated by the vendor, events refused, repeated, or over a minute late.",
+        [tables.stats(_COUNTERS)],
+        fields.defaults("locale", decimals=0),
+        overrides=[fields.override("Rejected", thresholds=fields.thresholds(fields.ZERO_IS_QUIET))],
+        transformations=[panels.order(*_COUNTERS.values())],
+    )
+    return 4, [(9, coverage), (6, gaps), (9, aside)]
+
+
+def _flow() -> Row:
+    flow = panels.timeseries(
+        "Bars and events per second",
+        "What arrived in each second.",
+        [tables.stats_series({"bars_per_second": "Bars per second", "events_per_second": "Events per second"})],
+        fields.defaults("short", color={"mode": "palette-classic"}, custom=panels.lines(fillOpacity=10), min=0),
+        calcs=["lastNotNull", "mean", "max"],
+    )
+    lag = panels.timeseries(
+        "Lag over time",
+        "How far the newest bar lay behind its event time. Dashed lines: worth a look, and bad.",
+        [tables.stats_series({"lag_ms": "Lag"})],
+        fields.defaults(
+            "ms",
+            steps=_LAG_STEPS,
+            color=fields.fixed("blue"),
+            custom=panels.lines(thresholdsStyle={"mode": "dashed"}, fillOpacity=10),
+            min=0,
+        ),
+        calcs=["lastNotNull", "mean", "max"],
+    )
+    return 9, [(12, flow), (12, lag)]
+
+
+def _rest() -> Row:
+    active = panels.timeseries(
+        "Active symbols over time",
+        "How many symbols traded lately, beside all that were ever seen.",
+        [tables.stats_series({"active_symbols": "Active", "symbols": "Seen"})],
+        fields.defaults("locale", decimals=0, color={"mode": "palette-classic"}, custom=panels.lines(), min=0),
+    )
+    counters = panels.timeseries(
+        "Restated and set aside over time",
+        "Counters since ingest was started; a steep line is what to look for.",
+        [tables.stats_series(_COUNTERS)],
+        fields.defaults("locale", decimals=0, color={"mode": "palette-classic"}, custom=panels.lines(), min=0),
+    )
+    return 8, [(12, active), (12, counters)]
+
+
+def _cost() -> Row:
+    def one(title: str, description: str, name: str, unit: str, color: str) -> Json:
+        look = fields.defaults(unit, color=fields.fixed(color), custom=panels.lines(fillOpacity=10), min=0)
+        return panels.timeseries(title, description, [tables.stats_series({name: title})], look)
+
+    memory = one("Redis memory over time", "Memory that Redis uses.", "redis_memory_bytes", "bytes", "purple")
+    buffered = one(
+        "Buffered bytes",
+        "Frames that were read and wait to be worked on: near zero while ingest keeps up.",
+        "buffered_bytes",
+        "bytes",
+        "orange",
+    )
+    minutes = panels.stat(
+        "Minute bars",
+        "Since ingest was started: minutes filled from minute bars, and minute bars that differ from the second bars.",
+        [tables.stats({"minute_bars_filled": "Filled", "minute_bars_differ": "Different"})],
+        fields.defaults("locale", decimals=0),
+        transformations=[panels.order("Filled", "Different")],
+    )
+    return 8, [(9, memory), (9, buffered), (6, minutes)]
