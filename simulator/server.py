@@ -1,0 +1,100 @@
+"""The simulator: tells the market over the vendor's protocol, history first, then live, with faults on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulator.events import Event
+from simulator.market import Market, now_s
+from simulator.protocol import PATH, Feed
+from simulator.teller import CHUNK_S, Teller
+from simulator.truth import Truth
+
+log = logging.getLogger("tapewatch.simulate")
+
+#: A second's events are sent this long after its end.
+_AFTER_S = 0.005
+
+
+class PortInUse(OSError):
+    """The address cannot be listened on; the text is one line for the user."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a simulator was asked for; `history_s` seconds are told before the live market begins."""
+
+    market: Market
+    host: str = "127.0.0.1"
+    port: int = 0
+    truth: Path | None = None
+    history_s: int = 0
+    duration_s: float | None = None
+
+
+class Simulator:
+    """One feed of one market."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.teller = Teller(plan.market)
+        self.feed = Feed()
+        self.truth = Truth(plan.truth)
+        self.repeat = 1
+
+    async def run(self) -> None:
+        """Serves until SIGTERM or SIGINT, or for the plan's duration. Raises PortInUse."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        try:
+            server = await self.feed.serve(self.plan.host, self.plan.port)
+        except OSError as error:
+            raise PortInUse(f"cannot listen on {self.plan.host}:{self.plan.port}: {error.strerror}") from None
+        port = server.sockets[0].getsockname()[1]
+        market = self.plan.market
+        print(
+            f"{market.count} symbols, {market.real_rate:g} bars/s, at ws://{self.plan.host}:{port}{PATH} (any key)",
+            flush=True,
+        )
+        telling = asyncio.create_task(self._tell())
+        telling.add_done_callback(lambda _: stop.set())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.plan.duration_s):
+                await stop.wait()
+        telling.cancel()
+        server.close()
+        await server.wait_closed()
+        self.truth.close()
+        with contextlib.suppress(asyncio.CancelledError):
+            await telling
+
+    async def _tell(self) -> None:
+        await self.feed.begun.wait()
+        live = now_s()
+        second = live - self.plan.history_s
+        while second < live:
+            end = min(second - second % CHUNK_S + CHUNK_S, live)
+            for _, events in self.teller.seconds(second, end, self.feed.channels):
+                await self.feed.room()
+                self._publish(events)
+            second = end
+            # Hours of history take seconds to tell; the clock goes on meanwhile.
+            live = now_s()
+        log.info("live", extra={"told_s": self.plan.history_s})
+        while True:
+            await asyncio.sleep(max(0.0, second + 1 + _AFTER_S - time.time()))
+            for _, events in self.teller.seconds(second, second + 1, self.feed.channels):
+                self._publish(events)
+            second += 1
+
+    def _publish(self, events: list[Event]) -> None:
+        events = events * self.repeat
+        self.truth.write(events, self.feed.publish(events))
