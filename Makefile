@@ -12,6 +12,7 @@ UNITDIR ?= /etc/systemd/system
 SYSUSERSDIR ?= /etc/sysusers.d
 TMPFILESDIR ?= /etc/tmpfiles.d
 SYSCTLDIR ?= /etc/sysctl.d
+DOCDIR ?= $(PREFIX)/share/doc/tapewatch
 DESTDIR ?=
 
 MAKEFLAGS += --no-print-directory
@@ -51,7 +52,7 @@ grafana: $(VENV)/.installed ## Grafana with our dashboards, in the foreground
 install: install-files $(if $(DESTDIR),,install-app) ## Units, settings and program on this host, as root (see systemd/README.md)
 
 install-files:
-	install -d "$(DESTDIR)$(UNITDIR)" "$(DESTDIR)$(CONFDIR)"
+	install -d "$(DESTDIR)$(UNITDIR)" "$(DESTDIR)$(CONFDIR)" "$(DESTDIR)$(DOCDIR)"
 	install -d "$(DESTDIR)$(SYSUSERSDIR)" "$(DESTDIR)$(TMPFILESDIR)" "$(DESTDIR)$(SYSCTLDIR)"
 	for unit in systemd/*.service systemd/*.target; do \
 		to="$(DESTDIR)$(UNITDIR)/$${unit##*/}"; \
@@ -61,6 +62,7 @@ install-files:
 	install -m 0644 systemd/sysusers.conf "$(DESTDIR)$(SYSUSERSDIR)/tapewatch.conf"
 	install -m 0644 systemd/tmpfiles.conf "$(DESTDIR)$(TMPFILESDIR)/tapewatch.conf"
 	install -m 0644 systemd/sysctl.conf "$(DESTDIR)$(SYSCTLDIR)/60-tapewatch.conf"
+	install -m 0644 systemd/README.md "$(DESTDIR)$(DOCDIR)/README.md"
 	install -m 0644 systemd/tapewatch.env.example "$(DESTDIR)$(CONFDIR)/tapewatch.env.example"
 	test -e "$(DESTDIR)$(CONFDIR)/tapewatch.env" || \
 		install -m 0600 systemd/tapewatch.env.example "$(DESTDIR)$(CONFDIR)/tapewatch.env"

@@ -28,6 +28,7 @@ LOCK_WAIT_S = 3.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--wait", type=float, metavar="SECONDS", help="start nothing: wait until Redis answers")
+    parser.add_argument("--pid", type=int, help="with --wait: give up at once when this process, the server's, is gone")
     only.add_argument(
         "--wanted", action="store_true", help="start nothing: exit 0 when no other Redis is configured, else 1"
     )
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.wanted:
         return _wanted(settings)
     if args.wait is not None:
-        return _wait(settings, args.wait)
+        return _wait(settings, args.wait, args.pid)
     try:
         command = embedded.command(settings.data_path, maxmemory_mb=maxmemory_mb(settings))
     except embedded.CannotServe as error:
@@ -66,7 +67,7 @@ def _wanted(settings: Settings) -> int:
     return 1
 
 
-def _wait(settings: Settings, seconds: float) -> int:
+def _wait(settings: Settings, seconds: float, pid: int | None) -> int:
     end = time.monotonic() + seconds
     with connect(settings.store_url, timeout=1) as client:
         while True:
@@ -74,6 +75,9 @@ def _wait(settings: Settings, seconds: float) -> int:
                 client.ping()
                 return 0
             except RedisError as error:
+                if pid is not None and not Path(f"/proc/{pid}").exists():
+                    print(f"tapewatch: the Redis that was to be waited for (process {pid}) has ended", file=sys.stderr)
+                    return 1
                 if time.monotonic() > end:
                     print(f"tapewatch: Redis does not answer within {seconds:g} s: {error}", file=sys.stderr)
                     return 1
