@@ -18,7 +18,8 @@ Values = npt.NDArray[np.float64]
 class Range(NamedTuple):
     """Samples of `key` from `start` to `end` (epoch ms, both included): all, or only the `newest` so many of them.
 
-    `latest` adds the bucket that a compacted series has not closed yet.
+    `latest` adds the bucket that a compacted series has not closed yet; `mean_ms` answers the mean of each span of so
+    many ms (aligned to UTC) in place of the samples.
     """
 
     key: str
@@ -26,6 +27,7 @@ class Range(NamedTuple):
     end: int
     newest: int = 0
     latest: bool = False
+    mean_ms: int = 0
 
 
 class Samples(NamedTuple):
@@ -53,12 +55,14 @@ def read_ranges(client: Redis, ranges: Iterable[Range]) -> list[Samples]:
 
 
 def _command(one: Range) -> Sequence[str | int]:
-    # REVRANGE gives the newest; without aggregation it is free of the swap of first and last.
+    # REVRANGE gives the newest; only with the aggregations first and last is it unsafe (they come swapped).
     words: list[str | int] = ["TS.REVRANGE" if one.newest else "TS.RANGE", one.key, one.start, one.end]
     if one.latest:
         words.append("LATEST")
     if one.newest:
         words += ["COUNT", one.newest]
+    if one.mean_ms:
+        words += ["AGGREGATION", "avg", one.mean_ms]
     return words
 
 
@@ -80,3 +84,23 @@ def _samples(one: Range, reply: Any) -> Samples:
     return Samples(
         pairs[:, 0].astype(np.int64), np.ascontiguousarray(pairs[:, 1]), bool(one.newest) and size >= one.newest
     )
+
+
+def read_edges(client: Redis, names: Sequence[str]) -> list[int]:
+    """For each series the oldest time (epoch ms) that its retention keeps; 0 where that is unlimited or unknown."""
+    if not names:
+        return []
+    pipe: Any = client.pipeline(transaction=False)
+    for name in names:
+        pipe.execute_command("TS.INFO", name)
+    return [_edge(reply) for reply in pipe.execute(raise_on_error=False)]
+
+
+def _edge(reply: Any) -> int:
+    if isinstance(reply, ResponseError):
+        return 0
+    if isinstance(reply, Exception):
+        raise reply
+    info = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
+    kept = info[b"retentionTime"]
+    return int(info[b"lastTimestamp"]) - int(kept) if kept else 0

@@ -12,7 +12,7 @@ from market.sessions import day_of
 from market.timeframes import STORED, Timeframe
 from redis_functions import keys
 from redis_functions.candles import NONE, Candles, aggregate, join
-from redis_functions.ranges import Range, Samples, Times, Values, read_ranges
+from redis_functions.ranges import Range, Samples, Times, Values, read_edges, read_ranges
 
 #: The last instant that a New York date can be told of (the year 9999), epoch ms.
 END_OF_TIME = 253_370_000_000_000
@@ -41,7 +41,9 @@ def read_candles(
         ratio, last = timeframe.ms // timeframe.source_ms, end - end % timeframe.ms + timeframe.ms - 1
     want = min((limit + 1) * ratio, MAX_SOURCE_ROWS // len(symbols))
     found = _read(client, symbols, timeframe.source, _FIELDS, start, last, want)
-    return [_enlarge(part, timeframe)[-limit:] for part in found]
+    starts = [day_starts(part.t) if timeframe.daily else part.t - part.t % timeframe.ms for part in found]
+    _raise_floors(client, found, starts, timeframe.source)
+    return [_enlarge(part, begin)[-limit:] for part, begin in zip(found, starts, strict=True)]
 
 
 def read_closes(client: Redis, symbols: Sequence[str], start: int, end: int, limit: int) -> list[Samples]:
@@ -51,8 +53,16 @@ def read_closes(client: Redis, symbols: Sequence[str], start: int, end: int, lim
     return [Samples(part.t, part.v[0], part.floor > start) for part in found]
 
 
-def _enlarge(part: _Part, timeframe: Timeframe) -> Candles:
-    starts = day_starts(part.t) if timeframe.daily else part.t - part.t % timeframe.ms
+def _raise_floors(client: Redis, parts: Sequence[_Part], starts: Sequence[Times], source: str) -> None:
+    """Raises the floor to what the source's retention keeps, where the oldest candle may have lost its beginning."""
+    doubtful = [p for p, begin in zip(parts, starts, strict=True) if len(p.t) and p.floor <= begin[0] < p.t[0]]
+    for part, edge in zip(
+        doubtful, read_edges(client, [keys.series(p.symbol, source, "volume") for p in doubtful]), strict=True
+    ):
+        part.floor = max(part.floor, edge)
+
+
+def _enlarge(part: _Part, starts: Times) -> Candles:
     # A candle that began before what was read is not whole; one that began before the range is not asked for.
     inside = starts >= part.floor
     return aggregate(Candles(part.t[inside], part.v[:, inside]), starts[inside]).complete()

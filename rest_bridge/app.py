@@ -3,34 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
 
 import orjson
 from flask import Flask, Response, request
 from flask_cors import CORS
 
+from redis_functions.alerts_reader import AlertLog
 from redis_functions.connection import connect_reader
-from rest_bridge import charts, compression, errors, health, market, security
+from rest_bridge import alerts, charts, compression, docs, errors, gaps, health, market, schemas, security
 from rest_bridge.config import BridgeConfig
 from rest_bridge.endpoint import Context, Endpoint
-from rest_bridge.parameters import parse
-
-ENDPOINTS: tuple[Endpoint, ...] = (*charts.ENDPOINTS, *market.ENDPOINTS, *health.ENDPOINTS)
+from rest_bridge.metrics import Metrics
+from rest_bridge.openapi import describe
+from rest_bridge.parameters import Query, parse
 
 
 def create_app(config: BridgeConfig) -> Flask:
     """The application; it connects to Redis when first asked, so it may be made before Redis is there."""
     app = Flask("rest_bridge", static_folder=None)
-    context = Context(config, connect_reader(config.redis_url))
-    app.extensions["tapewatch"] = context
-    for endpoint in ENDPOINTS:
+    redis = connect_reader(config.redis_url)
+    context = Context(config, redis, AlertLog(redis), Metrics())
+    endpoints = _endpoints()
+    for endpoint in endpoints:
         app.add_url_rule(endpoint.path, endpoint.path, _view(context, endpoint), methods=["GET"])
     errors.register(app)
-    # Run in the reverse order of registration: first compression of the body, then the headers.
-    security.register(app, config.token, frozenset(e.path for e in ENDPOINTS if e.open))
+    # What looks at answers runs in the reverse order of registration: the body is compressed first, requests counted last.
+    context.metrics.register(app)
+    security.register(app, config.token, frozenset(e.path for e in endpoints if e.open))
     if config.cors_origins:
         CORS(app, origins=list(config.cors_origins), methods=["GET"], allow_headers=["Authorization"], max_age=600)
     compression.register(app)
     return app
+
+
+def _endpoints() -> list[Endpoint]:
+    """Everything that is answered, the description of it all included."""
+    endpoints = [*charts.ENDPOINTS, *market.ENDPOINTS, *alerts.ENDPOINTS, *gaps.ENDPOINTS, *health.ENDPOINTS]
+
+    def openapi(context: Context, q: Query) -> Any:
+        return document
+
+    def readable(context: Context, q: Query) -> Any:
+        return docs.page(description)
+
+    about: dict[str, Any] = {"tag": "operations", "open": True, "store": False}
+    endpoints += [
+        Endpoint("/openapi.json", openapi, "This description, for programs", schemas.record({}, more={}), **about),
+        Endpoint("/docs", readable, "This description, for people", schemas.TEXT, media="text/html", **about),
+        Endpoint("/", readable, "The same page as /docs", schemas.TEXT, media="text/html", **about),
+    ]
+    description = describe(endpoints, version("tapewatch"))
+    document = orjson.dumps(description)
+    return endpoints
 
 
 def _view(context: Context, endpoint: Endpoint) -> Callable[[], Response]:

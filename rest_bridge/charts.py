@@ -1,16 +1,27 @@
-"""Candles and what is computed from them."""
+"""Candles of symbols and what is computed from them: indicators and velocity."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from redis_functions.reader import read_candles
+import numpy as np
+
+from indicators.registry import INDICATORS, MAX_NAMES, Chosen, parse_names, usage
+from indicators.velocity_series import velocity_series
+from market.price import SCALE
+from market.sessions import day_of
+from redis_functions.candles import CLOSE, HIGH, LOW, OPEN, VOLUME, Candles
+from redis_functions.market_reader import read_previous_closes
+from redis_functions.ranges import Samples, Values
+from redis_functions.reader import day_starts, read_candles, read_closes
 from rest_bridge import parameters as p
 from rest_bridge import schemas
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
-from rest_bridge.rows import candle_rows, merged
+from rest_bridge.rows import Row, candle_rows, merged, rounded
 
 MAX_ROWS = 5_000
+#: Two hours of seconds and more: what the store keeps of them by default.
+MAX_VELOCITY_ROWS = 10_000
 #: Rows of all symbols of a list together: each symbol's share is this by their number, if that is less than `limit`.
 MAX_ROWS_TOGETHER = 50_000
 
@@ -29,10 +40,88 @@ def candles(context: Context, q: p.Query) -> Any:
     symbols = q["symbol"]
     limit = share(q["limit"], len(symbols))
     found = read_candles(context.redis, symbols, q["timeframe"], q["from"], q["to"], limit)
-    if len(symbols) == 1:
-        return candle_rows(found[0])
-    return merged([(symbol, candle_rows(part)) for symbol, part in zip(symbols, found, strict=True)])
+    return _by_symbol(symbols, [candle_rows(part) for part in found])
 
+
+def indicators(context: Context, q: p.Query) -> Any:
+    chosen: list[Chosen] = q["names"]
+    asked = [q["symbol"]], q["timeframe"]
+    rows = read_candles(context.redis, *asked, q["from"], q["to"], q["limit"])[0]
+    if not len(rows):
+        return []
+    lookback = max(one.lookback for one in chosen)
+    earlier = read_candles(context.redis, *asked, 0, int(rows.t[0]) - 1, lookback)[0] if lookback else rows[:0]
+    return candle_rows(rows, _columns(earlier, rows, chosen, q["converged"] == "1"))
+
+
+def _columns(earlier: Candles, rows: Candles, chosen: list[Chosen], converged: bool) -> dict[str, list[Any]]:
+    """A column for each output, of as many values as `rows`."""
+    fields = np.concatenate([earlier.fields, rows.fields], axis=1)
+    # In ticks, which are whole: so the sums are exact, and do not depend on where the series began.
+    inputs = {name: fields[i] for name, i in (("open", OPEN), ("high", HIGH), ("low", LOW), ("close", CLOSE))}
+    inputs["volume"] = np.nan_to_num(fields[VOLUME])
+    columns: dict[str, list[Any]] = {}
+    for one in chosen:
+        for name, values in one.compute(inputs).items():
+            columns[name] = rounded(values[len(earlier) :] / (SCALE if one.indicator.price else 1))
+        if converged:
+            enough = np.arange(len(earlier), fields.shape[1]) >= one.lookback
+            columns[f"{one.name}_converged"] = enough.tolist()
+    return columns
+
+
+def velocity(context: Context, q: p.Query) -> Any:
+    symbols, start, end = q["symbol"], q["from"], q["to"]
+    limit = share(q["limit"], len(symbols))
+    lag_s = context.config.velocity_window_s + context.config.velocity_max_age_s
+    first = max(0, start - lag_s * 1000)
+    # Closes are a second apart or more: so many before the first row reach back far enough for its reference.
+    series = read_closes(context.redis, symbols, first, end, limit + lag_s + 1)
+    bases = _previous_closes(context, symbols, series)
+    parts = []
+    for closes, base in zip(series, bases, strict=True):
+        values = velocity_series(
+            closes.t, closes.v, context.config.velocity_window_s * 1000, context.config.velocity_max_age_s * 1000, base
+        )
+        parts.append(_velocity_rows(closes, values, start, limit))
+    return _by_symbol(symbols, parts)
+
+
+def _velocity_rows(closes: Samples, values: Values, start: int, limit: int) -> list[Row]:
+    wanted = (closes.t >= start) & ~np.isnan(values)
+    times, shown = closes.t[wanted][-limit:].tolist(), rounded(values[wanted][-limit:])
+    return [{"t": t, "velocity": v} for t, v in zip(times, shown, strict=True)]
+
+
+def _previous_closes(context: Context, symbols: list[str], series: list[Samples]) -> list[Values | None]:
+    """For each symbol the previous day's close at each of its bars, in ticks, NaN where the detector knew none."""
+    if context.config.velocity_base != "previous_close":
+        return [None] * len(series)
+    starts = [day_starts(closes.t) for closes in series]
+    days = np.unique(np.concatenate(starts)).tolist()
+    known = read_previous_closes(context.redis, [day_of(day).date for day in days], symbols) if days else []
+    bases: list[Values | None] = []
+    for symbol, begin in zip(symbols, starts, strict=True):
+        of_day = np.array([closes.get(symbol, np.nan) * SCALE for closes in known])
+        bases.append(of_day[np.searchsorted(days, begin)] if len(begin) else None)
+    return bases
+
+
+def _by_symbol(symbols: list[str], parts: list[list[Row]]) -> list[Row]:
+    """One symbol's rows as they are, several symbols' with a column for it."""
+    return parts[0] if len(symbols) == 1 else merged(list(zip(symbols, parts, strict=True)))
+
+
+_NAMES = p.Parameter(
+    "names",
+    f"Comma list of up to {MAX_NAMES} of: " + ", ".join(f"`{usage(name)}`" for name in INDICATORS) + ".",
+    parse_names,
+    required=True,
+    example="sma:20,ema:50",
+)
+_CONVERGED = p.choice(
+    "converged", "`1` adds `<name>_converged`: whether enough earlier candles went into the value.", ("0", "1"), "0"
+)
 
 ENDPOINTS = (
     Endpoint(
@@ -42,7 +131,27 @@ ENDPOINTS = (
         schemas.rows(schemas.record(schemas.CANDLE_MEMBERS, schemas.SYMBOL_OF_LIST)),
         (p.symbols(), p.timeframe(), *p.span(), p.limit(MAX_ROWS, MAX_ROWS, _LIMIT_TEXT)),
         "Those whose start lies in `from`..`to`, whole and ascending, the running one included; "
-        "none where nothing traded. Timeframes that are not stored are made of the next smaller stored one.",
+        "none where nothing traded. Timeframes that are not stored are made of the coarsest stored one that fits.",
+        "charts",
+    ),
+    Endpoint(
+        f"{PREFIX}/indicators",
+        indicators,
+        "Candles with indicators",
+        schemas.rows(schemas.record(schemas.CANDLE_MEMBERS, more={"type": ["number", "boolean", "null"]})),
+        (p.symbol(), p.timeframe(), _NAMES, *p.span(), p.limit(MAX_ROWS, MAX_ROWS), _CONVERGED),
+        "The candles of `/candles`, with a column for each output, named by the request with underscores: `sma_20`. "
+        "Enough earlier candles are read for values not to depend on `from`; null where there are too few.",
+        "charts",
+    ),
+    Endpoint(
+        f"{PREFIX}/velocity",
+        velocity,
+        "Velocity of a symbol, or of several",
+        schemas.rows(schemas.record({"t": schemas.TIME, "velocity": schemas.NUMBER}, schemas.SYMBOL_OF_LIST)),
+        (p.symbols(), *p.span(), p.limit(MAX_VELOCITY_ROWS, MAX_VELOCITY_ROWS, _LIMIT_TEXT)),
+        "At each second bar the change of the close over the detector's window, in percent of the previous day's close "
+        "(of the window's start where that is not known or not the base). Bars without a reference are left out.",
         "charts",
     ),
 )

@@ -8,7 +8,9 @@ from typing import Any
 
 from redis import Redis
 
+from redis_functions.alerts_reader import AlertLog
 from rest_bridge.config import BridgeConfig
+from rest_bridge.metrics import Metrics
 from rest_bridge.parameters import Parameter, Query
 
 PREFIX = "/api/v1"
@@ -16,10 +18,12 @@ PREFIX = "/api/v1"
 
 @dataclass
 class Context:
-    """What handlers work with: the settings, and a client of the store (connects when first used)."""
+    """What handlers work with: the settings, a client of the store (connects when first used), the alerts, and counters."""
 
     config: BridgeConfig
     redis: Redis
+    alerts: AlertLog
+    metrics: Metrics
 
 
 #: Answers what orjson can write; or bytes, which are JSON already.
@@ -28,7 +32,10 @@ Handler = Callable[[Context, Query], Any]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """`GET path`; `schema` is the OpenAPI schema of its answer. `store`: it reads Redis, so it may answer 503."""
+    """``GET path``; `schema` is the OpenAPI schema of its answer. `store`: it reads Redis, so it may answer 503.
+
+    `open`: no token is asked for. `media`: a handler of another type than JSON answers a Response.
+    """
 
     path: str
     handler: Handler
@@ -39,3 +46,4 @@ class Endpoint:
     tag: str = "market"
     open: bool = False
     store: bool = True
+    media: str = "application/json"

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from redis_functions.process_metrics import alive
+from flask import Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from redis.exceptions import RedisError
+
+from redis_functions.process_metrics import alive, merge, render
 from rest_bridge import schemas
 from rest_bridge.endpoint import Context, Endpoint
 from rest_bridge.errors import Refusal
 from rest_bridge.parameters import Query
+
+log = logging.getLogger("tapewatch.bridge")
 
 
 def healthz(context: Context, q: Query) -> Any:
@@ -19,6 +26,16 @@ def readyz(context: Context, q: Query) -> Any:
     if not alive(context.redis, "ingest"):
         raise Refusal(503, "not_ready", "ingest is not running: no sign of life from it in Redis")
     return {"status": "ready"}
+
+
+def metrics(context: Context, q: Query) -> Any:
+    registry = context.metrics.registry
+    try:
+        text = render(context.redis, {"bridge": registry})
+    except RedisError as error:
+        log.warning("only the bridge's own metrics can be told: %s", error)
+        text = merge({"bridge": generate_latest(registry)})
+    return Response(text, content_type=CONTENT_TYPE_LATEST)
 
 
 _STATUS = schemas.record({"status": schemas.TEXT})
@@ -33,5 +50,15 @@ ENDPOINTS = (
         description="200 when Redis answers and ingest is running, else 503; data need not be there yet.",
         tag="operations",
         open=True,
+    ),
+    Endpoint(
+        "/metrics",
+        metrics,
+        "Metrics of every process, for Prometheus",
+        schemas.TEXT,
+        description="Each sample carries the label `process`. While Redis is away, the bridge's own.",
+        tag="operations",
+        store=False,
+        media="text/plain",
     ),
 )

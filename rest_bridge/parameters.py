@@ -123,7 +123,7 @@ def symbols() -> Parameter:
 
 
 def timeframe(default: str = "1m") -> Parameter:
-    text = "Candle length: `1s 5s 1m 3m 5m 1h 4h 1d`, any that divides a day. Aligned to UTC, `1d` to New York midnight."
+    text = "Candle length: `1s 5s 1m 3m 1h 4h 1d`, any that divides a day. Aligned to UTC, `1d` to New York midnight."
     schema = {"type": "string", "default": default}
     return Parameter("timeframe", text, timeframes.parse, schema, timeframes.parse(default), example=default)
 

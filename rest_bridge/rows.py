@@ -61,7 +61,8 @@ def vwaps(notional: Values, volume: Values) -> list[float | None]:
 
 def rounded(values: Values, digits: int = 6) -> list[float | None]:
     """Rounded to `digits`, NaN as None."""
-    return [None if v != v else v for v in np.round(values, digits).tolist()]
+    # Adding zero turns -0.0 into 0.0.
+    return [None if v != v else v for v in (np.round(values, digits) + 0.0).tolist()]
 
 
 def merged(parts: Sequence[tuple[str, list[Row]]]) -> list[Row]:
@@ -69,3 +70,8 @@ def merged(parts: Sequence[tuple[str, list[Row]]]) -> list[Row]:
     rows = [{"symbol": symbol, **row} for symbol, part in parts for row in part]
     rows.sort(key=itemgetter("t"))
     return rows
+
+
+def numbers_or_null(values: Values) -> list[int | float | None]:
+    """Whole numbers as int, others as float, NaN as None."""
+    return [None if v != v else int(v) if v.is_integer() else v for v in values.tolist()]

@@ -1,0 +1,108 @@
+"""The readable page of the API: one HTML document made from the OpenAPI description, without any other file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from typing import Any
+
+from flask import Response
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup, escape
+
+Node = dict[str, Any]
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: #8882; --accent: #2a7de1; }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 64rem; padding: 1.5rem;
+  display: grid; grid-template-columns: 14rem minmax(0, 1fr); gap: 0 2rem; }
+header { grid-column: 1 / 3; border-bottom: 1px solid var(--line); margin-bottom: 1rem; }
+small { font-weight: normal; opacity: .6; }
+nav { position: sticky; top: 1rem; align-self: start; font-size: 14px; }
+nav h2 { font-size: 13px; text-transform: uppercase; opacity: .6; margin: 1rem 0 .2rem; }
+nav ul { list-style: none; margin: 0; padding: 0; }
+a { color: var(--accent); text-decoration: none; }
+section { border-bottom: 1px solid var(--line); padding-bottom: 1rem; margin-bottom: 1rem; }
+h3 { font-family: ui-monospace, monospace; margin-bottom: .3rem; }
+.method { color: var(--accent); }
+table { border-collapse: collapse; width: 100%; font-size: 14px; }
+th { text-align: left; font-weight: normal; opacity: .6; }
+td { border-top: 1px solid var(--line); padding: .25rem .75rem .25rem 0; vertical-align: top; }
+code, pre { font: 13px/1.5 ui-monospace, monospace; background: var(--soft); border-radius: 3px; padding: 0 .25em; }
+pre { padding: .5rem .75rem; overflow-x: auto; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; font-size: 14px; }
+dd { margin: 0; }
+em { color: #d2691e; font-style: normal; font-size: 12px; }
+@media (max-width: 48rem) { body { display: block; } nav { position: static; } }
+"""
+_CODE = re.compile(r"`([^`]+)`")
+
+
+def page(spec: Node) -> Response:
+    """The page of an OpenAPI document, with headers that let a browser load nothing but its own style."""
+    templates = Environment(loader=PackageLoader("rest_bridge"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    templates.filters["marked"] = _marked
+    html = templates.get_template("docs.html").render(
+        spec=spec,
+        style=Markup(_STYLE),
+        base="http://127.0.0.1:8080",
+        token_words=Markup(" -H &quot;Authorization: Bearer $TOKEN&quot;"),
+        operations=lambda tag: [
+            (path, item["get"]) for path, item in spec["paths"].items() if tag in item["get"]["tags"]
+        ],
+        example=_example,
+        shape=_shape,
+        members=_members,
+        errors=_errors(spec),
+    )
+    digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    response = Response(html, mimetype="text/html")
+    response.headers["Content-Security-Policy"] = (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return response
+
+
+def _marked(text: str) -> Markup:
+    """Words between backticks as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
+
+
+def _example(operation: Node) -> str:
+    pairs = [f"{p['name']}={p['example']}" for p in operation["parameters"] if "example" in p]
+    return "?" + "&".join(pairs) if pairs else ""
+
+
+def _shape(schema: Node) -> str:
+    """A schema in short: ``[{"t", "velocity"}]``."""
+    if schema.get("type") == "array":
+        return f"[{_shape(schema['items'])}]"
+    if schema.get("type") == "object" and schema.get("properties"):
+        inner = [
+            f'"{name}": {_shape(member)}' if member.get("type") in ("array", "object") else f'"{name}"'
+            for name, member in schema["properties"].items()
+        ]
+        return "{" + ", ".join(inner) + "}"
+    return "{…}" if schema.get("type") == "object" else "…"
+
+
+def _members(schema: Node) -> list[tuple[str, str]]:
+    """The members anywhere in a schema that have a description."""
+    if schema.get("type") == "array":
+        return _members(schema["items"])
+    found: list[tuple[str, str]] = []
+    for name, member in schema.get("properties", {}).items():
+        if "description" in member:
+            found.append((name, member["description"]))
+        found += _members(member) if member.get("type") in ("array", "object") else []
+    return found
+
+
+def _errors(spec: Node) -> list[tuple[str, str]]:
+    used: dict[str, str] = {}
+    for item in spec["paths"].values():
+        for status, response in item["get"]["responses"].items():
+            if "$ref" in response:
+                used[status] = spec["components"]["responses"][response["$ref"].rpartition("/")[2]]["description"]
+    return sorted(used.items())

@@ -1,0 +1,81 @@
+"""What the feed did not bring, and what of it was brought back."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from market.sessions import day_of
+from redis_functions.gaps_reader import EVERY_SYMBOL, OPEN, REPAIRED, UNREPAIRABLE, Gap, read_gaps
+from redis_functions.market_reader import count_symbols, read_movers
+from rest_bridge import parameters as p
+from rest_bridge import schemas
+from rest_bridge.coverage import coverage, market_hours
+from rest_bridge.endpoint import PREFIX, Context, Endpoint
+
+
+def gaps(context: Context, q: p.Query) -> Any:
+    symbol: str | None = q["symbol"]
+    found = [g for g in read_gaps(context.redis, context.config.feed_name) if symbol is None or g.concerns(symbol)]
+    # Time is event time: of a delayed feed or a replay, today is the day of its newest event.
+    now = read_movers(context.redis).get("t") or int(time.time() * 1000)
+    today = day_of(now)
+    if symbol is None:
+        seen, concerned = count_symbols(context.redis), found
+    else:
+        seen, concerned = 1, [g._replace(symbols=(EVERY_SYMBOL,)) for g in found]
+    share = coverage(concerned, seen, market_hours(today, context.config.always_open), now)
+    return {
+        "gaps": [
+            {"symbol": name, "from": g.start, "to": g.end, "reason": g.reason, "state": g.state}
+            for g in found
+            if _touches(g, q["from"], q["to"])
+            for name in (g.symbols if symbol is None or EVERY_SYMBOL in g.symbols else (symbol,))
+        ],
+        "coverage": {
+            "date": today.date.isoformat(),
+            "fraction": share.fraction,
+            "live_minutes": share.live,
+            "repaired_minutes": share.repaired,
+            "missing_minutes": share.missing,
+        },
+    }
+
+
+def _touches(gap: Gap, start: int, end: int) -> bool:
+    return (gap.end is None or gap.end >= start) and (gap.start is None or gap.start <= end)
+
+
+_TIME = {"type": ["integer", "null"], "description": "event time, epoch milliseconds UTC; null: not known yet"}
+_GAP = schemas.record(
+    {
+        "symbol": {**schemas.TEXT, "description": "`*`: all symbols"},
+        "from": _TIME,
+        "to": _TIME,
+        "reason": schemas.TEXT,
+        "state": {"type": "string", "enum": [OPEN, REPAIRED, UNREPAIRABLE]},
+    }
+)
+_MINUTES = {"type": "number", "minimum": 0, "description": "symbol-minutes of market hours of the day so far"}
+_COVERAGE = schemas.record(
+    {
+        "date": {"type": "string", "format": "date", "description": "New York day of the newest event"},
+        "fraction": {"type": "number", "minimum": 0, "maximum": 1, "description": "live and repaired, of all"},
+        "live_minutes": _MINUTES,
+        "repaired_minutes": _MINUTES,
+        "missing_minutes": _MINUTES,
+    }
+)
+
+ENDPOINTS = (
+    Endpoint(
+        f"{PREFIX}/gaps",
+        gaps,
+        "Gaps of the feed and the day's coverage",
+        schemas.record({"gaps": schemas.rows(_GAP), "coverage": _COVERAGE}),
+        (p.any_symbol(), *p.span()),
+        "Gaps that touch `from`..`to`, ascending; the coverage is always of the newest event's day, of `symbol` alone "
+        "if one is given. Market hours are 04:00 to 20:00 New York time on weekdays; a simulated market never closes.",
+        "operations",
+    ),
+)
