@@ -15,26 +15,35 @@ SCALE = 10_000
 NO_NOTIONAL = -(10**18)
 
 _ONE = Decimal(1)
+#: Below this the product of the doubles is off by less than 1e-4 (four roundings of 2**-53 each).
+_TRUSTED = 1e11
 
 
 def ticks(price: float) -> int:
     """`price` in ticks, rounded half to even on its decimal digits: ``ticks(189.4321) == 1894321``."""
     scaled = price * SCALE
     whole = round(scaled)
+    if abs(scaled - whole) < 0.4999 and -_TRUSTED < scaled < _TRUSTED:
+        return whole
     # The product of two doubles may miss an exact half by a hair: only then are the decimal digits looked at.
-    if 0.499999 < abs(scaled - whole) < 0.500001:
-        return int((Decimal(repr(price)) * SCALE).quantize(_ONE, ROUND_HALF_EVEN))
-    return whole
+    return _whole_ticks(_decimal(price))
 
 
 def notional(price: float, size: float) -> int:
     """``price x size`` in ticks, rounded half to even on the decimal digits."""
     scaled = price * size * SCALE
     whole = round(scaled)
-    if 0.499999 < abs(scaled - whole) < 0.500001:
-        exact = Decimal(repr(price)) * Decimal(repr(size)) * SCALE
-        return int(exact.quantize(_ONE, ROUND_HALF_EVEN))
-    return whole
+    if abs(scaled - whole) < 0.4999 and -_TRUSTED < scaled < _TRUSTED:
+        return whole
+    return _whole_ticks(_decimal(price) * _decimal(size))
+
+
+def _decimal(number: float) -> Decimal:
+    return Decimal(repr(float(number)))
+
+
+def _whole_ticks(amount: Decimal) -> int:
+    return int((amount * SCALE).quantize(_ONE, ROUND_HALF_EVEN))
 
 
 def real(amount: int | float) -> float:

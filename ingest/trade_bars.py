@@ -1,0 +1,249 @@
+"""Trades become 1-second bars, by the consolidated tape's sale-condition rules.
+
+Each field of a second is set only by prints that may set it, in the order of their time and sequence number (t, q), not
+of their arrival. That holds for prints up to `LATE_MS` behind their symbol's newest one. Later prints move only high,
+low, volume and notional; where the state of their second has been let go, they are handed out as `LatePrint`, to be
+merged into what the store holds.
+
+All sums are exact for whole sizes and sizes of up to six decimals, so the order of arrival cannot show in them either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import attrgetter
+from typing import NamedTuple
+
+from ingest.seen_keys import REMEMBER_MS, SeenKeys
+from market.bar import SECOND_MS, Bar, Trade
+from market.conditions import ConditionTable
+from market.price import notional, ticks
+from market.sessions import day_of
+
+#: A print this far behind its symbol's newest print still sets open and close; one millisecond more and it does not.
+LATE_MS = 60_000
+
+#: How often, in the symbol's event time, keys are looked through for old ones.
+_TIDY_MS = 5 * 60_000
+
+#: Decimals of a fractional size, as the tape reports it.
+_SIZE_DECIMALS = 6
+
+
+class LatePrint(NamedTuple):
+    """What a print that came too late for our memory does to its second, which starts at `t_second` (epoch ms).
+
+    `price_ticks` may move high and low; it is None where the print may not. `size` and `notional` (ticks) are to be
+    added; both are 0 where the print does not update volume.
+    """
+
+    sym: str
+    t_second: int
+    price_ticks: int | None
+    size: float
+    notional: int
+
+
+class _Second:
+    """A bar in the making, with the place (t, q) of the prints that set its open and its close."""
+
+    __slots__ = ("book", "c", "changed", "first_q", "first_t", "h", "l", "last_q", "last_t", "n", "o", "t", "v")
+
+    def __init__(self, book: _Book, t: int) -> None:
+        self.book = book
+        self.t = t
+        self.o: int | None = None
+        self.h: int | None = None
+        self.l: int | None = None
+        self.c: int | None = None
+        self.v = 0.0
+        self.n = 0
+        self.first_t = self.first_q = self.last_t = self.last_q = 0
+        #: Not taken since its last change, and so among `TradeBars._changed`.
+        self.changed = False
+
+    def move_high_low(self, price: int) -> bool:
+        """Whether `price` changed the high or the low."""
+        if self.h is None or self.l is None:
+            self.h = self.l = price
+            return True
+        if price > self.h:
+            self.h = price
+            return True
+        if price < self.l:
+            self.l = price
+            return True
+        return False
+
+    def move_open_close(self, price: int, t: int, q: int) -> bool:
+        """Whether `price`, printed at (t, q), changed the open or the close. Of equal places, arrival decides."""
+        old = self.o, self.c
+        if old[0] is None:
+            self.o = self.c = price
+            self.first_t = self.last_t = t
+            self.first_q = self.last_q = q
+            return True
+        if t > self.last_t or (t == self.last_t and q >= self.last_q):
+            self.c, self.last_t, self.last_q = price, t, q
+        elif t < self.first_t or (t == self.first_t and q < self.first_q):
+            self.o, self.first_t, self.first_q = price, t, q
+        return old != (self.o, self.c)
+
+    def bar(self) -> Bar:
+        v = self.v
+        if v % 1:
+            v = round(v, _SIZE_DECIMALS)
+        return Bar(self.book.sym, self.t, self.o, self.h, self.l, self.c, v, self.n)
+
+
+class _Book:
+    """One symbol: its newest print, the seconds still in memory by start, and the keys of its recent prints."""
+
+    __slots__ = ("gone", "newest", "next_second", "seconds", "seen", "sym", "tidy_at")
+
+    def __init__(self, sym: str) -> None:
+        self.sym = sym
+        self.newest = -REMEMBER_MS
+        self.next_second = 0
+        #: Seconds up to this start are out of reach of any print that is on time.
+        self.gone = -LATE_MS
+        self.seconds: dict[int, _Second] = {}
+        self.seen = SeenKeys()
+        self.tidy_at = 0
+
+    def enter_second(self, t: int) -> None:
+        """The newest print, at `t`, is the first of its second: forget what is old enough."""
+        if t >= self.tidy_at:
+            self._tidy(t)
+        start = t - t % SECOND_MS
+        self.next_second = start + SECOND_MS
+        self.gone = start - SECOND_MS - LATE_MS
+        seconds = self.seconds
+        while seconds:
+            oldest = next(iter(seconds))
+            if oldest > self.gone or seconds[oldest].changed:
+                break
+            del seconds[oldest]
+
+    def _tidy(self, t: int) -> None:
+        if t - self.newest >= REMEMBER_MS:
+            # Nothing that is left is young enough; and keys of another day may come again with another meaning.
+            self.seen.clear()
+        else:
+            self.seen.tidy(t)
+        self.tidy_at = t + _TIDY_MS
+
+
+class TradeBars:
+    """Builds the second bars of all symbols from their trades.
+
+    Counters since the start: `duplicates` (prints left out because their key was there already), `late_prints` (more
+    than `LATE_MS` behind), `unknown_conditions` (prints with a condition id that the table does not know).
+    `conditions` may be replaced at any time by a fresher table.
+    """
+
+    def __init__(self, conditions: ConditionTable | None = None) -> None:
+        self.conditions = conditions or ConditionTable.frozen()
+        self.duplicates = 0
+        self.late_prints = 0
+        self._books: dict[str, _Book] = {}
+        self._changed: list[_Second] = []
+        self._late: list[LatePrint] = []
+        self._day_start = self._day_end = self._regular_open = self._regular_close = 0
+
+    @property
+    def unknown_conditions(self) -> int:
+        return self.conditions.unknown_prints
+
+    def add_many(self, trades: Iterable[Trade]) -> None:
+        add = self.add
+        for trade in trades:
+            add(trade)
+
+    def add(self, trade: Trade) -> None:
+        """Count one print in. Its price and size must be finite, its size not negative."""
+        sym, t, _, _, c, _, key = trade
+        book = self._books.get(sym)
+        if book is None:
+            book = self._books[sym] = _Book(sym)
+        if t > book.newest:
+            if t >= book.next_second:
+                book.enter_second(t)
+            book.newest = t
+        if key is not None and not book.seen.add(key, book.newest):
+            self.duplicates += 1
+            return
+        if not self._day_start <= t < self._day_end:
+            self._enter_day(t)
+        high_low, open_close, volume = self.conditions.effect(c, self._regular_open <= t < self._regular_close)
+        if book.newest - t > LATE_MS:
+            self.late_prints += 1
+            open_close = False
+        if high_low or open_close or volume:
+            self._apply(book, trade, high_low, open_close, volume)
+
+    def take(self, before_ms: int | None = None) -> list[Bar]:
+        """The seconds that changed since they were last taken and end at or before `before_ms` (None: all), by time.
+
+        Each comes with all its fields. A second that changes again is taken again: its bar replaces the earlier one.
+        """
+        taken, waiting = self._changed, list[_Second]()
+        if before_ms is not None:
+            last = before_ms - SECOND_MS
+            waiting = [second for second in taken if second.t > last]
+            taken = [second for second in taken if second.t <= last]
+        self._changed = waiting
+        taken.sort(key=attrgetter("t"))
+        for second in taken:
+            second.changed = False
+            if second.t <= second.book.gone:
+                del second.book.seconds[second.t]
+        return [second.bar() for second in taken]
+
+    def take_late(self) -> list[LatePrint]:
+        """The late prints whose second has been let go, since the last call, in order of arrival."""
+        late, self._late = self._late, []
+        return late
+
+    def oldest_open(self) -> int | None:
+        """The start of the oldest second of which something, be it a late print, has not been taken yet."""
+        starts = [second.t for second in self._changed]
+        starts += [late.t_second for late in self._late]
+        return min(starts, default=None)
+
+    def _apply(self, book: _Book, trade: Trade, high_low: bool, open_close: bool, volume: bool) -> None:
+        _, t, p, s, _, q, _ = trade
+        start = t - t % SECOND_MS
+        second = book.seconds.get(start)
+        if second is None:
+            if start <= book.gone:
+                self._keep_late(book, trade, start, high_low, volume)
+                return
+            second = book.seconds[start] = _Second(book, start)
+            changed = True
+        else:
+            changed = False
+        if volume and s:
+            second.v += s
+            second.n += notional(p, s)
+            changed = True
+        if high_low or open_close:
+            price = ticks(p)
+            if high_low and second.move_high_low(price):
+                changed = True
+            if open_close and second.move_open_close(price, t, q):
+                changed = True
+        if changed and not second.changed:
+            second.changed = True
+            self._changed.append(second)
+
+    def _keep_late(self, book: _Book, trade: Trade, start: int, high_low: bool, volume: bool) -> None:
+        price = ticks(trade.p) if high_low else None
+        size, amount = (trade.s, notional(trade.p, trade.s)) if volume else (0.0, 0)
+        if price is not None or size:
+            self._late.append(LatePrint(book.sym, start, price, size, amount))
+
+    def _enter_day(self, t: int) -> None:
+        day = day_of(t)
+        self._day_start, self._day_end = day.start, day.end
+        self._regular_open, self._regular_close = day.regular_open, day.regular_close
