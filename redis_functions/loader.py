@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
@@ -43,6 +43,14 @@ class Loaded(NamedTuple):
         return self.version != self.previous
 
 
+class Function(NamedTuple):
+    """A function as Redis lists it."""
+
+    name: str
+    description: str
+    writes: bool
+
+
 @lru_cache(maxsize=1)
 def library() -> Library:
     """The library as it is to be loaded: shared helpers (`_*.lua`) first, then each operation in a scope of its own."""
@@ -53,9 +61,33 @@ def library() -> Library:
     version = sha256(body.encode()).hexdigest()[:12]
     ask = (
         f"redis.register_function{{function_name = '{VERSION_FUNCTION}', flags = {{'no-writes'}},\n"
-        f"    callback = function() return '{version}' end}}\n"
+        f"    description = 'the version of this library', callback = function() return '{version}' end}}\n"
     )
     return Library(body + ask, version)
+
+
+def version_of(client: Redis) -> str | None:
+    """The version that is loaded, None where the library is missing. Raises redis.RedisError."""
+    try:
+        return _text(client.execute_command(*_ASK))
+    except ResponseError as error:
+        if not is_missing(error):
+            raise
+        return None
+
+
+def functions(client: Redis) -> list[Function]:
+    """What is loaded of the library, by name; empty where it is missing."""
+    found = []
+    for library in client.execute_command("FUNCTION LIST", "LIBRARYNAME", LIBRARY):
+        for entry in _pairs(library)[b"functions"]:
+            facts = _pairs(entry)
+            found.append(
+                Function(
+                    _text(facts[b"name"]), _text(facts[b"description"] or b""), b"no-writes" not in facts[b"flags"]
+                )
+            )
+    return sorted(found)
 
 
 def is_missing(error: ResponseError) -> bool:
@@ -65,13 +97,7 @@ def is_missing(error: ResponseError) -> bool:
 
 def ensure(client: Redis) -> Loaded:
     """Loads the library unless this version is there. Raises redis.RedisError, ResponseError before Redis 7."""
-    wanted = library()
-    try:
-        previous: str | None = _text(client.execute_command(*_ASK))
-    except ResponseError as error:
-        if not is_missing(error):
-            raise
-        previous = None
+    wanted, previous = library(), version_of(client)
     if previous != wanted.version:
         client.execute_command("FUNCTION LOAD", "REPLACE", wanted.source)
     return Loaded(wanted.version, previous)
@@ -89,6 +115,10 @@ async def ensure_async(client: AsyncRedis) -> Loaded:
     if previous != wanted.version:
         await client.execute_command("FUNCTION LOAD", "REPLACE", wanted.source)
     return Loaded(wanted.version, previous)
+
+
+def _pairs(flat: list[Any]) -> dict[bytes, Any]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _text(reply: bytes | str) -> str:

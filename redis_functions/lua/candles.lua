@@ -64,4 +64,5 @@ local function candles(keys, args)
     return rows
 end
 
-redis.register_function{function_name = 'candles', callback = candles, flags = {'no-writes'}}
+redis.register_function{function_name = 'candles', callback = candles, flags = {'no-writes'},
+    description = 'the newest candles of a symbol with real prices: rows of t o h l c v vwap'}

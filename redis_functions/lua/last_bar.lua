@@ -21,4 +21,5 @@ local function last_bar(keys, args)
     return reply
 end
 
-redis.register_function{function_name = 'last_bar', callback = last_bar, flags = {'no-writes'}}
+redis.register_function{function_name = 'last_bar', callback = last_bar, flags = {'no-writes'},
+    description = 'the newest bar of a symbol with real prices: names and values'}

@@ -31,4 +31,5 @@ local function movers_top(keys, args)
     return rows
 end
 
-redis.register_function{function_name = 'movers_top', callback = movers_top, flags = {'no-writes'}}
+redis.register_function{function_name = 'movers_top', callback = movers_top, flags = {'no-writes'},
+    description = 'the top of the last movers snapshot: rows of symbol last velocity change volume t'}

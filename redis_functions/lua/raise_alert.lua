@@ -66,4 +66,5 @@ local function raise_alert(keys, args)
     return 'raised'
 end
 
-redis.register_function('raise_alert', raise_alert)
+redis.register_function{function_name = 'raise_alert', callback = raise_alert,
+    description = 'one alert, once: cooldown in event time, dedupe, stream and publication in one step'}

@@ -14,15 +14,8 @@ from redis_functions import loader
 from redis_functions.connection import connect, connect_async
 
 
-def functions(redis: Redis) -> dict[str, set[str]]:
-    """Name -> flags of what is loaded."""
-    listed = redis.execute_command("FUNCTION LIST", "LIBRARYNAME", loader.LIBRARY)
-    found: dict[str, set[str]] = {}
-    for library in listed:
-        for entry in dict(zip(library[::2], library[1::2], strict=True))[b"functions"]:
-            facts = dict(zip(entry[::2], entry[1::2], strict=True))
-            found[facts[b"name"].decode()] = {flag.decode() for flag in facts[b"flags"]}
-    return found
+def names(redis: Redis) -> set[str]:
+    return {function.name for function in loader.functions(redis)}
 
 
 def test_loads_once(redis: Redis) -> None:
@@ -36,13 +29,19 @@ def test_loads_once(redis: Redis) -> None:
 def test_every_file_is_a_function_of_its_name(redis: Redis) -> None:
     loader.ensure(redis)
     files = {path.stem for path in loader.FOLDER.glob("*.lua") if not path.name.startswith("_")}
-    assert set(functions(redis)) == files | {loader.VERSION_FUNCTION}
+    assert names(redis) == files | {loader.VERSION_FUNCTION}
     assert "raise_alert" in files
+
+
+def test_every_function_tells_what_it_does(redis: Redis) -> None:
+    assert loader.functions(redis) == []
+    loader.ensure(redis)
+    assert all(len(function.description) > 20 for function in loader.functions(redis))
 
 
 def test_only_raise_alert_may_write(redis: Redis) -> None:
     loader.ensure(redis)
-    assert {name for name, flags in functions(redis).items() if "no-writes" not in flags} == {"raise_alert"}
+    assert {function.name for function in loader.functions(redis) if function.writes} == {"raise_alert"}
 
 
 def test_another_version_is_replaced(redis: Redis) -> None:
@@ -54,7 +53,7 @@ def test_another_version_is_replaced(redis: Redis) -> None:
     )
     redis.function_load(old)
     assert loader.ensure(redis) == loader.Loaded(loader.library().version, "old")
-    assert "retired" not in functions(redis)
+    assert "retired" not in names(redis)
 
 
 def test_version_changes_with_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +80,7 @@ def test_eight_starts_at_once(redis: Redis, redis_url: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(start, range(8)))
     assert {each.version for each in found} == {loader.library().version}
-    assert "raise_alert" in functions(redis)
+    assert "raise_alert" in names(redis)
 
 
 def test_asyncio_variant(redis: Redis, redis_url: str) -> None:
@@ -92,7 +91,7 @@ def test_asyncio_variant(redis: Redis, redis_url: str) -> None:
     first, second = asyncio.run(twice())
     assert first.changed
     assert not second.changed
-    assert "raise_alert" in functions(redis)
+    assert "raise_alert" in names(redis)
 
 
 def test_other_errors_are_not_taken_for_a_missing_library(redis: Redis) -> None:
