@@ -19,6 +19,9 @@ Inputs = Mapping[str, Values]
 MAX_WINDOW = 1_000
 MAX_NAMES = 20
 _NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?\Z")
+_OWN_NAME = re.compile(r"[a-z][a-z0-9_]{1,31}\Z")
+#: What candles call their own columns.
+_TAKEN = frozenset({"t", "o", "h", "l", "c", "v", "vw", "symbol"})
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,10 @@ INDICATORS: dict[str, Indicator] = {
 
 @dataclass(frozen=True)
 class Chosen:
-    """An indicator with its arguments; `name` with underscores, ``p`` for a decimal point: ``bbands_20_2p5``."""
+    """An indicator with its arguments; `name` with underscores, ``p`` for a decimal point: ``bbands_20_2p5``.
+
+    A `name` that the request gave stands in its place, so that a column may keep its name while the arguments vary.
+    """
 
     name: str
     indicator: Indicator
@@ -73,8 +79,11 @@ class Chosen:
 
 
 def parse_names(text: str) -> list[Chosen]:
-    """``sma:20,ema:50`` read; one named twice counts once. Raises ValueError with words for the user."""
-    chosen = {one.name: one for one in map(_parse_one, text.split(","))}
+    """``sma:20,slow=ema:50`` read; one named twice counts once. Raises ValueError with words for the user."""
+    chosen: dict[str, Chosen] = {}
+    for one in map(_parse_one, text.split(",")):
+        if chosen.setdefault(one.name, one) != one:
+            raise ValueError(f"{one.name!r} names two different indicators")
     if len(chosen) > MAX_NAMES:
         raise ValueError(f"{len(chosen)} indicators, at most {MAX_NAMES} are computed at once")
     return list(chosen.values())
@@ -86,14 +95,18 @@ def usage(name: str) -> str:
 
 
 def _parse_one(text: str) -> Chosen:
-    name, *words = text.split(":")
+    own_name, given, usual = text.rpartition("=")
+    if given and (not _OWN_NAME.match(own_name) or own_name in _TAKEN):
+        raise ValueError(f"{own_name[:40]!r} is no name for a column: lower-case letters, digits and underscores")
+    name, *words = usual.split(":")
     indicator = INDICATORS.get(name)
     if indicator is None:
         raise ValueError(f"{name[:20]!r} is not an indicator; known are {', '.join(usage(n) for n in INDICATORS)}")
     if len(words) != len(indicator.arguments):
         raise ValueError(f"{text[:40]!r} must be written {usage(name)}")
     arguments = tuple(_number(text, word, a) for word, a in zip(words, indicator.arguments, strict=True))
-    return Chosen("_".join([name, *(f"{a:g}".replace(".", "p") for a in arguments)]), indicator, arguments)
+    usual_name = "_".join([name, *(f"{a:g}".replace(".", "p") for a in arguments)])
+    return Chosen(own_name or usual_name, indicator, arguments)
 
 
 def _number(text: str, word: str, argument: Argument) -> int | float:

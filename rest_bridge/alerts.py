@@ -16,12 +16,14 @@ SEVERITIES = ("info", "warning", "critical")
 
 def _found(context: Context, q: p.Query) -> list[Alert]:
     """All alerts that pass the filters, ascending by time."""
-    wanted = [(name, q[name]) for name in ("symbol", "rule", "severity") if q[name] is not None]
-    start, end = q["from"], q["to"]
+    wanted = [(name, q[name]) for name in ("rule", "severity") if q[name] is not None]
+    symbols, start, end = q["symbol"], q["from"], q["to"]
     return [
         alert
         for alert in context.alerts.read()
-        if start <= alert["t"] <= end and all(alert[name] == value for name, value in wanted)
+        if start <= alert["t"] <= end
+        and (symbols is None or alert["symbol"] in symbols)
+        and all(alert[name] == value for name, value in wanted)
     ]
 
 
@@ -54,7 +56,7 @@ def summary(context: Context, q: p.Query) -> Any:
 
 
 _FILTERS = (
-    p.any_symbol(),
+    p.any_symbols(),
     p.Parameter("rule", "Only alerts of this rule.", p.read_word),
     p.choice("severity", "Only alerts of this severity.", SEVERITIES),
     *p.span(),

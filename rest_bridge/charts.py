@@ -40,7 +40,7 @@ def candles(context: Context, q: p.Query) -> Any:
     symbols = q["symbol"]
     limit = share(q["limit"], len(symbols))
     found = read_candles(context.redis, symbols, q["timeframe"], q["from"], q["to"], limit)
-    return _by_symbol(symbols, [candle_rows(part) for part in found])
+    return _by_symbol(q, [candle_rows(part) for part in found])
 
 
 def indicators(context: Context, q: p.Query) -> Any:
@@ -84,7 +84,7 @@ def velocity(context: Context, q: p.Query) -> Any:
             closes.t, closes.v, context.config.velocity_window_s * 1000, context.config.velocity_max_age_s * 1000, base
         )
         parts.append(_velocity_rows(closes, values, start, limit))
-    return _by_symbol(symbols, parts)
+    return _by_symbol(q, parts)
 
 
 def _velocity_rows(closes: Samples, values: Values, start: int, limit: int) -> list[Row]:
@@ -107,14 +107,17 @@ def _previous_closes(context: Context, symbols: list[str], series: list[Samples]
     return bases
 
 
-def _by_symbol(symbols: list[str], parts: list[list[Row]]) -> list[Row]:
-    """One symbol's rows as they are, several symbols' with a column for it."""
-    return parts[0] if len(symbols) == 1 else merged(list(zip(symbols, parts, strict=True)))
+def _by_symbol(q: p.Query, parts: list[list[Row]]) -> list[Row]:
+    """One symbol's rows as they are, several symbols' (and one's that is to be labelled) with a column for it."""
+    symbols = q["symbol"]
+    plain = len(symbols) == 1 and q["labels"] == "0"
+    return parts[0] if plain else merged(list(zip(symbols, parts, strict=True)))
 
 
 _NAMES = p.Parameter(
     "names",
-    f"Comma list of up to {MAX_NAMES} of: " + ", ".join(f"`{usage(name)}`" for name in INDICATORS) + ".",
+    f"Comma list of up to {MAX_NAMES} of: " + ", ".join(f"`{usage(name)}`" for name in INDICATORS) + "; "
+    "`fast=sma:20` calls its column `fast`.",
     parse_names,
     required=True,
     example="sma:20,ema:50",
@@ -122,6 +125,7 @@ _NAMES = p.Parameter(
 _CONVERGED = p.choice(
     "converged", "`1` adds `<name>_converged`: whether enough earlier candles went into the value.", ("0", "1"), "0"
 )
+_LABELS = p.choice("labels", "`1`: rows carry `symbol` also where only one was asked for.", ("0", "1"), "0")
 
 ENDPOINTS = (
     Endpoint(
@@ -129,7 +133,7 @@ ENDPOINTS = (
         candles,
         "Candles of a symbol, or of several",
         schemas.rows(schemas.record(schemas.CANDLE_MEMBERS, schemas.SYMBOL_OF_LIST)),
-        (p.symbols(), p.timeframe(), *p.span(), p.limit(MAX_ROWS, MAX_ROWS, _LIMIT_TEXT)),
+        (p.symbols(), p.timeframe(), *p.span(), p.limit(MAX_ROWS, MAX_ROWS, _LIMIT_TEXT), _LABELS),
         "Those whose start lies in `from`..`to`, whole and ascending, the running one included; "
         "none where nothing traded. Timeframes that are not stored are made of the coarsest stored one that fits.",
         "charts",
@@ -149,7 +153,7 @@ ENDPOINTS = (
         velocity,
         "Velocity of a symbol, or of several",
         schemas.rows(schemas.record({"t": schemas.TIME, "velocity": schemas.NUMBER}, schemas.SYMBOL_OF_LIST)),
-        (p.symbols(), *p.span(), p.limit(MAX_VELOCITY_ROWS, MAX_VELOCITY_ROWS, _LIMIT_TEXT)),
+        (p.symbols(), *p.span(), p.limit(MAX_VELOCITY_ROWS, MAX_VELOCITY_ROWS, _LIMIT_TEXT), _LABELS),
         "At each second bar the change of the close over the detector's window, in percent of the previous day's close "
         "(of the window's start where that is not known or not the base). Bars without a reference are left out.",
         "charts",

@@ -18,6 +18,7 @@ from rest_bridge.rows import Row, numbers_or_null
 MAX_SYMBOLS = 20_000
 MAX_MOVERS = 50
 MAX_STATS_ROWS = 5_000
+MAX_STEP_S = 86_400
 #: Candles of each mover in /movers/candles: a sparkline is not wider.
 SPARKLINE_ROWS = 240
 
@@ -69,9 +70,17 @@ def stats(context: Context, q: p.Query) -> Any:
 
 def stats_series(context: Context, q: p.Query) -> Any:
     names: list[str] = q["names"]
-    t, values = read_stats(context.redis, names, q["from"], q["to"], q["limit"], q["step"] * 1000)
+    t, values = read_stats(context.redis, names, q["from"], q["to"], q["limit"], _step_s(q) * 1000)
     columns = zip(t.tolist(), *(numbers_or_null(column) for column in values), strict=True)
     return [dict(zip(("t", *names), row, strict=True)) for row in columns]
+
+
+def _step_s(q: p.Query) -> int:
+    """The span of each mean in seconds; 0 where every sample is wanted, or there are no more samples than points."""
+    if q["step"] or q["points"] is None:
+        return int(q["step"])
+    step = -(-(q["to"] - q["from"]) // (q["points"] * 1000))
+    return 0 if step <= 1 else min(step, MAX_STEP_S)
 
 
 def _read_stats_names(text: str) -> list[str]:
@@ -98,9 +107,15 @@ _ORDER = p.choice(
     "order", "`desc`: the highest first; `asc`: the lowest first (not by volume).", ("desc", "asc"), "desc"
 )
 _MOVERS_LIMIT = p.limit(10, MAX_MOVERS, "So many symbols.")
-_STEP_SCHEMA = {"type": "integer", "minimum": 0, "maximum": 86_400, "default": 0}
+_STEP_SCHEMA = {"type": "integer", "minimum": 0, "maximum": MAX_STEP_S, "default": 0}
 _STEP = p.Parameter(
-    "step", "Means over spans of so many seconds; 0: every sample.", p.integer(0, 86_400), _STEP_SCHEMA, 0
+    "step", "Means over spans of so many seconds; 0: every sample.", p.integer(0, MAX_STEP_S), _STEP_SCHEMA, 0
+)
+_POINTS = p.Parameter(
+    "points",
+    "Means over spans such that `from`..`to` has about so many; needs both, and no `step`.",
+    p.integer(1, MAX_STATS_ROWS),
+    {"type": "integer", "minimum": 1, "maximum": MAX_STATS_ROWS},
 )
 
 ENDPOINTS = (
@@ -155,6 +170,7 @@ ENDPOINTS = (
             *p.span(),
             p.limit(MAX_STATS_ROWS, MAX_STATS_ROWS),
             _STEP,
+            _POINTS,
         ),
         "Rows of `t` and one member for each name, ascending.",
         tag="operations",

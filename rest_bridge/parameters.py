@@ -117,6 +117,10 @@ def any_symbol() -> Parameter:
     return Parameter("symbol", "Only this symbol.", read_symbol)
 
 
+def any_symbols() -> Parameter:
+    return Parameter("symbol", f"Only this symbol, or those of a comma list of up to {MAX_SYMBOLS}.", read_symbols)
+
+
 def symbols() -> Parameter:
     text = f"One symbol, or a comma list of up to {MAX_SYMBOLS}: rows then carry `symbol`."
     return Parameter("symbol", text, read_symbols, required=True, example="AAPL")
