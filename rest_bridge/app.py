@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -29,7 +30,7 @@ def create_app(config: BridgeConfig) -> Flask:
     for endpoint in endpoints:
         app.add_url_rule(endpoint.path, endpoint.path, _view(context, endpoint), methods=["GET"])
     errors.register(app)
-    # What looks at answers runs in the reverse order of registration: the body is compressed first, requests counted last.
+    # What looks at answers runs in the reverse order of registration: compression first, counting last.
     context.metrics.register(app)
     security.register(app, config.token, frozenset(e.path for e in endpoints if e.open))
     if config.cors_origins:
@@ -45,8 +46,12 @@ def _endpoints() -> list[Endpoint]:
     def openapi(context: Context, q: Query) -> Any:
         return document
 
-    def readable(context: Context, q: Query) -> Any:
+    @cache
+    def page() -> tuple[bytes, int, dict[str, str], str]:
         return docs.page(description)
+
+    def readable(context: Context, q: Query) -> Any:
+        return Response(*page())
 
     about: dict[str, Any] = {"tag": "operations", "open": True, "store": False}
     endpoints += [

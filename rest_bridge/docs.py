@@ -7,7 +7,6 @@ import hashlib
 import re
 from typing import Any
 
-from flask import Response
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
 
@@ -39,8 +38,8 @@ em { color: #d2691e; font-style: normal; font-size: 12px; }
 _CODE = re.compile(r"`([^`]+)`")
 
 
-def page(spec: Node) -> Response:
-    """The page of an OpenAPI document, with headers that let a browser load nothing but its own style."""
+def page(spec: Node) -> tuple[bytes, int, dict[str, str], str]:
+    """The page of an OpenAPI document as the arguments of a Response; a browser may load nothing but its own style."""
     templates = Environment(loader=PackageLoader("rest_bridge"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     templates.filters["marked"] = _marked
     html = templates.get_template("docs.html").render(
@@ -57,11 +56,10 @@ def page(spec: Node) -> Response:
         errors=_errors(spec),
     )
     digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-    response = Response(html, mimetype="text/html")
-    response.headers["Content-Security-Policy"] = (
+    policy = (
         f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-    return response
+    return html.encode(), 200, {"Content-Security-Policy": policy}, "text/html"
 
 
 def _marked(text: str) -> Markup:

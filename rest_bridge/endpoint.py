@@ -18,7 +18,7 @@ PREFIX = "/api/v1"
 
 @dataclass
 class Context:
-    """What handlers work with: the settings, a client of the store (connects when first used), the alerts, and counters."""
+    """What handlers work with: the settings, a client of the store (which connects when used), alerts, counters."""
 
     config: BridgeConfig
     redis: Redis

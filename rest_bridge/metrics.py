@@ -24,7 +24,7 @@ class Metrics:
         )
 
     def register(self, app: Flask) -> None:
-        """Counts every request of `app`; a path that is not there counts as ``other``, so that nobody can add series."""
+        """Counts every request of `app`; a path that is not there counts as ``other``: nobody can add series."""
 
         @app.before_request
         def begin() -> None:

@@ -18,8 +18,8 @@ _TAGS = {
 _ABOUT = (
     "Candles, indicators, velocity and alerts of the US stock tape. Times are epoch milliseconds UTC, prices are real "
     "numbers, what is not known is null; rows ascend by time, and a well-formed symbol that was never seen has none. "
-    'Every refusal is `{"error": {"code", "message"}}`. Unknown or repeated parameters are refused; an empty one counts '
-    "as not given. Where a token is set it is sent as `Authorization: Bearer …`."
+    'Every refusal is `{"error": {"code", "message"}}`. Unknown or repeated parameters are refused; an empty one '
+    "counts as not given. Where a token is set it is sent as `Authorization: Bearer …`."
 )
 _ERRORS = {
     "400": ("BadRequest", "a parameter is missing, unknown or cannot be used"),
