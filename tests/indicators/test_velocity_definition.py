@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indicators.velocity import Detector
+from indicators.velocity_series import velocity_series
 
 T = 1_760_103_000_000
 
@@ -146,6 +147,20 @@ def test_in_order_it_is_an_as_of_join_of_the_final_series(gaps: list[Any], windo
     detector = Detector(window_s=window_s, max_age_s=max_age_s)
     idx = np.full(len(t), detector.index("X"))
     np.testing.assert_allclose(detector.update(idx, t, close).velocity, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_the_series_read_from_the_store_is_what_the_detector_saw() -> None:
+    rng = np.random.default_rng(5)
+    t = T + 1000 * np.cumsum(rng.choice([1, 1, 1, 2, 9, 40], 500))
+    close = np.round(100 + np.cumsum(rng.normal(0, 0.1, 500)), 4)
+    for previous in (None, 87.5):
+        detector = Detector(window_s=5, max_age_s=30)
+        idx = np.full(len(t), detector.index("X"))
+        detector.set_previous_close("X", previous)
+        seen = detector.update(idx, t, close).velocity
+        base = np.full(len(t), np.nan if previous is None else previous)
+        np.testing.assert_allclose(velocity_series(t, close, 5000, 30_000, base), seen, rtol=1e-12, atol=1e-12)
+        assert 0 < np.isnan(seen).sum() < 300
 
 
 def test_symbols_that_come_while_it_runs_do_not_disturb_the_others() -> None:
