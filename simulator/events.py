@@ -41,7 +41,8 @@ class Wire:
         self._opens: dict[int, list[float]] = {}
 
     def seconds(self, told: Told, rows: Ints, first: bool = False) -> list[Event]:
-        """``A`` events of the rows of `told`; with `first`, of rows of `told.first`, as they read before the late print.
+        """``A`` events of the rows of `told`; with `first`, of rows of `told.first`, as they read before the late
+        print.
 
         Rows without a bar must have been left out.
         """
@@ -59,22 +60,24 @@ class Wire:
         columns = [(c / SCALE).tolist() for c in (bar.o, bar.h, bar.l, bar.c)]
         vwap = np.round(bar.n / bar.v / SCALE, 4).tolist()
         size = (bar.v // bar.trades).tolist()
-        opened, day_vwap = self._day_values(who, sec, sec + span, av)
+        opened, day_vwap = self._day_values(who, sec, sec + span, av, bar.c / SCALE)
         names = self.market.names
         return [
             Event(channel, names[i], {
-                "ev": channel, "sym": names[i], "v": v, "dv": f"{v}.0", "av": day, "dav": f"{day}.0", "op": op, "vw": vw,
-                "o": o, "c": c, "h": h, "l": low, "a": a, "z": z, "s": s * 1000, "e": (s + span) * 1000,
+                "ev": channel, "sym": names[i], "v": v, "dv": f"{v}.0", "av": day, "dav": f"{day}.0", "op": op,
+                "vw": vw, "o": o, "c": c, "h": h, "l": low, "a": a, "z": z, "s": s * 1000, "e": (s + span) * 1000,
             })
             for i, s, o, h, low, c, v, vw, day, z, op, a in zip(
-                who.tolist(), sec.tolist(), *columns, bar.v.tolist(), vwap, av.tolist(), size, opened, day_vwap, strict=True
+                who.tolist(), sec.tolist(), *columns, bar.v.tolist(), vwap, av.tolist(), size, opened.tolist(),
+                day_vwap.tolist(), strict=True,
             )
         ]  # fmt: skip
 
-    def _day_values(self, who: Ints, sec: Ints, end: Ints, av: Ints) -> tuple[list[float], list[float]]:
-        """The official open (0 before 09:30 New York) and the day's VWAP, which is made of the full hours' middle prices
-        and the price now, weighted by volume."""
-        opened, vwap = np.zeros(sec.shape), np.zeros(sec.shape)
+    def _day_values(self, who: Ints, sec: Ints, end: Ints, av: Ints, close: Floats) -> tuple[Floats, Floats]:
+        """The official open (0 before 09:30 New York) and the day's VWAP, made of the full hours' middle prices and
+        the bar's close, weighted by volume."""
+        opened = np.zeros(sec.shape)
+        vwap = np.zeros(sec.shape)
         done = np.zeros(sec.shape, bool)
         while not done.all():
             day = day_of(int(sec[~done][0]) * 1000)
@@ -83,8 +86,8 @@ class Wire:
             after = rows[sec[rows] >= day.regular_open // 1000]
             if after.size:
                 opened[after] = np.array(self._open(day))[who[after]]
-            vwap[rows] = self._vwap(day.start // 1000, who[rows], end[rows], av[rows])
-        return opened.tolist(), np.round(vwap, 4).tolist()
+            vwap[rows] = self._vwap(day.start // 1000, who[rows], end[rows], av[rows] / LOT, close[rows])
+        return opened, np.round(vwap, 4)
 
     def _open(self, day: TradingDay) -> list[float]:
         second = day.regular_open // 1000
@@ -93,13 +96,10 @@ class Wire:
             self._opens[second] = np.round(self.market.price(everyone, np.full(everyone.shape, second)), 2).tolist()
         return self._opens[second]
 
-    def _vwap(self, day_start: int, who: Ints, t: Ints, av: Ints) -> Floats:
+    def _vwap(self, day_start: int, who: Ints, t: Ints, lots: Floats, close: Floats) -> Floats:
         hour = (t - day_start) // 3600
-        prices, lots = self.market.midpoints(day_start, int(hour.max()))
-        zero = np.zeros((1, self.market.count))
-        money = np.concatenate([zero, np.cumsum(prices * lots, axis=0)])[hour, who]
-        traded = np.concatenate([zero, np.cumsum(lots, axis=0)])[hour, who]
-        return np.asarray((money + self.market.price(who, t) * (av / LOT - traded)) / np.maximum(av / LOT, 1))
+        money, traded = self.market.hours(day_start, int(hour.max()))
+        return np.asarray((money[hour, who] + close * (lots - traded[hour, who])) / np.maximum(lots, 1))
 
     def trades(self, told: Told, prints: Prints) -> list[Event]:
         """``T`` events, in the order of the rows of `prints`."""
@@ -109,8 +109,8 @@ class Wire:
         tape = (self.market.keys % np.uint64(3) + np.uint64(1)).tolist()
         events = []
         for i, s, p, size, kind, regular, x, t, q, step in zip(
-            who, sec, price, prints.size.tolist(), prints.kind.tolist(), prints.regular.tolist(), prints.exchange.tolist(),
-            prints.t.tolist(), prints.q.tolist(), day_step, strict=True,
+            who, sec, price, prints.size.tolist(), prints.kind.tolist(), prints.regular.tolist(),
+            prints.exchange.tolist(), prints.t.tolist(), prints.q.tolist(), day_step, strict=True,
         ):  # fmt: skip
             body = {"ev": "T", "sym": names[i], "x": x, "i": str(s * 64 + step % 64), "z": tape[i], "p": p, "s": size}
             body["ds"] = f"{size}.0"
@@ -128,8 +128,9 @@ class Wire:
         price = float(self.market.price(np.array([who]), np.array([second]))[0])
         name = self.market.names[who]
         tape = int(self.market.keys[who] % np.uint64(3)) + 1
+        nanoseconds = second * 10**9 + int(hashed(self.market.keys[who], PHASE, second)) % 10**9
         body = {"ev": "LULD", "T": name, "h": round(price * 1.05, 2), "l": round(price * 0.95, 2), "i": [indicator],
-                "z": tape, "t": second * 10**9 + int(hashed(self.market.keys[who], PHASE, second)) % 10**9, "q": second}  # fmt: skip
+                "z": tape, "t": nanoseconds, "q": second}  # fmt: skip
         return Event("LULD", name, body)
 
 

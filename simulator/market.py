@@ -1,4 +1,4 @@
-"""The simulated market: who trades in which second, at which price, how much. A pure function of (seed, symbol, second).
+"""The simulated market: who trades in which second, at which price, how much; a function of (seed, symbol, second).
 
 Nothing is drawn one after the other: price, activity and volume of any second are computed from hashes alone, so a
 restarted simulator tells the same history, and the REST side answers the same market as the WebSocket.
@@ -87,7 +87,7 @@ class Market:
             scale = (low + high) / 2
             total = np.sum(forced + (1.0 - forced) * np.minimum(1.0, weight * scale))
             low, high = (scale, high) if total < self.rate else (low, scale)
-        return np.minimum(1.0, weight * high)
+        return np.asarray(np.minimum(1.0, weight * high))
 
     def active(self, who: Ints, start: int, end: int) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
         """Who of `who` has a bar in which second of start..end-1: an array [second, symbol]."""
@@ -106,12 +106,12 @@ class Market:
         for halt in self.halts:
             if halt.who in column:
                 trades[max(0, halt.start - start) : max(0, halt.end - start), column[halt.who]] = False
-        return trades
+        return np.asarray(trades)
 
     def price(self, who: Ints, t: Ints) -> Floats:
         """The price of symbol who[i] at the beginning of second t[i] (so the close of second s is price(s + 1))."""
         noise = value_noise(hashed(self.keys[who], PRICE), t)
-        return self.base[who] * np.exp(noise * self.wildness[who]) * self.spikes.factor(who, t)
+        return np.asarray(self.base[who] * np.exp(noise * self.wildness[who]) * self.spikes.factor(who, t))
 
     def lots(self, who: Ints, t: Ints, day_start: Ints) -> Ints:
         """Round lots traded since New York midnight (`day_start`, a second) up to the second t, itself excluded.
@@ -122,27 +122,22 @@ class Market:
         share = cascade(hashed(self.keys[who], VOLUME, day_start), since)
         return np.asarray(since + np.floor(share * self.lots_per_second[who] * _LOT_SPAN).astype(np.int64))
 
-    def midpoints(self, day_start: int, hours: int) -> tuple[Floats, Ints]:
-        """Price in the middle and lots of each of the day's first `hours` hours, arrays [hour, symbol]: a day's VWAP is
-        made of these."""
-        while len(self._hours.setdefault(day_start, [])) < hours:
-            begin = day_start + len(self._hours[day_start]) * 3600
-            who, full = np.arange(self.count), np.full(self.count, day_start)
+    def hours(self, day_start: int, count: int) -> tuple[Floats, Floats]:
+        """Money (price in the middle of the hour x lots) and lots of the day's hours, summed from midnight: arrays
+        [hours done, symbol] with at least count + 1 rows. A day's VWAP is made of them."""
+        money, lots = self._hours.get(day_start, (np.zeros((1, self.count)), np.zeros((1, self.count))))
+        while len(money) <= count:
+            begin = day_start + (len(money) - 1) * 3600
+            who, midnight = np.arange(self.count), np.full(self.count, day_start)
             price = self.price(who, np.full(self.count, begin + 1800))
-            lots = self.lots(who, np.full(self.count, begin + 3600), full) - self.lots(
-                who, np.full(self.count, begin), full
-            )
-            self._hours[day_start].append((price, lots))
-        rows = self._hours[day_start][:hours]
-        empty = np.zeros((0, self.count))
-        return (
-            (np.array([p for p, _ in rows]), np.array([n for _, n in rows]))
-            if rows
-            else (empty, empty.astype(np.int64))
-        )
+            traded = self.lots(who, np.full(self.count, begin + 3600), midnight)
+            money = np.vstack([money, money[-1] + price * (traded - lots[-1])])
+            lots = np.vstack([lots, traded])
+        self._hours[day_start] = money, lots
+        return money, lots
 
     @cached_property
-    def _hours(self) -> dict[int, list[tuple[Floats, Ints]]]:
+    def _hours(self) -> dict[int, tuple[Floats, Floats]]:
         return {}
 
 

@@ -1,4 +1,4 @@
-"""Randomness that can be asked for any instant: hashes of integers, noise summed over octaves, a multiplicative cascade.
+"""Randomness that can be asked for any instant: hashes of integers, noise over octaves, a multiplicative cascade.
 
 Nothing here keeps a state, so the same question has the same answer in every process and in any order.
 """
@@ -28,7 +28,7 @@ CASCADE_LEVELS = 17
 
 
 def mix(value: Hashes) -> Hashes:
-    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014): every bit of the result depends on every bit of `value`."""
+    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014): each bit of the result depends on each bit of `value`."""
     value = (value ^ (value >> _S30)) * _MIX_A
     value = (value ^ (value >> _S27)) * _MIX_B
     return value ^ (value >> _S31)
@@ -47,7 +47,7 @@ def hashed(key: Any, *words: Any) -> Hashes:
 
 def unit(key: Any, *words: Any) -> Floats:
     """Uniform numbers in [0, 1)."""
-    return (hashed(key, *words) >> _S11) * _UNIT
+    return (hashed(key, *words) >> _S11).astype(np.float64) * _UNIT
 
 
 def value_noise(keys: Hashes, t: Ints) -> Floats:

@@ -46,9 +46,10 @@ KINDS: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
     ((15,), (15,)),
     ((16,), (16,)),
 )
-_ODD, _OTHER, _OFFICIAL = 3, 5, 12
+_ODD, _OTHER, _VOLUME_ONLY, _OFFICIAL = 3, 5, 7, 12
 
-#: How often (of 65,536 bars) a bar has an odd lot besides, another print that does not set every value, an official price.
+#: In how many of 65,536 bars there is an odd lot besides, another print that does not set every value, or an official
+#: price.
 _ODD_SHARE, _OTHER_SHARE, _OFFICIAL_SHARE = 18_000, 1_300, 200
 #: How many of 65,536 bars of two prints and more get one of them late: about one bar in 200.
 _LATE_SHARE = 600
@@ -222,7 +223,9 @@ def _prints(
     late = np.where(
         (setting >= 2) & (_bits(chosen, 22, 16) < _LATE_SHARE), 2 + _bits(chosen, 38, 10) % (_LATEST_S - 1), 0
     )
-    late_one = ~is_extra & (rank == (_bits(chosen, 48, 8) % np.maximum(setting, 1))[cell])
+    late_rank = _bits(chosen, 48, 8) % np.maximum(setting, 1)
+    late_one = ~is_extra & (rank == late_rank[cell])
+    _lead(price, starts, is_extra, kind[cell], np.where(late_rank == setting - 1, 0, setting - 1), place, cell)
     q = (sec - day_start) * SEQUENCE_STEP + 1000
     return (
         Prints(
@@ -244,7 +247,7 @@ def _prints(
 def _ones(bits: Ints) -> Ints:
     """How many of the lowest bits are 1 before the first 0 (at most 7): a geometric law."""
     lowest_zero = ~bits & (bits + 1)
-    return np.minimum(np.log2(np.maximum(lowest_zero, 1)).astype(np.int64), 7)
+    return np.asarray(np.minimum(np.log2(np.maximum(lowest_zero, 1)).astype(np.int64), 7))
 
 
 def _extra_kind(chosen: Hashes, lots: Ints) -> Ints:
@@ -285,12 +288,23 @@ def _prices(
     step = np.where(draw < odds, 1, np.where(draw >= 256 - odds, -1, 0))
     # Dear stocks have wider spreads; a print that sets the high or low may stick out further than one that does not.
     wide = np.where(
-        is_extra, np.where((kind[cell] >= _OTHER) & (kind[cell] < _OTHER + 2), 2, 1), 1 + (way // 250).astype(np.int64)
+        is_extra,
+        np.where((kind[cell] >= _OTHER) & (kind[cell] < _VOLUME_ONLY), 2, 1),
+        1 + (way // 250).astype(np.int64),
     )
     cents = np.rint(way * 100).astype(np.int64) + step * wide
     finer = np.where(is_extra | (_bits(one, 26, 7) != 0), 0, np.where(_bits(one, 33, 1) == 1, 50, 1))
     last = ~is_extra & (rank == setting[cell] - 1)
     return np.where(last, np.rint(end[cell] * 100).astype(np.int64) * 100, np.maximum(cents, 1) * 100 + finer)
+
+
+def _lead(price: Ints, starts: Ints, is_extra: Bools, kind: Ints, rank: Ints, place: Ints, cell: Ints) -> None:
+    """Keeps prints of volume only within a cent of the print of that `rank` (of those that set prices, and not late): a
+    bar's VWAP must not leave its range, even where the price jumps within the second."""
+    rows = np.flatnonzero(is_extra & (kind < _OFFICIAL) & ~((kind >= _OTHER) & (kind < _VOLUME_ONLY)))
+    at = cell[rows]
+    leader = starts[at] + rank[at] + (place[at] <= rank[at])
+    price[rows] = price[leader] + np.clip(price[rows] - price[leader], -100, 100) // 100 * 100
 
 
 def _sizes(
@@ -323,4 +337,4 @@ def _biggest(size: Ints, cell: Ints, starts: Ints, is_extra: Bools) -> Ints:
         MOST_PRINTS * 2 - 1 - (np.arange(cell.size) - starts[cell])
     )
     best = np.maximum.reduceat(ranked, starts)
-    return starts + MOST_PRINTS * 2 - 1 - best % (MOST_PRINTS * 2)
+    return np.asarray(starts + MOST_PRINTS * 2 - 1 - best % (MOST_PRINTS * 2))

@@ -1,7 +1,8 @@
 """The server's side of the vendor's WebSocket protocol, for the simulator and the replayer.
 
-Inbound one JSON object a message, outbound always a JSON array: greeting, ``auth`` (any key is accepted), ``subscribe`` and
-``unsubscribe`` with one ``success`` a topic, silence on topics that do not exist. Events go to whoever subscribed to them.
+Inbound one JSON object a message, outbound always a JSON array: greeting, ``auth`` (any key is accepted), ``subscribe``
+and ``unsubscribe`` with one ``success`` a topic, silence on topics that do not exist. Events go to whoever
+subscribed to them.
 """
 
 from __future__ import annotations
@@ -140,8 +141,10 @@ class Feed:
         return asyncio.get_running_loop().time() < self.stall_until
 
     def publish(self, events: Sequence[Event]) -> list[bool | None]:
-        """Sends each event to everyone subscribed to it. For each: True if somebody was sent it, False if it was due (to
-        the last who were subscribed) but nobody listened or the feed was stalled, None if nobody asked for it."""
+        """Sends each event to everyone subscribed to it.
+
+        Answers for each: True if somebody was sent it, False if it was due (to the last who were subscribed) but nobody
+        listened or the feed was stalled, None if nobody asked for it."""
         listeners = [] if self.stalled else self.listeners
         if not listeners:
             return [False if wanted(self.last_topics, event) else None for event in events]
@@ -173,9 +176,9 @@ class Feed:
         self.connections += 1
         if loop.time() < self.mute_until or self.stalled:
             muted = loop.time() < self.mute_until
-            connection.transport.pause_reading()  # type: ignore[attr-defined]
+            connection.transport.pause_reading()
             await asyncio.sleep(max(self.mute_until, self.stall_until) - loop.time())
-            connection.transport.resume_reading()  # type: ignore[attr-defined]
+            connection.transport.resume_reading()
             if muted:
                 connection.transport.abort()
                 return

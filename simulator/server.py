@@ -12,7 +12,7 @@ from pathlib import Path
 
 from simulator.events import Event
 from simulator.market import Market, now_s
-from simulator.protocol import PATH, Feed
+from simulator.protocol import FRAME_EVENTS, PATH, Feed
 from simulator.teller import CHUNK_S, Teller
 from simulator.truth import Truth
 
@@ -82,9 +82,15 @@ class Simulator:
         second = live - self.plan.history_s
         while second < live:
             end = min(second - second % CHUNK_S + CHUNK_S, live)
+            waiting: list[Event] = []
             for _, events in self.teller.seconds(second, end, self.feed.channels):
-                await self.feed.room()
-                self._publish(events)
+                waiting += events
+                if len(waiting) >= FRAME_EVENTS:
+                    await self.feed.room()
+                    self._publish(waiting)
+                    waiting = []
+            await self.feed.room()
+            self._publish(waiting)
             second = end
             # Hours of history take seconds to tell; the clock goes on meanwhile.
             live = now_s()

@@ -1,8 +1,9 @@
-"""The planted spikes: once a period one symbol jumps by 1.2 to 2.5 % within two seconds and takes minutes to come back."""
+"""The planted spikes: once a period one symbol jumps by 1.2 to 2.5 % within two seconds and comes back slowly."""
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -36,8 +37,9 @@ class Spikes:
             stride += 1
         # Walking all symbols by a stride keeps two spikes of one symbol as far apart as the market allows.
         self.stride = stride
+        self.number = lru_cache(maxsize=4096)(self._number)
 
-    def number(self, k: int) -> Spike:
+    def _number(self, k: int) -> Spike:
         where, size, up = (float(unit(self.key, k, purpose)) for purpose in (2, 3, 4))
         t = k * self.every + int(self.every * (0.25 + where * 0.5))
         height = LEAST + size * (MOST - LEAST)
