@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from simulator.events import Event
 from simulator.market import Market, now_s
-from simulator.protocol import FRAME_EVENTS, PATH, Feed
+from simulator.protocol import FRAME_EVENTS, Feed
+from simulator.serving import serve_until_stopped
 from simulator.teller import CHUNK_S, Teller
 from simulator.truth import Truth
 
@@ -20,10 +19,6 @@ log = logging.getLogger("tapewatch.simulate")
 
 #: A second's events are sent this long after its end.
 _AFTER_S = 0.005
-
-
-class PortInUse(OSError):
-    """The address cannot be listened on; the text is one line for the user."""
 
 
 @dataclass(frozen=True)
@@ -49,32 +44,19 @@ class Simulator:
         self.repeat = 1
 
     async def run(self) -> None:
-        """Serves until SIGTERM or SIGINT, or for the plan's duration. Raises PortInUse."""
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+        """Serves until SIGTERM or SIGINT, or for the plan's duration. Raises CannotListen."""
+        plan = self.plan
         try:
-            server = await self.feed.serve(self.plan.host, self.plan.port)
-        except OSError as error:
-            raise PortInUse(f"cannot listen on {self.plan.host}:{self.plan.port}: {error.strerror}") from None
-        port = server.sockets[0].getsockname()[1]
+            await serve_until_stopped(self.feed, plan.host, plan.port, self._say, self._tell(), plan.duration_s)
+        finally:
+            self.truth.close()
+
+    def _say(self, url: str) -> None:
         market = self.plan.market
         print(
-            f"{market.count} symbols, {market.real_rate:g} bars/s, at ws://{self.plan.host}:{port}{PATH} (any key)",
+            f"ready: {url} (any key); {market.count} symbols, {market.real_rate:.3g} bars/s, seed {market.seed}",
             flush=True,
         )
-        telling = asyncio.create_task(self._tell())
-        telling.add_done_callback(lambda _: stop.set())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.plan.duration_s):
-                await stop.wait()
-        telling.cancel()
-        server.close()
-        await server.wait_closed()
-        self.truth.close()
-        with contextlib.suppress(asyncio.CancelledError):
-            await telling
 
     async def _tell(self) -> None:
         await self.feed.begun.wait()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from simulator.market import Market
 from simulator.names import MOST_SYMBOLS
-from simulator.server import Plan, PortInUse, Simulator
+from simulator.server import Plan, Simulator
+from simulator.serving import CannotListen
 from tapewatch import logs
 from tapewatch.settings import Settings
 
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     try:
         plan = _plan(args, settings)
         asyncio.run(Simulator(plan).run())
-    except (ValueError, PortInUse) as error:
+    except (ValueError, CannotListen) as error:
         print(f"tapewatch simulate: {error}", file=sys.stderr)
         return 2
     except OSError as error:

@@ -1,0 +1,44 @@
+"""What both servers share: listening, telling until a signal or a deadline, and closing cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable
+
+from simulator.protocol import PATH, Feed
+
+
+class CannotListen(OSError):
+    """The address is taken or not ours; the text is one line for the user."""
+
+
+async def serve_until_stopped(
+    feed: Feed, host: str, port: int, say: Callable[[str], None], tell: Awaitable[None], duration_s: float | None = None
+) -> None:
+    """Listens, says the URL, and tells until SIGTERM, SIGINT or the deadline; then every connection gets a close frame.
+
+    Raises CannotListen, and whatever `tell` raises.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    telling = asyncio.ensure_future(tell)
+    try:
+        server = await feed.serve(host, port)
+    except OSError as error:
+        telling.cancel()
+        raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+    shown = f"[{host}]" if ":" in host else host
+    say(f"ws://{shown}:{server.sockets[0].getsockname()[1]}{PATH}")
+    telling.add_done_callback(lambda done: stop.set() if done.cancelled() or done.exception() else None)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(duration_s):
+            await stop.wait()
+    telling.cancel()
+    server.close()
+    await server.wait_closed()
+    with contextlib.suppress(asyncio.CancelledError):
+        await telling
