@@ -1,0 +1,150 @@
+"""What tapewatch talks to: the feed, the vendor's clock, the bridge, Grafana."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from websockets.exceptions import InvalidHandshake, WebSocketException
+from websockets.sync.client import ClientConnection, connect
+
+from tapewatch.doctor.finding import TIMEOUT_S, Finding, fail, ok, warn
+from tapewatch.settings import LIVE_FEED, LIVE_REST, Settings
+
+#: The Date header has whole seconds; bars more than 5 s ahead of our clock are refused.
+CLOCK_WARN_S, CLOCK_FAIL_S = 2.0, 4.0
+OLDEST_GRAFANA = (11, 6)
+PLUGIN = "yesoreyeram-infinity-datasource"
+
+
+def findings(settings: Settings, *, auth: bool = False) -> list[Finding]:
+    """All about the others; `auth` sends the key to the feed, which may cost a running ingest its one connection."""
+    return [feed(settings, auth=auth), clock(settings, time.time), bridge(settings), *grafana(settings)]
+
+
+def feed(settings: Settings, *, auth: bool) -> Finding:
+    """TCP, TLS, WebSocket and the vendor's greeting; with `auth` the key as well."""
+    if settings.simulated:
+        return ok("feed", "simulated: no key and no feed is given; `tapewatch run` brings the market")
+    url = settings.feed_url or LIVE_FEED
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    mend = "check TAPEWATCH_FEED_URL and the network"
+    try:
+        with connect(url, open_timeout=TIMEOUT_S, close_timeout=0.5) as socket:
+            greeting = _status(socket)
+            if greeting != "connected":
+                return fail("feed", f"{host} greets with {greeting}", "is this a feed of the vendor's protocol?")
+            if not auth:
+                return ok("feed", f"{host} greets us; the key was not sent (--auth does)")
+            socket.send(json.dumps({"action": "auth", "params": settings.api_key}))
+            answer = _status(socket)
+    except InvalidHandshake as error:
+        return fail("feed", f"{host} refuses the WebSocket: {error}", mend)
+    except TimeoutError:
+        return fail("feed", f"{host} does not answer within {TIMEOUT_S:g} s", mend)
+    except (OSError, WebSocketException) as error:
+        return fail("feed", f"{host} cannot be reached: {error}", mend)
+    if answer == "auth_success":
+        return ok("feed", f"{host} takes the key")
+    return fail("feed", f"{host} answers {answer} to the key", "check MASSIVE_API_KEY and the plan")
+
+
+def _status(socket: ClientConnection) -> str:
+    """The first status of the next frame, or what came instead."""
+    frame = socket.recv(timeout=TIMEOUT_S)
+    try:
+        events = json.loads(frame)
+        return str((events[0] if isinstance(events, list) else events)["status"])
+    except (ValueError, LookupError, TypeError):
+        return f"{frame[:40]!r}"
+
+
+def clock(settings: Settings, now: Callable[[], float]) -> Finding:
+    """This machine's clock against the Date header of the vendor's REST; unknown where it cannot be reached."""
+    if settings.simulated and not settings.rest_url:
+        return ok("clock", "not compared: the market is simulated")
+    url = settings.rest_url or LIVE_REST
+    before = now()
+    _, headers, _ = _get(url)
+    after = now()
+    try:
+        # The header's second has begun but not ended: on average it lies half a second back.
+        theirs = parsedate_to_datetime(str(headers["Date"])).timestamp() + 0.5
+    except (ValueError, TypeError):
+        return ok("clock", f"unknown: {urlsplit(url).netloc} tells no time")
+    offset = (before + after) / 2 - theirs
+    detail = f"{abs(offset):.1f} s {'ahead of' if offset > 0 else 'behind'} {urlsplit(url).netloc}"
+    if abs(offset) < CLOCK_WARN_S:
+        return ok("clock", detail)
+    return (fail if abs(offset) > CLOCK_FAIL_S else warn)("clock", detail, "keep it with NTP: timedatectl set-ntp true")
+
+
+def bridge(settings: Settings) -> Finding:
+    """The bridge of these settings, if it runs."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.bridge_host, settings.bridge_host)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{settings.bridge_port}"
+    status, _, body = _get(f"{url}/readyz")
+    if status == 200:
+        return ok("bridge", f"ready at {url}")
+    if status == 503:
+        reason = _field(_json(body), "error", "message") or "not ready"
+        return warn("bridge", f"{url} says: {reason}", "see the lines on redis and ingest")
+    if status:
+        return fail("bridge", f"{url} answers {status}: is another program there?", "set TAPEWATCH_BRIDGE_PORT")
+    return warn("bridge", f"not running at {url}", "tapewatch run, or systemctl start tapewatch-bridge")
+
+
+def grafana(settings: Settings) -> list[Finding]:
+    """Grafana (which is optional) and, where it lets us ask, the plugin that the dashboards need."""
+    url = settings.grafana_url.rstrip("/")
+    status, _, body = _get(f"{url}/api/health")
+    version = str(_field(_json(body), "version") or "")
+    if status != 200 or not version:
+        return [warn("grafana", f"not running at {url}", "make grafana, or set TAPEWATCH_GRAFANA_URL")]
+    numbers = [int(part) if part.isdigit() else 0 for part in version.split("-")[0].split("+")[0].split(".")[:2]]
+    if tuple(numbers) < OLDEST_GRAFANA:
+        return [fail("grafana", f"{version} at {url}", "the dashboards need Grafana 11.6 or newer")]
+    return [ok("grafana", f"{version} at {url}"), _plugin(url, settings.grafana_token)]
+
+
+def _plugin(url: str, token: str) -> Finding:
+    status, _, body = _get(f"{url}/api/plugins/{PLUGIN}/settings", token)
+    if status == 200:
+        return ok("infinity plugin", str(_field(_json(body), "info", "version") or "installed"))
+    if status == 404:
+        return fail("infinity plugin", "not installed", f"grafana cli plugins install {PLUGIN}, then restart Grafana")
+    return ok("infinity plugin", "unknown: Grafana tells it only with TAPEWATCH_GRAFANA_TOKEN")
+
+
+def _get(url: str, token: str = "") -> tuple[int, Message, bytes]:
+    """(status, headers, body); status 0 when nothing answers."""
+    try:
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as reply:
+            return reply.status, reply.headers, reply.read(1 << 20)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read(1 << 20)
+    except (OSError, ValueError, http.client.HTTPException):
+        return 0, Message(), b""
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+def _field(value: Any, *path: str) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,125 @@
+"""Redis: reachable, new enough, set up for time series that must not be lost, and holding what the settings ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from redis_functions import inspection, loader, process_metrics
+from redis_functions.connection import connect
+from redis_functions.inspection import OLDEST_MODULE, Server
+from tapewatch.commands.config import shown
+from tapewatch.doctor.finding import TIMEOUT_S, Finding, fail, ok, warn
+from tapewatch.settings import Settings
+
+MIB = 1 << 20
+#: Of maxmemory: from here on it is worth a warning, and from here on writes are about to be refused.
+FULL_WARN, FULL_FAIL = 0.8, 0.97
+
+
+def findings(settings: Settings) -> list[Finding]:
+    """All about the store; only the first, when Redis does not answer."""
+    where = str(shown("redis_url", settings.store_url))
+    with connect(settings.store_url, timeout=TIMEOUT_S) as client:
+        try:
+            client.ping()
+            server = inspection.server(client)
+        except RedisError as error:
+            mend = "check TAPEWATCH_REDIS_URL and that server" if settings.redis_url else "start it: tapewatch run"
+            return [fail("redis", f"{where} does not answer: {error}", mend)]
+        found = [ok("redis", f"{server.version} at {where}"), module(server)]
+        found += [eviction(server), persistence(server), fullness(server), io_threads(server)]
+        if server.module:
+            found += [
+                _asked("functions", partial(functions, client)),
+                _asked("rules", partial(rules, client, settings)),
+                _asked("ingest", partial(heartbeat, client)),
+            ]
+        return found
+
+
+def _asked(what: str, check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except RedisError as error:
+        return warn(what, f"cannot be told: {error}", "allow this user the commands that tapewatch needs")
+
+
+def module(server: Server) -> Finding:
+    """RedisTimeSeries, new enough."""
+    if not server.module:
+        return fail("time series", "the module RedisTimeSeries is not there", "use Redis 8 (image redis:8)")
+    detail = f"RedisTimeSeries {server.module_version}"
+    if server.module < OLDEST_MODULE:
+        return fail("time series", f"{detail} is too old", "use Redis 8, or the module from 1.10 on")
+    return ok("time series", detail)
+
+
+def eviction(server: Server) -> Finding:
+    """Any other policy than noeviction throws whole series away, or refuses writes as noeviction does."""
+    if server.policy is None:
+        return warn("eviction", "the policy cannot be told", "make sure that it is noeviction")
+    if server.policy != "noeviction":
+        return fail("eviction", f"{server.policy} evicts whole series", "CONFIG SET maxmemory-policy noeviction")
+    return ok("eviction", "noeviction, logical database 0")
+
+
+def persistence(server: Server) -> Finding:
+    """An append-only file, without which a restart loses the day."""
+    if not server.append_ok:
+        return fail(
+            "persistence", "the append-only file could not be written", "look at Redis's log; is the disk full?"
+        )
+    if not server.append_only:
+        return warn("persistence", "no append-only file: a restart loses data", "CONFIG SET appendonly yes")
+    return ok("persistence", "append-only file on")
+
+
+def fullness(server: Server) -> Finding:
+    """Used memory against maxmemory."""
+    if not server.maxmemory:
+        return ok("redis memory", f"{server.used_memory / MIB:.0f} MiB used, no limit")
+    part = server.used_memory / server.maxmemory
+    detail = f"{server.used_memory / MIB:.0f} of {server.maxmemory / MIB:.0f} MiB used ({part:.0%})"
+    if part < FULL_WARN:
+        return ok("redis memory", detail)
+    mend = "shorter retentions and `tapewatch schema apply`, fewer symbols, or a higher limit"
+    return (fail if part >= FULL_FAIL else warn)("redis memory", detail, mend)
+
+
+def io_threads(server: Server) -> Finding:
+    """More than one thread doubles the server's CPU for our single, pipelined writer."""
+    if server.io_threads is not None and server.io_threads > 1:
+        return warn("io threads", f"{server.io_threads}: costs more than it brings here", "io-threads 1 in redis.conf")
+    return ok("io threads", "1" if server.io_threads else "unknown: CONFIG may not be asked")
+
+
+def functions(client: Redis) -> Finding:
+    """The Redis Functions of this version."""
+    loaded, wanted = loader.version_of(client), loader.library().version
+    if loaded == wanted:
+        return ok("functions", f"version {loaded}")
+    detail = "not loaded" if loaded is None else f"version {loaded} is loaded, not {wanted}"
+    return fail("functions", detail, "tapewatch functions load")
+
+
+def heartbeat(client: Redis) -> Finding:
+    """Whether ingest runs: it renews its metrics every few seconds."""
+    if process_metrics.alive(client, "ingest"):
+        return ok("ingest", "running")
+    return warn("ingest", "not running", "tapewatch run, or systemctl start tapewatch-ingest")
+
+
+def rules(client: Redis, settings: Settings) -> Finding:
+    """The series and compaction rules of one symbol against the settings."""
+    symbol = inspection.sample_symbol(client)
+    if symbol is None:
+        return ok("rules", "no symbol yet")
+    found = inspection.differences(client, symbol, settings.schema)
+    if found:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        return fail("rules", f"{found[0]}{more}", "tapewatch schema apply")
+    return ok("rules", f"series and rules of {symbol} are as the settings have them")
