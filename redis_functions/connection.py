@@ -20,8 +20,11 @@ def check_url(url: str) -> None:
     """Raises BadRedisUrl unless `url` is redis://, rediss:// or unix:// on database 0 (compaction needs it, trap T4)."""
     try:
         options = parse_url(url)
-    except ValueError as error:
-        raise BadRedisUrl(f"the Redis URL cannot be read: {error}") from None
+    except ValueError:
+        # The library's own words may quote a part of the password.
+        raise BadRedisUrl(
+            "the Redis URL cannot be read: redis://, rediss:// or unix://, with a password's /, @ and : percent-encoded"
+        ) from None
     if options.get("db", 0) != 0:
         raise BadRedisUrl("only logical database 0 works: compaction rules do not run in any other")
 

@@ -15,7 +15,7 @@ from tapewatch.settings import KEY_VARIABLES, PREFIX, Settings
 GIB = 1 << 30
 #: The append-only file grows by some GB on a busy day before it is rewritten.
 DISK_FAIL, DISK_WARN = GIB, 5 * GIB
-#: For the whole market: in the default profile (labels, a week of minutes, room for a rewrite's fork), in the small one.
+#: For the whole market: in the default profile (labels, a week of minutes, room for a rewrite's fork); in small.
 MEMORY_DEFAULT, MEMORY_SMALL = 3 * GIB, 900 << 20
 
 OVERCOMMIT = Path("/proc/sys/vm/overcommit_memory")
