@@ -151,7 +151,7 @@ def _annotation(name: str, color: str, target: Json) -> Json:
 def alert_annotations(symbol: str) -> Json:
     """Alerts as marks on every chart; `symbol` is a symbol, a comma list, or a variable that gives one."""
     columns = [time("time"), time("timeEnd", "timeEnd"), string("title"), string("text"), string("tags")]
-    target = query("/annotations", columns, {"symbol": symbol, **RANGE}, ref="Anno", fmt="dataframe")
+    target = query("/annotations", columns, {"symbol": symbol, **RANGE, "limit": "500"}, ref="Anno", fmt="dataframe")
     return _annotation("Alerts", "orange", target)
 
 

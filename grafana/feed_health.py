@@ -38,13 +38,13 @@ def _now() -> Row:
     )
     lag = panels.stat(
         "Lag",
-        "How far the newest bar lies behind its event time.",
+        "From the end of a bar's second to its being stored.",
         [tables.stats({"lag_ms": "Lag"})],
         fields.defaults("ms", decimals=0, steps=_LAG_STEPS),
     )
     symbols = panels.stat(
         "Symbols",
-        "How many symbols traded lately, of all that were ever seen.",
+        "Symbols with a bar in the last minute, and all that were ever seen.",
         [tables.stats({"active_symbols": "Active", "symbols": "Seen"})],
         fields.defaults("locale", decimals=0),
         transformations=[panels.order("Active", "Seen")],
@@ -65,10 +65,10 @@ def _completeness() -> Row:
         "repaired_minutes": "Repaired",
         "missing_minutes": "Missing",
     }
-    minutes = {"unit": "none", "decimals": 0}
+    minutes = {"unit": "short", "decimals": 1}
     coverage = panels.stat(
         "Coverage of the day",
-        "The part of the day's minutes that was heard, and the minutes that came live, were repaired, or are missing.",
+        "The part of the day that was heard, and the symbol-minutes that came live, were repaired, or are missing.",
         [query("/gaps", [number(name, text) for name, text in coverage_columns.items()], RANGE, root="coverage")],
         fields.defaults(
             "percentunit", decimals=2, steps=((None, "red"), (0.95, "orange"), (0.999, "green")), noValue="–"
@@ -108,7 +108,7 @@ def _flow() -> Row:
     )
     lag = panels.timeseries(
         "Lag over time",
-        "How far the newest bar lay behind its event time. Dashed lines: worth a look, and bad.",
+        "From the end of a bar's second to its being stored. Dashed lines: worth a look, and bad.",
         [tables.stats_series({"lag_ms": "Lag"})],
         fields.defaults(
             "ms",
@@ -125,7 +125,7 @@ def _flow() -> Row:
 def _rest() -> Row:
     active = panels.timeseries(
         "Active symbols over time",
-        "How many symbols traded lately, beside all that were ever seen.",
+        "Symbols with a bar in the last minute, beside all that were ever seen.",
         [tables.stats_series({"active_symbols": "Active", "symbols": "Seen"})],
         fields.defaults("locale", decimals=0, color={"mode": "palette-classic"}, custom=panels.lines(), min=0),
     )

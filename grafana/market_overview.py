@@ -37,7 +37,7 @@ def _now() -> Row:
     )
     trading = panels.stat(
         "Symbols",
-        "How many symbols traded lately, of all that were ever seen.",
+        "Symbols with a bar in the last minute, and all that were ever seen.",
         [tables.stats({"active_symbols": "Active", "symbols": "Seen"})],
         fields.defaults("locale", decimals=0),
         overrides=[fields.override("Active", thresholds=fields.thresholds(((None, "red"), (1, "green"))))],
@@ -132,7 +132,7 @@ def _volume() -> Row:
 def _activity() -> Row:
     active = panels.timeseries(
         "Active symbols",
-        "How many symbols traded lately.",
+        "Symbols with a bar in the last minute.",
         [tables.stats_series({"active_symbols": "Active symbols"})],
         fields.defaults("locale", decimals=0, color=fields.fixed("green"), custom=panels.lines(fillOpacity=10), min=0),
     )

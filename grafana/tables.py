@@ -21,7 +21,7 @@ def stats(names: Mapping[str, str]) -> Json:
 def stats_series(names: Mapping[str, str]) -> Json:
     """The same statistics over time."""
     columns = [time(), *(number(name, text) for name, text in names.items())]
-    return query("/stats/series", columns, {"names": ",".join(names), **RANGE}, fmt="timeseries")
+    return query("/stats/series", columns, {"names": ",".join(names), **RANGE, "points": "300"}, fmt="timeseries")
 
 
 def alert_summary(names: Mapping[str, str], **which: str) -> Json:

@@ -65,7 +65,7 @@ def _velocity() -> Row:
             query(
                 "/velocity",
                 [time(), string("symbol"), number("velocity")],
-                {"symbol": "${symbols:csv}", **RANGE},
+                {"symbol": "${symbols:csv}", "labels": "1", **RANGE},
                 fmt="timeseries",
             )
         ],
