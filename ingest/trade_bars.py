@@ -10,8 +10,8 @@ All sums are exact for whole sizes and sizes of up to six decimals, so the order
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
-from operator import attrgetter
 from typing import NamedTuple
 
 from ingest.seen_keys import REMEMBER_MS, SeenKeys
@@ -139,21 +139,27 @@ class TradeBars:
 
     Counters since the start: `duplicates` (prints left out because their key was there already), `late_prints` (more
     than `LATE_MS` behind), `unknown_conditions` (prints with a condition id that the table does not know).
-    `conditions` may be replaced at any time by a fresher table.
     """
 
     def __init__(self, conditions: ConditionTable | None = None) -> None:
-        self.conditions = conditions or ConditionTable.frozen()
         self.duplicates = 0
         self.late_prints = 0
+        self._conditions = conditions or ConditionTable.frozen()
+        self._unknown_before = 0
         self._books: dict[str, _Book] = {}
-        self._changed: list[_Second] = []
+        #: By start, so that a look at what is finished costs little however much is not.
+        self._changed: defaultdict[int, list[_Second]] = defaultdict(list)
         self._late: list[LatePrint] = []
         self._day_start = self._day_end = self._regular_open = self._regular_close = 0
 
     @property
     def unknown_conditions(self) -> int:
-        return self.conditions.unknown_prints
+        return self._unknown_before + self._conditions.unknown_prints
+
+    def refresh(self, conditions: ConditionTable) -> None:
+        """From the next print on, this table holds."""
+        self._unknown_before += self._conditions.unknown_prints
+        self._conditions = conditions
 
     def add_many(self, trades: Iterable[Trade]) -> None:
         add = self.add
@@ -175,7 +181,7 @@ class TradeBars:
             return
         if not self._day_start <= t < self._day_end:
             self._enter_day(t)
-        high_low, open_close, volume = self.conditions.effect(c, self._regular_open <= t < self._regular_close)
+        high_low, open_close, volume = self._conditions.effect(c, self._regular_open <= t < self._regular_close)
         if book.newest - t > LATE_MS:
             self.late_prints += 1
             open_close = False
@@ -187,18 +193,17 @@ class TradeBars:
 
         Each comes with all its fields. A second that changes again is taken again: its bar replaces the earlier one.
         """
-        taken, waiting = self._changed, list[_Second]()
+        starts = list(self._changed)
         if before_ms is not None:
-            last = before_ms - SECOND_MS
-            waiting = [second for second in taken if second.t > last]
-            taken = [second for second in taken if second.t <= last]
-        self._changed = waiting
-        taken.sort(key=attrgetter("t"))
-        for second in taken:
-            second.changed = False
-            if second.t <= second.book.gone:
-                del second.book.seconds[second.t]
-        return [second.bar() for second in taken]
+            starts = [start for start in starts if start + SECOND_MS <= before_ms]
+        bars = []
+        for start in sorted(starts):
+            for second in self._changed.pop(start):
+                second.changed = False
+                if start <= second.book.gone:
+                    del second.book.seconds[start]
+                bars.append(second.bar())
+        return bars
 
     def take_late(self) -> list[LatePrint]:
         """The late prints whose second has been let go, since the last call, in order of arrival."""
@@ -207,7 +212,7 @@ class TradeBars:
 
     def oldest_open(self) -> int | None:
         """The start of the oldest second of which something, be it a late print, has not been taken yet."""
-        starts = [second.t for second in self._changed]
+        starts = list(self._changed)
         starts += [late.t_second for late in self._late]
         return min(starts, default=None)
 
@@ -235,7 +240,7 @@ class TradeBars:
                 changed = True
         if changed and not second.changed:
             second.changed = True
-            self._changed.append(second)
+            self._changed[start].append(second)
 
     def _keep_late(self, book: _Book, trade: Trade, start: int, high_low: bool, volume: bool) -> None:
         price = ticks(trade.p) if high_low else None
