@@ -31,7 +31,8 @@ def register(app: Flask, token: str, open_paths: frozenset[str]) -> None:
         # A browser asks by OPTIONS, without the token, whether it may send one (CORS); no data is in the answer.
         if not token or request.path in open_paths or request.method == "OPTIONS":
             return
-        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        # WSGI hands the header's bytes over as Latin-1.
+        given = request.headers.get("Authorization", "").encode("latin-1", "replace")
         if not given:
             raise Refusal(401, "unauthorized", "this needs the header Authorization: Bearer <token>")
         if not hmac.compare_digest(given, expected):

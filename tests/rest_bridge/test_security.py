@@ -1,0 +1,162 @@
+"""Who is let in, what is told to browsers, how refusals look, what happens without Redis."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from market.bar import Bar
+from redis_functions import keys
+from redis_functions.process_metrics import PROCESSES, publish
+from rest_bridge.security import MAX_BODY_BYTES
+from tests.rest_bridge.conftest import Api, MakeApi
+from tests.support import write_bars
+
+TOKEN = "s3cret-tökén"
+OPEN = {"/healthz", "/readyz", "/openapi.json", "/docs", "/"}
+
+
+@pytest.fixture
+def locked(make_api: MakeApi) -> Api:
+    return make_api(token=TOKEN)
+
+
+@pytest.mark.parametrize(
+    "given", [None, "Bearer wrong", "Basic czpz", TOKEN, f"bearer{TOKEN}", f"Bearer {TOKEN} ", "Bearer "]
+)
+def test_without_the_right_token_only_what_is_open_answers(locked: Api, given: str | None) -> None:
+    # WSGI carries header bytes as Latin-1.
+    headers = {"Authorization": given.encode().decode("latin-1")} if given else {}
+    for path in [*locked.spec["paths"], "/nothing/here"]:
+        reply = locked.client.get(path, headers=headers)
+        if path in OPEN:
+            assert reply.status_code != 401
+            continue
+        assert reply.status_code == 401, path
+        assert json.loads(reply.data)["error"]["code"] == "unauthorized"
+        assert reply.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_with_the_token_everything_answers(locked: Api) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}".encode().decode("latin-1")}
+    assert locked.client.get("/api/v1/symbols", headers=headers).status_code == 200
+    assert locked.client.get("/metrics", headers=headers).status_code == 200
+    assert locked.client.get("/api/v1/symbols", query_string={"token": TOKEN}).status_code == 401
+
+
+def test_without_a_token_set_none_is_asked_for(api: Api) -> None:
+    assert api.client.get("/api/v1/symbols").status_code == 200
+
+
+def test_browsers_are_told_to_be_careful(api: Api) -> None:
+    for path in ("/api/v1/symbols", "/docs", "/nope", "/healthz"):
+        headers = api.client.get(path).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Cache-Control"] == "no-store"
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+def test_only_listed_origins_may_read(make_api: MakeApi) -> None:
+    client = make_api(cors_origins=("http://grafana:3000", "http://b"), token=TOKEN).client
+    preflight = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+    allowed = client.options("/api/v1/symbols", headers={"Origin": "http://grafana:3000", **preflight})
+    assert allowed.status_code == 200
+    assert allowed.headers["Access-Control-Allow-Origin"] == "http://grafana:3000"
+    assert "authorization" in allowed.headers["Access-Control-Allow-Headers"].lower()
+    for origin in ("http://evil", "http://grafana:3001", "null"):
+        reply = client.options("/api/v1/symbols", headers={"Origin": origin, **preflight})
+        assert "Access-Control-Allow-Origin" not in reply.headers
+    assert "Access-Control-Allow-Credentials" not in allowed.headers
+
+
+def test_large_answers_are_packed_for_whoever_takes_that(api: Api, redis: Redis) -> None:
+    write_bars(redis, [Bar("AAPL", 1_760_103_000_000 + i * 1000, 1, 1, 1, 1, 1, 1) for i in range(50)])
+    path = "/api/v1/candles?symbol=AAPL&timeframe=1s"
+    plain = api.client.get(path)
+    packed = api.client.get(path, headers={"Accept-Encoding": "gzip, deflate"})
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == plain.data
+    assert int(packed.headers["Content-Length"]) == len(packed.data) < len(plain.data)
+    assert "Accept-Encoding" in plain.headers["Vary"]
+    refused = api.client.get(path, headers={"Accept-Encoding": "gzip;q=0"})
+    small = api.client.get("/healthz", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in refused.headers
+    assert "Content-Encoding" not in small.headers
+
+
+def test_refusals_by_the_protocol_are_error_objects_too(api: Api) -> None:
+    cases = {
+        404: api.client.get("/api/v1/nothing"),
+        405: api.client.post("/api/v1/candles"),
+        413: api.client.put("/api/v1/candles", data=b"x" * (MAX_BODY_BYTES + 1)),
+    }
+    for status, reply in cases.items():
+        assert reply.status_code == status
+        error = json.loads(reply.data)["error"]
+        assert error["code"]
+        assert error["message"]
+    assert "GET" in cases[405].headers["Allow"]
+
+
+def test_what_nobody_foresaw_is_told_without_its_trace(
+    api: Api, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis.set(keys.MOVERS, "{broken")
+    reply = api.client.get("/api/v1/movers")
+    assert reply.status_code == 500
+    assert json.loads(reply.data) == {
+        "error": {"code": "internal", "message": "an error on our side; it has been logged"}
+    }
+    assert "JSONDecodeError" in caplog.text
+
+
+def test_a_key_of_another_kind_is_told(api: Api, redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
+    redis.set(keys.SYMBOLS, "x")
+    status, body = api("symbols")
+    assert (status, body["error"]["code"]) == (503, "store_refused")
+    redis.set(keys.series("AAPL", "1m", "close"), "x")
+    status, body = api("candles", symbol="AAPL")
+    assert (status, body["error"]["code"]) == (503, "store_refused")
+    assert "WRONGTYPE" in caplog.text
+
+
+def test_without_redis_everything_else_goes_on(make_api: MakeApi, tmp_path: Path) -> None:
+    api = make_api(redis_url=f"unix://{tmp_path}/none.sock")
+    assert api("/healthz") == (200, {"status": "ok"})
+    for path, item in api.spec["paths"].items():
+        needed = {p["name"]: p["example"] for p in item["get"]["parameters"] if p["required"]}
+        status, body = api(path, **needed)
+        if "503" in item["get"]["responses"]:
+            assert (status, body["error"]["code"]) == (503, "store_unavailable"), path
+        else:
+            assert status == 200, path
+
+
+def test_ready_means_redis_and_ingest(api: Api, redis: Redis) -> None:
+    status, body = api("/readyz")
+    assert (status, body["error"]["code"]) == (503, "not_ready")
+    redis.set(keys.metrics("ingest"), "", ex=15)
+    assert api("/readyz") == (200, {"status": "ready"})
+
+
+def test_metrics_tell_of_every_process(api: Api, redis: Redis) -> None:
+    from prometheus_client import CollectorRegistry, Counter
+
+    registry = CollectorRegistry()
+    Counter("tapewatch_bars", "Bars.", registry=registry).inc(7)
+    publish(redis, "ingest", registry)
+    assert "ingest" in PROCESSES
+    api.client.get("/api/v1/symbols")
+    for path in ("/a", "/b", "/c"):
+        api.client.get(path)
+    status, text = api("/metrics")
+    assert status == 200
+    assert 'tapewatch_bars_total{process="ingest"} 7.0' in text
+    assert 'tapewatch_http_requests_total{path="/api/v1/symbols",process="bridge",status="200"} 1.0' in text
+    assert 'tapewatch_http_requests_total{path="other",process="bridge",status="404"} 3.0' in text
