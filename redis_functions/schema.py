@@ -6,7 +6,6 @@ samples that are left, so it must not be older than the 1s retention less the la
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from market.timeframes import STORED
@@ -75,14 +74,3 @@ def alter_commands(symbol: str, schema: Schema) -> list[Command]:
 def is_repeat(error: str) -> bool:
     """Whether Redis refused a create command only because it was done before."""
     return "key already exists" in error or "already has a src rule" in error or "already has a source rule" in error
-
-
-def encode(commands: Iterable[Command]) -> bytes:
-    """Commands as RESP, for a pipeline of our own."""
-    parts: list[bytes] = []
-    for command in commands:
-        parts.append(b"*%d\r\n" % len(command))
-        for word in command:
-            raw = str(word).encode()
-            parts.append(b"$%d\r\n%s\r\n" % (len(raw), raw))
-    return b"".join(parts)

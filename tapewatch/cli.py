@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -61,10 +62,14 @@ def _parser(wanted: str | None) -> argparse.ArgumentParser:
         description="Watches the whole US stock tape on one small box. Start with `tapewatch run`.",
         epilog="Settings: tapewatch.toml or TAPEWATCH_<NAME> variables; `tapewatch config` lists them.",
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: tapewatch.toml if it is there)")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings file (default: tapewatch.toml if it is there)"
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     names = [wanted] if wanted in COMMANDS else list(COMMANDS)
     for name in names:
+        if importlib.util.find_spec(f"tapewatch.commands.{COMMANDS[name]}") is None:
+            continue
         module = importlib.import_module(f"tapewatch.commands.{COMMANDS[name]}")
         sub = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(sub)

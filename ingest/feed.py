@@ -1,0 +1,238 @@
+"""The vendor's WebSocket: connect, authenticate, subscribe, read; retry what can pass, stop at what cannot.
+
+The vendor allows one connection, sends no replay after a reconnect, closes after a refused key without a close frame, and
+may say `max_connections` at the greeting, after auth or after the subscription. Hence: backoff is reset by data only, and a
+connection limit cools down before the next try, so that its server can reap the old session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+
+from ingest.buffer import Buffer
+from ingest.decode import Status, decode
+from market.symbols import is_symbol
+
+log = logging.getLogger("tapewatch.feed")
+
+#: Frames may be this large: a burst at the open comes as one frame of many events.
+MAX_FRAME_BYTES = 16 * 1024 * 1024
+CHANNELS = ("A", "AM", "T", "LULD")
+
+ANSWER_S = 10.0  # greeting, auth and acks must come within this
+FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30.0
+COOL_DOWN_S = 30.0  # after max_connections
+PING_S = 10.0
+
+_MAX_SUBSCRIBE_CHARS = 900_000  # the vendor takes a message of up to 1 MB
+
+
+class Refused(Exception):
+    """Trying again will not help: a refused key, a plan without the feed, a topic that cannot be."""
+
+
+class Dropped(Exception):
+    """This connection is over; `cool_down` asks for a long pause before the next."""
+
+    def __init__(self, reason: str, cool_down: bool = False) -> None:
+        super().__init__(reason)
+        self.cool_down = cool_down
+
+
+class Listener(Protocol):
+    """Who is told of the connection's fate."""
+
+    def connected(self) -> None: ...
+    def disconnected(self, reason: str) -> None: ...
+    def shed(self, frames: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class FeedConfig:
+    """Where and what: `topics` such as ``A.*`` or ``T.BRK.B``."""
+
+    url: str
+    key: str
+    topics: tuple[str, ...]
+    stall_after_s: float = 30.0
+
+
+def parse_topics(text: str) -> tuple[str, ...]:
+    """The topics of a comma list, each once. Raises Refused for one the daemon cannot use (the server would keep silent)."""
+    topics = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for topic in topics:
+        channel, _, symbol = topic.partition(".")
+        if channel not in CHANNELS or not (symbol == "*" or is_symbol(symbol)):
+            raise Refused(
+                f"{topic[:40]!r} cannot be subscribed: write A.*, AM.AAPL, T.BRK.B or LULD.* (channels {' '.join(CHANNELS)})"
+            )
+    if not topics:
+        raise Refused("nothing to subscribe: TAPEWATCH_SUBSCRIBE is empty")
+    return tuple(topics)
+
+
+def backoff() -> Iterator[float]:
+    """Seconds to wait before each next try: doubling with jitter, capped."""
+    base = FIRST_RETRY_S
+    while True:
+        yield base * random.uniform(0.6, 1.4)
+        base = min(base * 2, LAST_RETRY_S)
+
+
+class Feed:
+    """Holds the one connection and hands its frames to `buffer`."""
+
+    def __init__(self, config: FeedConfig, buffer: Buffer, listener: Listener) -> None:
+        self._config = config
+        self._buffer = buffer
+        self._listener = listener
+        self._delays = backoff()
+        self._last_frame = 0.0
+        self._frames = 0  # data frames of this connection
+        self._unacked: set[str] = set()
+        self._unauthorized = 0
+        self.connections = 0
+        self.is_connected = False
+
+    async def run(self) -> None:
+        """Reads until cancelled. Raises Refused when trying again will not help."""
+        while True:
+            try:
+                await self._one_connection()
+                reason, cool_down = "ended", False
+            except Dropped as dropped:
+                reason, cool_down = str(dropped), dropped.cool_down
+            except ConnectionClosed as closed:
+                reason, cool_down = _closing(closed), False
+            except (OSError, TimeoutError, InvalidHandshake) as error:
+                reason, cool_down = f"cannot connect: {error or type(error).__name__}", False
+            except InvalidURI:
+                raise Refused("the feed's URL is not a WebSocket URL (ws:// or wss://)") from None
+            if self.is_connected:
+                self.is_connected = False
+                self._listener.disconnected(reason)
+            delay = COOL_DOWN_S * random.uniform(1.0, 1.3) if cool_down else next(self._delays)
+            log.warning("feed: %s; next try in %.1f s", reason, delay)
+            await asyncio.sleep(delay)
+
+    async def _one_connection(self) -> None:
+        self._frames = 0
+        async with connect(
+            self._config.url, max_size=MAX_FRAME_BYTES, compression=None, open_timeout=ANSWER_S, close_timeout=2,
+            ping_interval=PING_S, ping_timeout=PING_S, max_queue=64, proxy=None,
+        ) as ws:  # fmt: skip
+            self.connections += 1
+            await self._await_status(ws, "connected", "greeting")
+            await ws.send(json.dumps({"action": "auth", "params": self._config.key}))
+            await self._await_status(ws, "auth_success", "authentication")
+            await self._subscribe(ws)
+            watch = asyncio.create_task(self._watch(ws))
+            try:
+                await self._read(ws)
+            finally:
+                watch.cancel()
+
+    async def _await_status(self, ws: ClientConnection, wanted: str, what: str) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                while True:
+                    for status in decode(await ws.recv(decode=False)).statuses:
+                        if status.word == wanted:
+                            return
+                        self._judge(status)
+        except TimeoutError:
+            raise Dropped(f"no {what} within {ANSWER_S:g} s") from None
+
+    async def _subscribe(self, ws: ClientConnection) -> None:
+        self._unacked = set(self._config.topics)
+        self._unauthorized = 0
+        message = ""
+        for topic in self._config.topics:
+            if message and len(message) + len(topic) > _MAX_SUBSCRIBE_CHARS:
+                await ws.send(json.dumps({"action": "subscribe", "params": message}))
+                message = ""
+            message = f"{message},{topic}" if message else topic
+        await ws.send(json.dumps({"action": "subscribe", "params": message}))
+
+    async def _read(self, ws: ClientConnection) -> None:
+        self._last_frame = time.monotonic()
+        self.is_connected = True
+        self._listener.connected()
+        log.info("feed: connected to %s, subscribing %s", self._config.url, _short(self._config.topics))
+        while True:
+            frame = await ws.recv(decode=False)
+            self._last_frame = time.monotonic()
+            # Only a short frame can be all status; looking for the word is far cheaper than decoding twice.
+            if len(frame) < 65_536 and b'"status"' in frame:
+                found = decode(frame)
+                for status in found.statuses:
+                    self._judge(status)
+                if len(found.statuses) == found.events:
+                    continue
+            if self._frames == 0:
+                self._delays = backoff()
+            self._frames += 1
+            if not self._buffer.put(frame):
+                self._listener.shed(1)
+
+    def _judge(self, status: Status) -> None:
+        """Acts on one status message. Raises Refused or Dropped where the connection is of no use."""
+        word, text = status
+        if word == "success":
+            self._unacked.discard(text.rpartition(":")[2].strip())
+            return
+        if word in ("connected", "auth_success"):
+            return
+        if word == "auth_failed":
+            raise Refused(f"the feed refuses the key: {text or word}")
+        if word == "max_connections":
+            raise Dropped(f"connection limit: {text.strip()} Another client is using this key", cool_down=True)
+        if word in ("auth_timeout", "force_disconnect", "slow_consumer"):
+            raise Dropped(f"{word}: {text}")
+        log.warning("feed says %s: %s", word, text)
+        if word == "error" and "not authorized" in text:
+            # It names no topic: only when every topic was refused is the plan surely without this feed.
+            self._unauthorized += 1
+            if self._unauthorized >= len(self._config.topics):
+                raise Refused(f"the plan of this key does not include {_short(self._config.topics)}: {text}")
+
+    async def _watch(self, ws: ClientConnection) -> None:
+        """Ends a connection that went silent though data was flowing, and names topics that were never acknowledged.
+
+        Armed by data, so that a quiet night or the end of a replay costs one reconnect at most.
+        """
+        began = time.monotonic()
+        warned = False
+        while True:
+            await asyncio.sleep(min(1.0, self._config.stall_after_s / 4))
+            now = time.monotonic()
+            if not warned and self._unacked and now - began > ANSWER_S:
+                warned = True
+                log.warning(
+                    "feed: no acknowledgement for %s; its data may never come", _short(tuple(sorted(self._unacked)))
+                )
+            if self._frames and now - self._last_frame > self._config.stall_after_s:
+                log.warning("feed: no frame for %.0f s, connecting anew", now - self._last_frame)
+                ws.transport.abort()
+                return
+
+
+def _closing(closed: ConnectionClosed) -> str:
+    if closed.rcvd is None:
+        return "connection lost without a close frame"
+    return f"server closed the connection: {closed.rcvd.code} {closed.rcvd.reason}".rstrip()
+
+
+def _short(topics: tuple[str, ...]) -> str:
+    shown = ", ".join(topics[:5])
+    return shown if len(topics) <= 5 else f"{shown} and {len(topics) - 5} more"

@@ -1,0 +1,115 @@
+"""Minute bars (`AM`, or CSV files): they fill minutes that have no second bars, and are compared with those that have.
+
+A filling minute is one sample in the 1s series, marked by its time (keys.MINUTE_MARK_MS), so that the compaction rules roll
+it up with everything else. When a second bar of that minute comes after all, the fill makes way for it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ingest.minutes import Known
+from ingest.tape import Taken, Tape
+from market.bar import MINUTE_MS, Bar
+from redis_functions import keys
+from redis_functions.writer import Writer
+
+#: Second bars come up to 2 s after their second (the vendor waits for late prints), so a minute bar waits a little longer.
+HOLD_MS = 5_000
+IDLE_S = 2.0
+
+
+@dataclass
+class MinuteCounts:
+    """Since the start."""
+
+    filled: int = 0
+    differ: int = 0
+
+
+class MinuteBars:
+    """Holds minute bars until the seconds of their minute must have come, then fills or compares."""
+
+    def __init__(
+        self,
+        tape: Tape,
+        writer: Writer,
+        store: Callable[[list[Bar]], None],
+        on_unsure: Callable[[Bar], None],
+        subscribed: bool,
+    ) -> None:
+        self.counts = MinuteCounts()
+        self._tape = tape
+        self._writer = writer
+        self._store = store
+        self._on_unsure = on_unsure
+        self._subscribed = subscribed
+        self._held: list[Bar] = []
+        self._since = 0.0  # monotonic time of the newest held bar
+        self._seconds_seen = False
+
+    def take(self, bars: list[Bar]) -> None:
+        """New minute bars. Where no second bar was ever seen, nothing is waited for."""
+        self._subscribed = True
+        if self._seconds_seen:
+            self._held += bars
+            self._since = time.monotonic()
+        else:
+            self._use(bars)
+
+    def release(self, clock: int) -> None:
+        """Uses the held bars whose minute's seconds must have come by the event clock."""
+        if self._held and clock - HOLD_MS >= self._held[0].t + MINUTE_MS:
+            ready = [b for b in self._held if clock - HOLD_MS >= b.t + MINUTE_MS]
+            self._held = [b for b in self._held if clock - HOLD_MS < b.t + MINUTE_MS]
+            self._use(ready)
+
+    def idle(self) -> None:
+        """Uses what is held when the event clock stands still."""
+        if self._held and time.monotonic() - self._since > IDLE_S:
+            self.release_all()
+
+    def release_all(self) -> None:
+        """Uses all that is held."""
+        ready, self._held = self._held, []
+        self._use(ready)
+
+    def _use(self, bars: list[Bar]) -> None:
+        fills: list[Bar] = []
+        for bar in bars:
+            idx = self._tape.number(bar.sym)
+            known = self._tape.minutes.compare(idx, bar)
+            if known is Known.DIFFERS:
+                self.counts.differ += 1
+            elif known is Known.UNKNOWN or (known is Known.NO_SECONDS and bar.t <= self._tape.restored[idx]):
+                self._on_unsure(bar)
+            elif known is Known.NO_SECONDS:
+                fills.append(bar)
+        self.fill(fills)
+
+    def fill(self, bars: list[Bar]) -> None:
+        """Stores minute bars whose minutes have no second bars."""
+        for bar in bars:
+            self._tape.minutes.fill(self._tape.number(bar.sym), bar)
+        self.counts.filled += len(bars)
+        self._store(bars)
+
+    def make_way(self, taken: Taken) -> None:
+        """For second bars about to be queued: deletes the fills of their minutes."""
+        self._seconds_seen = True
+        if not self._subscribed:
+            return
+        held = self._tape.minutes.take_fills(taken.idx, taken.t)
+        minute = taken.t - taken.t % MINUTE_MS
+        unsure = minute <= self._tape.restored[taken.idx]
+        doubtful = held | unsure
+        if not doubtful.any():
+            return
+        for symbol, start in {(taken.bars[i].sym, int(minute[i])) for i in np.flatnonzero(doubtful).tolist()}:
+            mark = start + keys.MINUTE_MARK_MS
+            for field in keys.FIELDS:
+                self._writer.put_command("TS.DEL", keys.series(symbol, "1s", field), mark, mark)

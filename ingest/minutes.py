@@ -1,0 +1,127 @@
+"""What second bars told of each minute, so that a minute bar fills only minutes without them.
+
+A ring of the last sixteen minutes per symbol (the vendor restates bars for fifteen), all symbols at once in numpy.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market.bar import MINUTE_MS, Bar
+
+RING = 16
+
+
+class Known(Enum):
+    """What the ring knows of a minute."""
+
+    NO_SECONDS = "no second bars"
+    SAME = "second bars that agree"
+    DIFFERS = "second bars that differ"
+    UNKNOWN = "too old for the ring"
+
+
+class Minutes:
+    """Per symbol and minute: which seconds came, and their high, low and volume."""
+
+    def __init__(self, capacity: int = 1024) -> None:
+        self._minute = np.full((capacity, RING), -1, dtype=np.int64)
+        self._seconds = np.zeros((capacity, RING), dtype=np.uint64)  # a bit a second
+        self._high = np.full((capacity, RING), -np.inf)
+        self._low = np.full((capacity, RING), np.inf)
+        self._volume = np.zeros((capacity, RING))
+        self._restated = np.zeros((capacity, RING), dtype=bool)
+        self._filled = np.zeros((capacity, RING), dtype=bool)  # by a minute bar
+
+    def grow(self, capacity: int) -> None:
+        """Makes room for `capacity` symbols."""
+        more = capacity - len(self._minute)
+        if more <= 0:
+            return
+        fills: dict[str, float | int | bool] = {
+            "_minute": -1, "_seconds": 0, "_high": -np.inf, "_low": np.inf, "_volume": 0.0, "_restated": False,
+            "_filled": False,
+        }  # fmt: skip
+        for name, fill in fills.items():
+            old = getattr(self, name)
+            setattr(self, name, np.concatenate([old, np.full((more, RING), fill, dtype=old.dtype)]))
+
+    def add(
+        self,
+        idx: NDArray[np.int64],
+        t: NDArray[np.int64],
+        high: NDArray[np.float64],
+        low: NDArray[np.float64],
+        volume: NDArray[np.float64],
+    ) -> NDArray[np.bool_]:
+        """Notes second bars (NaN where a price is not set); True where that second was not seen before."""
+        minute = t // MINUTE_MS
+        if len(minute) and minute.max() - minute.min() >= RING:
+            # Two minutes of one batch share a slot: they are taken in order of time.
+            new = np.zeros(len(t), dtype=bool)
+            for m in np.unique(minute):
+                part = np.flatnonzero(minute == m)
+                new[part] = self.add(idx[part], t[part], high[part], low[part], volume[part])
+            return new
+        slot = minute % RING
+        stale = self._minute[idx, slot] < minute
+        self._turn((idx[stale], slot[stale]), minute[stale])
+        held = self._minute[idx, slot] == minute
+        bit = np.uint64(1) << (t // 1000 % 60).astype(np.uint64)
+        seen = (self._seconds[idx, slot] & bit) != 0
+        first: NDArray[np.bool_] = held & ~seen
+        here = (idx[held], slot[held])
+        np.bitwise_or.at(self._seconds, here, bit[held])
+        np.fmax.at(self._high, here, high[held])
+        np.fmin.at(self._low, here, low[held])
+        np.add.at(self._volume, (idx[first], slot[first]), volume[first])
+        self._restated[idx[held & seen], slot[held & seen]] = True
+        return first
+
+    def _turn(self, at: tuple[Any, Any], minute: Any) -> None:
+        """The slots `at` now stand for `minute`, of which nothing is known yet."""
+        self._minute[at] = minute
+        self._seconds[at] = 0
+        self._high[at], self._low[at], self._volume[at] = -np.inf, np.inf, 0.0
+        self._restated[at] = self._filled[at] = False
+
+    def fill(self, idx: int, bar: Bar) -> None:
+        """Notes that a minute bar fills the minute (one too old for the ring is not noted)."""
+        minute = bar.t // MINUTE_MS
+        slot = minute % RING
+        if self._minute[idx, slot] < minute:
+            self._turn((idx, slot), minute)
+        if self._minute[idx, slot] == minute:
+            self._filled[idx, slot] = True
+
+    def take_fills(self, idx: NDArray[np.int64], t: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """For second bars just added: whether their minute holds a fill, or may (too old to tell). Forgets those fills."""
+        minute = t // MINUTE_MS
+        slot = minute % RING
+        held = self._minute[idx, slot]
+        filled: NDArray[np.bool_] = (held > minute) | ((held == minute) & self._filled[idx, slot])
+        if filled.any():
+            known = filled & (held == minute)
+            self._filled[idx[known], slot[known]] = False
+        return filled
+
+    def compare(self, idx: int, bar: Bar) -> Known:
+        """What is known of the minute that `bar` (of the vendor's own minute channel) tells."""
+        minute = bar.t // MINUTE_MS
+        slot = minute % RING
+        held = self._minute[idx, slot]
+        if held > minute:
+            return Known.UNKNOWN
+        if held < minute or not self._seconds[idx, slot]:
+            return Known.NO_SECONDS
+        if self._restated[idx, slot]:  # the sums no longer tell; the restated seconds are right in the store
+            return Known.SAME
+        same = (
+            bar.h == self._high[idx, slot] and bar.l == self._low[idx, slot]
+            and abs(self._volume[idx, slot] - bar.v) <= 1e-6 * max(bar.v, 1.0)
+        )  # fmt: skip
+        return Known.SAME if same else Known.DIFFERS

@@ -1,0 +1,248 @@
+"""From a frame to stored bars and raised alerts: the main path of the daemon, in order of what happens.
+
+decode -> trades into seconds -> accept -> store -> velocity -> alerts. One frame at a time, nothing here waits for Redis.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from indicators.velocity import Detector, Spike
+from ingest.decode import Decoded, Halt, decode
+from ingest.minute_bars import MinuteBars
+from ingest.tape import Taken, Tape
+from ingest.trade_bars import LatePrint, TradeBars
+from market.bar import MINUTE_MS, Bar, Trade
+from market.price import SCALE
+from market.sessions import TradingDay
+from redis_functions.calls import Alert, alert_id
+from redis_functions.schema import Schema
+from redis_functions.writer import Writer
+
+log = logging.getLogger("tapewatch.ingest")
+
+VELOCITY_RULE = "velocity"
+#: Event time that a second built from trades waits for prints of other exchanges before it is first written.
+HOLD_MS = 1_000
+#: Wall time without trades after which what is held is written anyway (the end of a replay, a quiet market).
+IDLE_S = 2.0
+#: A move of so many thresholds is critical.
+CRITICAL = 4.0
+#: Events worked on before other tasks get their turn.
+SLICE = 2_000
+
+
+@dataclass(frozen=True)
+class VelocityConfig:
+    """The built-in rule: percent over a window in seconds of event time, and the cooldown per symbol and direction."""
+
+    window_s: int = 5
+    threshold: float = 0.5
+    cooldown_s: int = 300
+    base: str = "previous_close"
+    max_age_s: int = 30
+
+
+@dataclass
+class Counts:
+    """Since the start; `set_aside` by reason."""
+
+    frames: int = 0
+    events: int = 0
+    bars: int = 0
+    trades: int = 0
+    spikes: int = 0
+    lag_ms: float = 0.0
+
+
+class Pipeline:
+    """Owns the state of the tape; hands bars to the writer, spikes and late prints to whoever waits for Redis."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        velocity: VelocityConfig,
+        writer: Writer,
+        *,
+        on_alert: Callable[[Alert], None],
+        on_late: Callable[[LatePrint], None],
+        on_unsure: Callable[[Bar], None],
+        on_day: Callable[[TradingDay], None],
+        minutes_subscribed: bool,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self.tape = Tape(schema.lateness_ms)
+        self.trade_bars = TradeBars()
+        self.counts = Counts()
+        self.set_aside: Counter[str] = Counter()
+        self.halted: set[str] = set()
+        self.detector = Detector(
+            window_s=velocity.window_s,
+            threshold=velocity.threshold,
+            cooldown_s=velocity.cooldown_s,
+            base=velocity.base,
+            max_age_s=velocity.max_age_s,
+        )
+        self.minute_bars = MinuteBars(self.tape, writer, self.store, on_unsure, minutes_subscribed)
+        self._velocity = velocity
+        self._writer = writer
+        self._on_alert = on_alert
+        self._on_late = on_late
+        self._on_day = on_day
+        self._now_ms = now_ms
+        self._met = 0  # symbols that the detector knows
+        self._previous: dict[str, float] = {}
+        self._aggregated: set[str] = set()  # symbols whose second bars the vendor sends itself
+        self._trade_clock = 0
+        self._last_trade = 0.0  # monotonic
+
+    def frame(self, frame: bytes) -> Decoded:
+        """Decodes one frame and counts it; `work` then takes its records."""
+        found = decode(frame)
+        self.counts.frames += 1
+        self.counts.events += found.events
+        if found.set_aside:
+            self.set_aside.update(found.set_aside)
+        return found
+
+    def work(self, found: Decoded) -> None:
+        """Takes all records of a frame."""
+        if found.bars:
+            self.seconds(found.bars)
+        if found.trades:
+            self.trades(found.trades)
+        if found.minutes:
+            self.minute_bars.take(found.minutes)
+        for halt in found.halts:
+            self._halt(halt)
+        self.minute_bars.release(self.tape.clock)
+
+    def seconds(self, bars: list[Bar]) -> None:
+        """The vendor's own second bars."""
+        self._aggregated.update([b.sym for b in bars])
+        self.store(bars)
+
+    def trades(self, trades: list[Trade]) -> None:
+        """Prints, built into seconds; not for symbols whose second bars come from the vendor."""
+        limit = self._now_ms() + 5_000
+        usable = [x for x in trades if x.t <= limit]
+        if len(usable) < len(trades):
+            self.set_aside["future"] += len(trades) - len(usable)
+        if self._aggregated:
+            usable = [x for x in usable if x.sym not in self._aggregated]
+        if not usable:
+            return
+        self.counts.trades += len(usable)
+        self.trade_bars.add_many(usable)
+        self._last_trade = time.monotonic()
+        self._trade_clock = max(self._trade_clock, max(x.t for x in usable))
+        self._take_built(self._trade_clock - HOLD_MS)
+
+    def _take_built(self, before_ms: int | None) -> None:
+        self.store(self.trade_bars.take(before_ms))
+        for late in self.trade_bars.take_late():
+            self._on_late(late)
+
+    def idle(self) -> None:
+        """Called a few times a second: writes what waited for an event clock that no longer moves."""
+        if self._last_trade and time.monotonic() - self._last_trade > IDLE_S:
+            self._last_trade = 0.0
+            self._take_built(None)
+        self.minute_bars.idle()
+
+    def drain(self) -> None:
+        """Writes everything that is held back; at shutdown."""
+        self._take_built(None)
+        self.minute_bars.release_all()
+
+    # --- storing and watching
+
+    def store(self, bars: list[Bar]) -> None:
+        """Accepts bars, queues them for Redis and lets the detector look at the seconds among them."""
+        if not bars:
+            return
+        now = self._now_ms()
+        day = self.tape.day
+        batches = self.tape.take(bars, now)
+        self._meet_symbols()
+        if self.tape.day is not day:
+            self._begin_day()
+        for taken in batches:
+            if not taken.bars:
+                continue
+            seconds = taken.bars[0].span < MINUTE_MS  # a batch is all seconds or all minutes
+            if seconds:
+                self.minute_bars.make_way(taken)
+            self._writer.put(taken.bars, taken.newest)
+            self.counts.bars += len(taken.bars)
+            self.counts.lag_ms = now - int(taken.t.max()) - taken.bars[-1].span
+            if seconds:
+                self._watch(taken)
+
+    def _meet_symbols(self) -> None:
+        """Numbers new symbols in the detector as the tape does, with their previous close if it is known."""
+        for idx in range(self._met, len(self.tape.symbols)):
+            symbol = self.tape.symbols[idx]
+            self.detector.index(symbol)
+            if symbol in self._previous:
+                self.tape.previous_close[idx] = self._previous[symbol]
+                self.detector.set_previous_close(idx, self._previous[symbol])
+        self._met = len(self.tape.symbols)
+
+    def _begin_day(self) -> None:
+        """Until the day's previous closes are fetched, the last prices of the day before stand for them."""
+        self._previous = {}
+        for idx, close in enumerate(self.tape.previous_close[: self._met].tolist()):
+            if close == close:
+                self.detector.set_previous_close(idx, close)
+        assert self.tape.day is not None
+        self._on_day(self.tape.day)
+
+    def _watch(self, taken: Taken) -> None:
+        priced = taken.close == taken.close
+        if not priced.all():
+            found = self.detector.update(taken.idx[priced], taken.t[priced], taken.close[priced] / SCALE)
+        else:
+            found = self.detector.update(taken.idx, taken.t, taken.close / SCALE)
+        for spike in found.spikes:
+            self.counts.spikes += 1
+            self._on_alert(self._alert(spike))
+
+    def _alert(self, spike: Spike) -> Alert:
+        symbol = self.tape.symbols[spike.idx]
+        direction = "up" if spike.velocity > 0 else "down"
+        size = abs(spike.velocity)
+        window = self._velocity.window_s
+        return Alert(
+            id=alert_id(VELOCITY_RULE, symbol, spike.t, direction),
+            t=spike.t,
+            symbol=symbol,
+            rule=VELOCITY_RULE,
+            severity="critical" if size >= CRITICAL * self._velocity.threshold else "warning",
+            direction=direction,
+            magnitude=round(size, 4),
+            message=f"{symbol} {direction} {size:.2f} % in {window} s, {spike.reference:g} to {spike.close:g}",
+            price=spike.close,
+        )
+
+    def _halt(self, halt: Halt) -> None:
+        if halt.halted:
+            self.halted.add(halt.sym)
+        else:
+            self.halted.discard(halt.sym)
+        log.info("%s: trading %s", halt.sym, "halted" if halt.halted else "goes on")
+
+    def set_previous_closes(self, day: TradingDay, closes: dict[str, float]) -> None:
+        """The previous closes of `day` in real prices, also of symbols that have not traded yet. Ignored for another day."""
+        if day != self.tape.day:
+            return
+        self._previous = closes
+        for symbol, close in closes.items():
+            idx = self.tape.index.get(symbol)
+            if idx is not None and idx < self._met:
+                self.tape.previous_close[idx] = close
+                self.detector.set_previous_close(idx, close)

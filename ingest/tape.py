@@ -1,0 +1,191 @@
+"""What is known of every symbol right now, in numpy arrays: newest second, last price, the day's volume and change.
+
+The clock is event time: the newest second any bar told. Days are New York days of that clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.minutes import Minutes
+from market.bar import Bar
+from market.price import SCALE
+from market.sessions import TradingDay, day_of
+
+#: A bar may be this far ahead of the wall clock (clocks differ a little); further ahead it would block its series.
+AHEAD_MS = 5_000
+ACTIVE_MS = 60_000
+
+
+@dataclass(slots=True)
+class Taken:
+    """A batch that was accepted: the bars with their symbol numbers, and which are their symbol's newest."""
+
+    bars: list[Bar]
+    idx: NDArray[np.int64]
+    t: NDArray[np.int64]
+    close: NDArray[np.float64]
+    newest: list[bool]
+
+
+@dataclass
+class TapeCounts:
+    """Since the start."""
+
+    restated: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+
+    def reject(self, reason: str, count: int = 1) -> None:
+        if count:
+            self.rejected[reason] = self.rejected.get(reason, 0) + count
+
+
+class Tape:
+    """State of all symbols. Symbols are numbered as they appear."""
+
+    def __init__(self, lateness_ms: int, capacity: int = 1024) -> None:
+        self.lateness_ms = lateness_ms
+        self.symbols: list[str] = []
+        self.index: dict[str, int] = {}
+        self.clock = 0
+        self.day: TradingDay | None = None
+        self.counts = TapeCounts()
+        self.minutes = Minutes(capacity)
+        self.newest = np.full(capacity, -1, dtype=np.int64)
+        self.last = np.full(capacity, np.nan)  # real prices
+        self.volume = np.zeros(capacity)  # of the day
+        self.previous_close = np.full(capacity, np.nan)
+        #: The newest second that an earlier process stored: up to it the store may hold what this one never saw.
+        self.restored = np.full(capacity, -1, dtype=np.int64)
+
+    def number(self, symbol: str) -> int:
+        """The symbol's number; a new one is given when it first appears."""
+        idx = self.index.get(symbol)
+        if idx is None:
+            idx = self.index[symbol] = len(self.symbols)
+            self.symbols.append(symbol)
+            if idx == len(self.newest):
+                self._grow(2 * idx)
+        return idx
+
+    def _grow(self, capacity: int) -> None:
+        more = capacity - len(self.newest)
+        self.newest = np.concatenate([self.newest, np.full(more, -1, dtype=np.int64)])
+        self.last = np.concatenate([self.last, np.full(more, np.nan)])
+        self.volume = np.concatenate([self.volume, np.zeros(more)])
+        self.previous_close = np.concatenate([self.previous_close, np.full(more, np.nan)])
+        self.restored = np.concatenate([self.restored, np.full(more, -1, dtype=np.int64)])
+        self.minutes.grow(capacity)
+
+    def restore(self, symbol: str, newest: int, last: float | None) -> None:
+        """What the store knew of `symbol` before this process began."""
+        idx = self.number(symbol)
+        self.newest[idx] = self.restored[idx] = newest
+        if last is not None:
+            self.last[idx] = last
+
+    def take(self, bars: list[Bar], now_ms: int) -> list[Taken]:
+        """Accepts second or minute bars in order of arrival, one `Taken` a day that they lie in.
+
+        Refused and counted: bars ahead of the wall clock, and bars so late that their larger candles would suffer.
+        """
+        if not bars:
+            return []
+        t = np.fromiter((b.t for b in bars), dtype=np.int64, count=len(bars))
+        if t.max() > now_ms + AHEAD_MS:
+            bars = [b for b in bars if b.t <= now_ms + AHEAD_MS]
+            self.counts.reject("future", len(t) - len(bars))
+            return self.take(bars, now_ms)
+        if self.day is None:
+            self._begin(day_of(int(t.min())))
+        assert self.day is not None
+        end = self.day.end
+        if t.max() >= end:
+            # A new day begins within the batch: what lies before is taken first.
+            early = [b for b in bars if b.t < end]
+            taken = [self._accept(early)] if early else []
+            self._begin(day_of(int(t[t >= end].min())))
+            return taken + self.take([b for b in bars if b.t >= end], now_ms)
+        return [self._accept(bars)]
+
+    def _begin(self, day: TradingDay) -> None:
+        if self.day is not None:
+            n = len(self.symbols)
+            known = ~np.isnan(self.last[:n])
+            self.previous_close[:n][known] = self.last[:n][known]
+        self.day = day
+        self.volume[:] = 0.0
+
+    def _accept(self, bars: list[Bar]) -> Taken:
+        number = self.index.get
+        idx = np.fromiter(
+            (i if (i := number(b.sym)) is not None else self.number(b.sym) for b in bars),
+            dtype=np.int64,
+            count=len(bars),
+        )
+        t = np.fromiter((b.t for b in bars), dtype=np.int64, count=len(bars))
+        keep = self._not_too_late(idx, t)
+        if not keep.all():
+            self.counts.reject("too_late", int(len(keep) - keep.sum()))
+            bars = [b for b, k in zip(bars, keep.tolist(), strict=True) if k]
+            idx, t = idx[keep], t[keep]
+        close = _column(bars, 5)
+        self._note(bars, idx, t, close)
+        return Taken(bars, idx, t, close, (t == self.newest[idx]).tolist())
+
+    def _not_too_late(self, idx: NDArray[np.int64], t: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which bars may be written, and moves `newest` on. In order of arrival: a bar is measured against what came before."""
+        if len(t) and t.max() - t.min() < self.lateness_ms:
+            # Within such a batch no bar can make another too late, so all are measured at once.
+            keep = t >= self.newest[idx] - self.lateness_ms
+            np.maximum.at(self.newest, idx[keep], t[keep])
+            return keep
+        keep = np.ones(len(t), dtype=bool)
+        for position, (i, at) in enumerate(zip(idx.tolist(), t.tolist(), strict=True)):
+            keep[position] = at >= self.newest[i] - self.lateness_ms
+            if at > self.newest[i]:
+                self.newest[i] = at
+        return keep
+
+    def _note(self, bars: list[Bar], idx: NDArray[np.int64], t: NDArray[np.int64], close: NDArray[np.float64]) -> None:
+        if not bars:
+            return
+        volume = _column(bars, 6)
+        seconds = np.fromiter((b.span == 1000 for b in bars), dtype=bool, count=len(bars))
+        first = np.ones(len(bars), dtype=bool)
+        if seconds.any():
+            high, low = _column(bars, 3), _column(bars, 4)
+            first[seconds] = self.minutes.add(idx[seconds], t[seconds], high[seconds], low[seconds], volume[seconds])
+        self.counts.restated += int(len(first) - first.sum())
+        assert self.day is not None
+        today = t >= self.day.start
+        told = _column(bars, 9)
+        add = first & today & np.isnan(told)
+        np.add.at(self.volume, idx[add], volume[add])
+        current = (t == self.newest[idx]) & today
+        says = current & ~np.isnan(told)
+        self.volume[idx[says]] = told[says]
+        priced = (t == self.newest[idx]) & ~np.isnan(close)
+        self.last[idx[priced]] = close[priced] / SCALE
+        self.clock = max(self.clock, int(t.max()))
+
+    def change(self) -> NDArray[np.float64]:
+        """Percent since the previous close, per symbol; NaN where that is not known."""
+        n = len(self.symbols)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            percent: NDArray[np.float64] = (self.last[:n] / self.previous_close[:n] - 1.0) * 100.0
+        return percent
+
+    def active(self) -> int:
+        """Symbols that traded within the last minute of the clock."""
+        return int((self.newest[: len(self.symbols)] > self.clock - ACTIVE_MS).sum()) if self.clock else 0
+
+
+def _column(bars: list[Bar], position: int) -> NDArray[np.float64]:
+    """One field of the bars; NaN where it is not set."""
+    values: list[Any] = [b[position] for b in bars]
+    return np.array(values, dtype=np.float64)

@@ -1,0 +1,83 @@
+"""`tapewatch ingest`: the feed into Redis."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import signal
+from urllib.parse import urlsplit
+
+from ingest.feed import FeedConfig, Refused, parse_topics
+from ingest.pipeline import VelocityConfig
+from ingest.process import Ingest, IngestConfig
+from tapewatch import logs
+from tapewatch.cli import CannotGoOn
+from tapewatch.notify import notify
+from tapewatch.settings import LIVE_FEED, LIVE_REST, Settings
+
+HELP = "hold the feed's connection and write its bars to Redis"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """No options: everything comes from the settings."""
+
+
+def config(settings: Settings) -> IngestConfig:
+    """The process's configuration. Raises CannotGoOn when there is no feed to read."""
+    if settings.simulated:
+        raise CannotGoOn(
+            "no feed: set MASSIVE_API_KEY for the live market or TAPEWATCH_FEED_URL (`tapewatch run` brings a simulated one)"
+        )
+    try:
+        topics = parse_topics(settings.subscribe)
+    except Refused as error:
+        raise CannotGoOn(str(error)) from None
+    return IngestConfig(
+        redis_url=settings.store_url,
+        feed=FeedConfig(settings.feed_url or LIVE_FEED, settings.api_key or "none", topics, settings.stall_after_s),
+        feed_name=settings.feed_name,
+        rest_url=settings.rest_url or (LIVE_REST if _is_vendor(settings.feed_url or LIVE_FEED) else ""),
+        buffer_bytes=settings.buffer_mb << 20,
+        schema=settings.schema,
+        velocity=VelocityConfig(
+            settings.velocity_window_s, settings.velocity_threshold, settings.velocity_cooldown_s,
+            settings.velocity_base, settings.velocity_max_age_s,
+        ),
+    )  # fmt: skip
+
+
+def _is_vendor(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host.endswith((".massive.com", ".polygon.io"))
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Runs until SIGINT or SIGTERM; 78 when trying again will not help."""
+    made = config(settings)
+    logs.setup(settings)
+    try:
+        asyncio.run(_main(made))
+    except Refused as error:
+        raise CannotGoOn(str(error)) from None
+    return 0
+
+
+async def _main(made: IngestConfig) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    ingest = Ingest(made, on_ready=_ready, on_beat=_beat)
+    # What is there at the start stays: the collector need not walk it again and again.
+    gc.freeze()
+    await ingest.run(stop)
+    notify("STOPPING=1")
+
+
+def _ready() -> None:
+    notify("READY=1")
+
+
+def _beat() -> None:
+    notify("WATCHDOG=1")

@@ -1,0 +1,145 @@
+"""`tapewatch run`: everything on this box, with one command."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from redis_functions import embedded
+from tapewatch import logs
+from tapewatch.cli import CannotGoOn
+from tapewatch.settings import LIVE_FEED, Settings
+from tapewatch.supervisor import Part, PartRefused, Supervisor
+
+HELP = "run everything on this box: Redis, feed (simulated without a key), ingest and the REST bridge"
+
+#: What the simulated market tells of its past when it begins, seconds.
+HISTORY_S = 3600
+READY_CHECK_S = 0.1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--duration", type=float, metavar="S", help="stop by itself after S seconds")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Runs until Ctrl-C or SIGTERM; 78 with a part's own line when trying again will not help, 1 when a port is taken."""
+    logs.setup(settings)
+    trouble = _trouble(settings)
+    if trouble:
+        print(f"tapewatch: {trouble}", file=sys.stderr)
+        return 1
+    return asyncio.run(_main(args, settings))
+
+
+async def _main(args: argparse.Namespace, settings: Settings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    if args.duration is not None:
+        loop.call_later(args.duration, stop.set)
+    _announce(settings)
+    ready = asyncio.create_task(_tell_when_ready(settings))
+    try:
+        await Supervisor(parts(args, settings)).run(stop)
+    except PartRefused as refused:
+        raise CannotGoOn(f"{refused} cannot run; its line above says why") from None
+    finally:
+        ready.cancel()
+    print("stopped", flush=True)
+    return 0
+
+
+def parts(args: argparse.Namespace, settings: Settings) -> list[Part]:
+    """The processes of this box, in the order they are started."""
+    base = dict(os.environ) | {"TAPEWATCH_DATA_DIR": str(settings.data_path.resolve())}
+    config = ["--config", str(Path(args.config).resolve())] if args.config else []
+    made: list[Part] = []
+    if not settings.redis_url:
+        made.append(Part("redis", [*config, "redis"], base, last=True))
+    ingest = dict(base)
+    if settings.simulated:
+        port, rest = _free_port(), _free_port()
+        words = [
+            "simulate", "--port", str(port), "--rest-port", str(rest), "--history", str(HISTORY_S),
+            "--symbols", str(settings.sim_symbols), "--rate", str(settings.sim_rate), "--seed", str(settings.sim_seed),
+        ]  # fmt: skip
+        made.append(Part("simulate", [*config, *words], base))
+        ingest |= {
+            "TAPEWATCH_FEED_URL": f"ws://127.0.0.1:{port}/stocks",
+            "TAPEWATCH_REST_URL": f"http://127.0.0.1:{rest}",
+        }
+    made.append(Part("ingest", [*config, "ingest"], ingest))
+    made.append(Part("bridge", [*config, "bridge"], base))
+    return made
+
+
+def _trouble(settings: Settings) -> str:
+    """What would keep a part from ever starting, found before anything is started."""
+    family = socket.AF_INET6 if ":" in settings.bridge_host else socket.AF_INET
+    with socket.socket(family) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind((settings.bridge_host, settings.bridge_port))
+        except OSError as error:
+            return f"cannot listen on {settings.bridge_host}:{settings.bridge_port}: {error.strerror} (set TAPEWATCH_BRIDGE_PORT)"
+    if not settings.redis_url:
+        with socket.socket(socket.AF_UNIX) as s:
+            try:
+                s.connect(str(embedded.socket_path(settings.data_path)))
+            except OSError:
+                return ""
+            return f"another tapewatch is running in {settings.data_path.resolve()} (set TAPEWATCH_DATA_DIR for a second one)"
+    return ""
+
+
+def _free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def _address(settings: Settings) -> str:
+    host = settings.bridge_host
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.bridge_port}"
+
+
+def _announce(settings: Settings) -> None:
+    if settings.simulated:
+        market = f"a simulated market of {settings.sim_symbols} symbols (set MASSIVE_API_KEY for the real one)"
+    else:
+        market = settings.feed_url or LIVE_FEED
+    print(f"tapewatch watches {market}\n  REST API   {_address(settings)}/docs", flush=True)
+
+
+async def _tell_when_ready(settings: Settings) -> None:
+    began = time.monotonic()
+    address = _address(settings)
+    while not await asyncio.to_thread(_ready, address):
+        await asyncio.sleep(READY_CHECK_S)
+    print(
+        f"ready after {time.monotonic() - began:.1f} s\n"
+        f"  candles    {address}/api/v1/candles?symbol=AAPL&timeframe=1m\n"
+        f"  Grafana    make grafana (in a second terminal), then {settings.grafana_url}\n"
+        "Ctrl-C stops everything.",
+        flush=True,
+    )
+
+
+def _ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/readyz", timeout=2) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

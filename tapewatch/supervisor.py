@@ -1,0 +1,119 @@
+"""Everything on one box: each part is its own process, restarted with backoff when it dies, stopped in the right order.
+
+Parts run in process groups of their own, so that a Ctrl-C in the terminal reaches only this supervisor: it stops the feed's
+reader first and Redis last, and nothing that was read is lost on the way out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+log = logging.getLogger("tapewatch.run")
+
+EX_CONFIG = 78
+FIRST_RESTART_S, LAST_RESTART_S = 0.2, 10.0
+#: A part that lived so long starts over with the shortest delay.
+STEADY_S = 20.0
+#: Seconds that parts get to end by themselves: the earlier ones write what they hold, Redis is last.
+STOP_S, STOP_LAST_S = 7.0, 2.0
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process: `tapewatch <words>` with variables of its own; `last` ones are stopped after all others."""
+
+    name: str
+    words: Sequence[str]
+    env: Mapping[str, str]
+    last: bool = False
+
+
+class PartRefused(Exception):
+    """A part ended with 78: trying again will not help."""
+
+
+class Supervisor:
+    """Runs parts until `stop` is set or one of them says that trying again will not help."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._starting: set[asyncio.Task[asyncio.subprocess.Process]] = set()
+        self.restarts = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Raises PartRefused with the part's name when one ended with 78; all parts are gone when this returns."""
+        keepers = [asyncio.create_task(self._keep(part)) for part in self._parts]
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            done, _ = await asyncio.wait([stopped, *keepers], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopped}:
+                task.result()
+        finally:
+            stopped.cancel()
+            for task in keepers:
+                task.cancel()
+            await asyncio.gather(*keepers, *self._starting, return_exceptions=True)
+            await self._stop([p for p in self._parts if not p.last], STOP_S)
+            await self._stop([p for p in self._parts if p.last], STOP_LAST_S)
+
+    async def _keep(self, part: Part) -> None:
+        """Starts the part again whenever it ends."""
+        delay = FIRST_RESTART_S
+        while True:
+            began = time.monotonic()
+            start = asyncio.create_task(self._start(part))
+            self._starting.add(start)
+            start.add_done_callback(self._starting.discard)
+            # A stop must not come between the birth of a process and our knowing of it.
+            process = await asyncio.shield(start)
+            code = await process.wait()
+            if code == EX_CONFIG:
+                raise PartRefused(part.name)
+            delay = FIRST_RESTART_S if time.monotonic() - began > STEADY_S else min(delay * 2, LAST_RESTART_S)
+            self.restarts += 1
+            log.warning("%s ended (%s), starting it again in %.1f s", part.name, _how(code), delay)
+            await asyncio.sleep(delay)
+
+    async def _start(self, part: Part) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tapewatch", *part.words,
+            env=dict(part.env), stdin=asyncio.subprocess.DEVNULL, process_group=0, preexec_fn=_end_with_parent,
+        )  # fmt: skip
+        self._processes[part.name] = process
+        return process
+
+    async def _stop(self, parts: Sequence[Part], seconds: float) -> None:
+        running = [p for part in parts if (p := self._processes.get(part.name)) and p.returncode is None]
+        for process in running:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        waits = [asyncio.create_task(process.wait()) for process in running]
+        if waits:
+            await asyncio.wait(waits, timeout=seconds)
+        for process in running:
+            if process.returncode is None:
+                log.warning("process %d did not end within %g s and is killed", process.pid, seconds)
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+        if waits:
+            await asyncio.wait(waits, timeout=STOP_LAST_S)
+
+
+def _end_with_parent() -> None:
+    """In the child, before it runs: should this supervisor be killed, the kernel ends the child too (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _how(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
