@@ -26,8 +26,8 @@ _MS = timedelta(milliseconds=1)
 
 
 class Kind(NamedTuple):
-    """A kind of file: its name, the columns that tell it, a maker of row parsers (one a file, given its symbol or None),
-    whether its rows come in order of time, and whether they are bars (of seconds or minutes, to be found out)."""
+    """A kind of file: its name, the columns that tell it, a maker of row parsers (one a file, given its symbol or
+    None), whether its rows come in order of time, and whether they are bars (of seconds or minutes: to be seen)."""
 
     name: str
     columns: frozenset[str]

@@ -9,7 +9,7 @@ import numpy as np
 from market.sessions import TradingDay, day_of
 from simulator.market import PHASE, Market
 from simulator.noise import Floats, Ints, hashed
-from simulator.prints import KINDS, LOT, Ohlcv, Prints, Told
+from simulator.prints import KINDS, LOT, Ohlcv, Prints, Told, combine
 
 SCALE = 10_000
 #: The exchange id of trade reporting facilities, whose prints carry the facility and its time.
@@ -149,9 +149,4 @@ def minute_bars(told: Told, known_at: int) -> Minutes:
         empty = np.zeros(0, np.int64)
         return Minutes(empty, Ohlcv(*(empty for _ in Ohlcv._fields)), empty)
     ends = np.append(starts[1:], rows.size) - 1
-    o, h, low, c, v, n, trades = (column[rows] for column in bars)
-    bar = Ohlcv(
-        o[starts], np.maximum.reduceat(h, starts), np.minimum.reduceat(low, starts), c[ends],
-        np.add.reduceat(v, starts), np.add.reduceat(n, starts), np.add.reduceat(trades, starts),
-    )  # fmt: skip
-    return Minutes(who[starts], bar, told.av[rows][ends])
+    return Minutes(who[starts], combine(Ohlcv(*(column[rows] for column in bars)), starts), told.av[rows][ends])

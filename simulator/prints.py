@@ -168,6 +168,15 @@ def aggregate(prints: Prints, starts: Ints) -> Ohlcv:
     )
 
 
+def combine(bars: Ohlcv, starts: Ints) -> Ohlcv:
+    """Larger bars out of bars in order of time: each from its entry of `starts` to the next one's."""
+    ends = np.append(starts[1:], bars.c.size) - 1
+    summed = (np.add.reduceat(column, starts) for column in (bars.v, bars.n, bars.trades))
+    return Ohlcv(
+        bars.o[starts], np.maximum.reduceat(bars.h, starts), np.minimum.reduceat(bars.l, starts), bars.c[ends], *summed
+    )
+
+
 def _cells(market: Market, who: Ints, start: int, end: int) -> tuple[Ints, Ints, Ints, Bools]:
     """Seconds with prints: second, column in `who`, the symbol's previous second with a bar, and whether this one has
     an official price only. The previous second is looked for no further back than the lookback, whatever was asked."""

@@ -59,17 +59,14 @@ class Client:
         self.connection = connection
         self.topics: frozenset[str] = frozenset()
         self.authenticated = False
-        self.waiting: deque[str] = deque()
+        self.waiting: deque[str | bytes] = deque()
         self.waiting_bytes = 0
         self._wake = asyncio.Event()
-        self.idle = asyncio.Event()
-        self.idle.set()
 
-    def send(self, text: str) -> None:
-        """Queues one frame; a client that does not keep up is dropped without a close frame."""
+    def send(self, text: str | bytes) -> None:
+        """Queues one frame (binary where it is bytes); a client that does not keep up is dropped without a close."""
         self.waiting.append(text)
         self.waiting_bytes += len(text)
-        self.idle.clear()
         self._wake.set()
         if self.waiting_bytes > _MAX_WAITING:
             log.warning("dropped a client that does not keep up", extra={"waiting_bytes": self.waiting_bytes})
@@ -85,23 +82,24 @@ class Client:
                     text = self.waiting.popleft()
                     await self.connection.send(text)
                     self.waiting_bytes -= len(text)
-                self.idle.set()
-        self.idle.set()
 
     async def flushed(self, seconds: float = 1.0) -> None:
         """Waits until everything is in the kernel's hands, but not for ever."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self.idle.wait()
-                while self.connection.transport.get_write_buffer_size():
+                while self.waiting_bytes or self.connection.transport.get_write_buffer_size():
                     await asyncio.sleep(0.001)
+
+    async def close(self, code: int) -> None:
+        """Ends the connection with a close frame; what is published from now on does not reach it."""
+        self.topics = frozenset()
+        await self.connection.close(code)
 
     def abort(self) -> None:
         """Ends the connection without a close frame."""
         self.topics = frozenset()
         self.waiting.clear()
         self.waiting_bytes = 0
-        self.idle.set()
         self.connection.transport.abort()
 
 
@@ -177,7 +175,8 @@ class Feed:
         if loop.time() < self.mute_until or self.stalled:
             muted = loop.time() < self.mute_until
             connection.transport.pause_reading()
-            await asyncio.sleep(max(self.mute_until, self.stall_until) - loop.time())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(connection.wait_closed(), max(self.mute_until, self.stall_until) - loop.time())
             connection.transport.resume_reading()
             if muted:
                 connection.transport.abort()

@@ -5,6 +5,7 @@ What cannot be read is counted and named by line, never passed over in silence.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import heapq
@@ -98,11 +99,14 @@ class Recording:
         rows = self._rows(self.kind)
         return self._in_order(rows) if self.kind.in_order else self._sorted(rows, self.kind)
 
-    def _open(self) -> io.TextIOWrapper:
-        self._raw = self.path.open("rb")
-        packed = self._raw.peek(2)[:2] == b"\x1f\x8b"
-        binary: Any = gzip.GzipFile(fileobj=self._raw) if packed else self._raw
-        return io.TextIOWrapper(binary, "utf-8-sig", newline="")
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[io.TextIOWrapper]:
+        with self.path.open("rb") as raw:
+            self._raw = raw
+            packed = raw.peek(2)[:2] == b"\x1f\x8b"
+            binary: Any = gzip.GzipFile(fileobj=raw) if packed else raw
+            with io.TextIOWrapper(binary, "utf-8-sig", newline="") as text:
+                yield text
 
     def _frames(self) -> Iterator[Piece]:
         """Frames as recorded; each keeps its events together. Statuses of the vendor are left out."""
@@ -114,10 +118,12 @@ class Recording:
                         continue
                     try:
                         frame = orjson.loads(words)
-                        events = _events(frame if isinstance(frame, list) else [frame])
-                    except (ValueError, TypeError) as error:
+                    except ValueError as error:
                         self.report.cannot_read(self.path, line, error)
                         continue
+                    events, odd = _events(frame if isinstance(frame, list) else [frame])
+                    if odd:
+                        self.report.cannot_read(self.path, line, f"{odd} parts are not events of the vendor")
                     self.report.read += 1
                     t = max([t, *(event_time(event.body) for event in events)])
                     yield Piece(t, events)
@@ -192,15 +198,13 @@ def event_time(body: dict[str, Any]) -> int:
     return int(t if t < 1e14 else t / 1e3 if t < 1e17 else t / 1e6)
 
 
-def _events(frame: list[Any]) -> list[Event]:
-    events = []
-    for body in frame:
-        channel = body["ev"] if isinstance(body, dict) and "ev" in body else None
-        if channel is None:
-            raise ValueError("not an event of the vendor")
-        if channel != "status":
-            events.append(Event(str(channel), str(body.get("sym", body.get("T", ""))), body))
-    return events
+def _events(frame: list[Any]) -> tuple[list[Event], int]:
+    """The frame's events without the vendor's statuses, and how many of its parts are no events."""
+    bodies = [body for body in frame if isinstance(body, dict) and isinstance(body.get("ev"), str)]
+    events = [
+        Event(body["ev"], str(body.get("sym", body.get("T", ""))), body) for body in bodies if body["ev"] != "status"
+    ]
+    return events, len(frame) - len(bodies)
 
 
 def _kind(path: Path, lines: list[str]) -> Kind:

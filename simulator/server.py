@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
+from simulator import rest
 from simulator.events import Event
+from simulator.faults import Fault, Faults
 from simulator.market import Market, now_s
 from simulator.protocol import FRAME_EVENTS, Feed
-from simulator.serving import serve_until_stopped
+from simulator.serving import CannotListen, serve_until_stopped
 from simulator.teller import CHUNK_S, Teller
 from simulator.truth import Truth
 
@@ -30,6 +35,8 @@ class Plan:
     port: int = 0
     truth: Path | None = None
     history_s: int = 0
+    faults: Sequence[Fault] = ()
+    rest_port: int | None = None
     duration_s: float | None = None
 
 
@@ -41,15 +48,27 @@ class Simulator:
         self.teller = Teller(plan.market)
         self.feed = Feed()
         self.truth = Truth(plan.truth)
+        #: How often each event is sent, and the events sent last: the faults use them.
         self.repeat = 1
+        self.newest: list[Event] = []
+        self._next = 0
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT, or for the plan's duration. Raises CannotListen."""
         plan = self.plan
+        with contextlib.ExitStack() as cleaning:
+            cleaning.callback(self.truth.close)
+            if plan.rest_port is not None:
+                cleaning.callback(self._serve_rest(plan.rest_port).shutdown)
+            await serve_until_stopped(self.feed, plan.host, plan.port, self._say, self._both(), plan.duration_s)
+
+    def _serve_rest(self, port: int) -> ThreadingHTTPServer:
         try:
-            await serve_until_stopped(self.feed, plan.host, plan.port, self._say, self._tell(), plan.duration_s)
-        finally:
-            self.truth.close()
+            server = rest.serve(self.plan.market, port)
+        except OSError as error:
+            raise CannotListen(f"cannot listen on 127.0.0.1:{port}: {error.strerror}") from None
+        print(f"the vendor's REST: http://127.0.0.1:{server.server_port}", flush=True)
+        return server
 
     def _say(self, url: str) -> None:
         market = self.plan.market
@@ -58,10 +77,19 @@ class Simulator:
             flush=True,
         )
 
+    async def _both(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tell())
+            group.create_task(Faults(self, self.plan.faults).play())
+
+    def halt(self, seconds: int) -> str:
+        """Halts a symbol for so many seconds from the next one on; which one."""
+        return self.plan.market.names[self.teller.halt(self._next, seconds).who]
+
     async def _tell(self) -> None:
         await self.feed.begun.wait()
         live = now_s()
-        second = live - self.plan.history_s
+        self._next = second = live - self.plan.history_s
         while second < live:
             end = min(second - second % CHUNK_S + CHUNK_S, live)
             waiting: list[Event] = []
@@ -73,7 +101,7 @@ class Simulator:
                     waiting = []
             await self.feed.room()
             self._publish(waiting)
-            second = end
+            self._next = second = end
             # Hours of history take seconds to tell; the clock goes on meanwhile.
             live = now_s()
         log.info("live", extra={"told_s": self.plan.history_s})
@@ -81,8 +109,9 @@ class Simulator:
             await asyncio.sleep(max(0.0, second + 1 + _AFTER_S - time.time()))
             for _, events in self.teller.seconds(second, second + 1, self.feed.channels):
                 self._publish(events)
-            second += 1
+            self._next = second = second + 1
 
     def _publish(self, events: list[Event]) -> None:
+        self.newest = events or self.newest
         events = events * self.repeat
         self.truth.write(events, self.feed.publish(events))

@@ -7,6 +7,7 @@ import asyncio
 import sys
 from pathlib import Path
 
+from simulator import faults
 from simulator.market import Market
 from simulator.names import MOST_SYMBOLS
 from simulator.server import Plan, Simulator
@@ -27,7 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=int, default=8765, help="WebSocket port, 0 for a free one (default: %(default)s)"
     )
+    parser.add_argument("--faults", default="", metavar="LIST", help=faults.HELP)
     parser.add_argument("--truth", type=Path, metavar="FILE", help="write every event sent there, one JSON a line")
+    parser.add_argument(
+        "--rest-port",
+        type=int,
+        metavar="P",
+        help="answer the vendor's REST paths on 127.0.0.1 there, 0 for a free port",
+    )
     parser.add_argument(
         "--history", type=int, default=0, metavar="S", help="seconds told before the live market (default: 0)"
     )
@@ -57,10 +65,11 @@ def _plan(args: argparse.Namespace, settings: Settings) -> Plan:
     seed = settings.sim_seed if args.seed is None else args.seed
     for name, value, low, high in (
         ("--symbols", symbols, 1, MOST_SYMBOLS), ("--rate", rate, 0.1, 100_000), ("--port", args.port, 0, 65_535),
+        ("--rest-port", args.rest_port or 0, 0, 65_535),
         ("--history", args.history, 0, 30 * 86_400), ("--spike-every", args.spike_every, 0, 86_400),
     ):  # fmt: skip
         if not low <= value <= high:
             raise ValueError(f"{name} must lie between {low:g} and {high:g}, not {value:g}")
-    return Plan(
-        Market(symbols, rate, seed, args.spike_every), args.host, args.port, args.truth, args.history, args.duration
-    )
+    market = Market(symbols, rate, seed, args.spike_every)
+    planned = faults.parse_faults(args.faults)
+    return Plan(market, args.host, args.port, args.truth, args.history, planned, args.rest_port, args.duration)
