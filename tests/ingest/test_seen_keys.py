@@ -50,6 +50,21 @@ def test_a_key_is_known_for_a_quarter_of_an_hour_and_forgotten_in_the_end() -> N
     assert len(seen) == 0
 
 
+def test_only_the_old_keys_are_forgotten() -> None:
+    dice = random.Random(11)
+    numbers = dice.sample(range(10**6), 200)
+    seen, later = SeenKeys(), START + 14 * MINUTE
+    for number in numbers[:100]:
+        seen.add(number, START)
+    seen.tidy(START)
+    for number in numbers[100:]:
+        seen.add(number, later)
+    seen.tidy(later)
+    seen.tidy(later + 5 * MINUTE)
+    assert len(seen) == 100
+    assert not any(seen.add(number, later + 5 * MINUTE) for number in numbers[100:])
+
+
 def test_ages_are_right_where_their_16_bits_wrap() -> None:
     wrap = 2**16 * MINUTE * 400
     seen = SeenKeys()

@@ -142,6 +142,8 @@ def test_open_and_close_follow_time_then_sequence_not_arrival(bars: TradeBars, a
 def test_prints_of_equal_place_count_in_the_order_of_arrival(bars: TradeBars, at: Prints) -> None:
     bars.add_many([at(10, price, q=0, key=None) for price in (1.0, 2.0, 3.0)])
     assert [(x.o, x.c) for x in bars.take()] == [(10_000, 30_000)]
+    bars.add_many([at(20, 4.0), at(10, 5.0, q=0)])
+    assert [(x.o, x.c) for x in bars.take()] == [(10_000, 40_000)]
 
 
 def test_an_earlier_print_that_arrives_later_moves_the_open(bars: TradeBars, at: Prints) -> None:
@@ -217,6 +219,12 @@ def test_a_late_print_says_what_it_may_move(
     assert bars.late_prints == 1
     assert bars.take_late() == []
     assert [x.t for x in bars.take()] == [T + 10 * LATE_MS]
+
+
+def test_a_late_print_that_moves_nothing_is_not_handed_on(bars: TradeBars, at: Prints) -> None:
+    bars.add_many([at(10 * LATE_MS), at(1500, 8.0, 0, 37)])
+    assert bars.take_late() == []
+    assert bars.late_prints == 1
 
 
 def test_lateness_is_the_symbols_own(bars: TradeBars, at: Prints) -> None:
