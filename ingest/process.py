@@ -76,24 +76,26 @@ class Ingest:
         self._feed = Feed(config.feed, self._buffer, self)
         self._reporter = Reporter(self._client, self._pipeline, self._statistics)
         self._resumed = False
+        self._opened = asyncio.Event()  # what the store already knew has been learnt
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Runs until `stop` is set, then writes what is left. Raises feed.Refused when trying again will not help."""
-        await self._open_store()
+        """Runs until `stop` is set, then writes what is left. Raises feed.Refused when trying again will not help.
+
+        The feed is read from the first moment, also while Redis is away: what it says waits in the hand-off.
+        """
         parts: list[Coroutine[Any, Any, None]] = [
             self._writer.run(),
             self._alerting.run(),
             self._gaps.run(),
             self._second_look.run(self._pipeline.store, self._pipeline.minute_bars.fill),
             self._fetch_closes(),
-            self._reporter.run(),
+            self._report(),
             self._tend(),
         ]
         tasks = [asyncio.create_task(part) for part in parts]
         feed = asyncio.create_task(self._feed.run())
         worker = asyncio.create_task(self._work())
         stopped = asyncio.create_task(stop.wait())
-        self._on_ready()
         try:
             done, _ = await asyncio.wait([feed, worker, stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
             await self._end(feed, worker)
@@ -112,7 +114,8 @@ class Ingest:
         self._buffer.close()
         try:
             async with asyncio.timeout(FAREWELL_S):
-                await asyncio.gather(worker, return_exceptions=True)
+                if self._opened.is_set():
+                    await asyncio.gather(worker, return_exceptions=True)
                 self._pipeline.drain()
                 await self._second_look.done()
                 await self._writer.flushed()
@@ -155,6 +158,9 @@ class Ingest:
     # --- the work
 
     async def _work(self) -> None:
+        await self._open_store()
+        self._opened.set()
+        self._on_ready()
         while (frame := await self._buffer.get()) is not None:
             found = self._pipeline.frame(frame)
             for part in _slices(found):
@@ -164,6 +170,10 @@ class Ingest:
             if not self._resumed and found.events:
                 self._resumed = True
                 self._gaps.end(self._pipeline.tape.clock)
+
+    async def _report(self) -> None:
+        await self._opened.wait()
+        await self._reporter.run()
 
     async def _tend(self) -> None:
         """What must happen though nothing arrives: held bars are released, systemd is told that the loop turns."""

@@ -77,17 +77,20 @@ class _Second:
 
     def move_open_close(self, price: int, t: int, q: int) -> bool:
         """Whether `price`, printed at (t, q), changed the open or the close. Of equal places, arrival decides."""
-        old = self.o, self.c
-        if old[0] is None:
+        if self.o is None:
             self.o = self.c = price
             self.first_t = self.last_t = t
             self.first_q = self.last_q = q
             return True
         if t > self.last_t or (t == self.last_t and q >= self.last_q):
+            changed = price != self.c
             self.c, self.last_t, self.last_q = price, t, q
-        elif t < self.first_t or (t == self.first_t and q < self.first_q):
+            return changed
+        if t < self.first_t or (t == self.first_t and q < self.first_q):
+            changed = price != self.o
             self.o, self.first_t, self.first_q = price, t, q
-        return old != (self.o, self.c)
+            return changed
+        return False
 
     def bar(self) -> Bar:
         v = self.v
