@@ -87,8 +87,10 @@ def _difference(title: str, left: str, right: str, description: str) -> Json:
             steps=fields.SIGN,
             color={"mode": "thresholds"},
             custom=panels.lines(fillOpacity=25, gradientMode="scheme", axisCenteredZero=True, spanNulls=True),
+            noValue="too few candles for these lookbacks",
         ),
         transformations=[
+            *(_without_nulls(name) for name in (left, right)),
             {
                 "id": "calculateField",
                 "options": {
@@ -97,9 +99,15 @@ def _difference(title: str, left: str, right: str, description: str) -> Json:
                     "alias": title,
                     "replaceFields": True,
                 },
-            }
+            },
         ],
     )
+
+
+def _without_nulls(name: str) -> Json:
+    """Leaves out candles before the average began: a difference would take null for 0."""
+    is_null = {"fieldName": name, "config": {"id": "isNull", "options": {}}}
+    return {"id": "filterByValue", "options": {"type": "exclude", "match": "any", "filters": [is_null]}}
 
 
 def _seconds() -> Json:

@@ -124,7 +124,12 @@ def test_overrides_and_transformations_name_fields_that_exist(board: str, panel:
             known |= set(options["renameByName"].values())
         elif step["id"] == "joinByField":
             assert options["byField"] in known
+        elif step["id"] == "filterByValue":
+            assert {one["fieldName"] for one in options["filters"]} <= known
         elif step["id"] == "calculateField":
+            # A null would be taken for 0.
+            filtered = {f["fieldName"] for s in panel["transformations"] for f in s["options"].get("filters", ())}
+            assert filtered == {options["binary"]["left"], options["binary"]["right"]}
             assert {options["binary"]["left"], options["binary"]["right"]} <= known
             known.add(options["alias"])
         else:
