@@ -36,10 +36,10 @@ def connect(url: str, *, timeout: float = 5.0) -> Redis:
 
 
 def connect_reader(url: str, *, timeout: float = 5.0) -> Redis:
-    """A client for many reads of series: RESP3 brings samples as doubles, and a lost server is told after one more try."""
+    """A client for many short reads: that a server is lost is told after one more try, without waiting for it."""
     check_url(url)
     return Redis.from_url(
-        url, protocol=3, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 1)
+        url, protocol=PROTOCOL, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 1)
     )
 
 

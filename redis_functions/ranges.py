@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import orjson
+from hiredis import Reader, ReplyError, pack_command
 from redis import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import BusyLoadingError, ResponseError
+
+from redis_functions.bulk import exchange
 
 Times = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
@@ -38,7 +41,7 @@ class Samples(NamedTuple):
     more: bool = False
 
 
-EMPTY = Samples(np.empty(0, np.int64), np.empty(0, np.float64))
+_MISSING = "key does not exist"
 
 
 def read_ranges(client: Redis, ranges: Iterable[Range]) -> list[Samples]:
@@ -47,43 +50,61 @@ def read_ranges(client: Redis, ranges: Iterable[Range]) -> list[Samples]:
     Raises what redis-py raises when the server is away or refuses.
     """
     asked = list(ranges)
-    pipe: Any = client.pipeline(transaction=False)
-    for one in asked:
-        pipe.execute_command(*_command(one))
-    replies = pipe.execute(raise_on_error=False)
-    return [_samples(one, reply) for one, reply in zip(asked, replies, strict=True)]
+    raw = exchange(client, b"".join(_packed(one) for one in asked))
+    try:
+        return _parse_numbers(asked, raw)
+    except ValueError:
+        return _parse_any(asked, raw)
 
 
-def _command(one: Range) -> Sequence[str | int]:
+def _packed(one: Range) -> bytes:
     # REVRANGE gives the newest; only with the aggregations first and last is it unsafe (they come swapped).
-    words: list[str | int] = ["TS.REVRANGE" if one.newest else "TS.RANGE", one.key, one.start, one.end]
+    words: list[Any] = ["TS.REVRANGE" if one.newest else "TS.RANGE", one.key, one.start, one.end]
     if one.latest:
         words.append("LATEST")
     if one.newest:
         words += ["COUNT", one.newest]
     if one.mean_ms:
         words += ["AGGREGATION", "avg", one.mean_ms]
-    return words
+    return bytes(pack_command(tuple(words)))
 
 
-def _samples(one: Range, reply: Any) -> Samples:
-    if isinstance(reply, ResponseError) and "key does not exist" in str(reply):
-        return EMPTY
-    if isinstance(reply, Exception):
-        raise reply
-    size = len(reply)
-    if not size:
-        return EMPTY
-    # Values are doubles in RESP3 and text in RESP2.
-    flat: Iterable[Any] = chain.from_iterable(reply)
-    if isinstance(reply[0][1], bytes):
-        flat = map(float, flat)
-    pairs = np.fromiter(flat, np.float64, 2 * size).reshape(size, 2)
+#: ``*1\r\n*2\r\n:1000\r\n+12.5\r\n`` is JSON's ``1 ,2 , 1000 , 12.5 ,``.
+_AS_JSON = bytes.maketrans(b"\r\n*:+", b" ,   ")
+
+
+def _parse_numbers(asked: Sequence[Range], raw: bytes) -> list[Samples]:
+    """Replies that are nothing but samples, read as one JSON list. ValueError: something else is among them."""
+    flat = orjson.loads(b"[" + raw[:-2].translate(_AS_JSON) + b"]")
+    found, at = [], 0
+    for one in asked:
+        end = at + 1 + 3 * flat[at]
+        times, values = np.array(flat[at + 2 : end : 3], np.int64), np.array(flat[at + 3 : end : 3], np.float64)
+        found.append(_samples(one, times, values))
+        at = end
+    return found
+
+
+def _parse_any(asked: Sequence[Range], raw: bytes) -> list[Samples]:
+    """The same by the general parser, for replies with errors among them."""
+    reader = Reader()
+    reader.feed(raw)
+    found = []
+    for one in asked:
+        reply = reader.gets()
+        if isinstance(reply, ReplyError):
+            if _MISSING not in str(reply):
+                raise BusyLoadingError(str(reply)) if str(reply).startswith("LOADING") else ResponseError(str(reply))
+            reply = []
+        times = np.array([t for t, _ in reply], np.int64)
+        found.append(_samples(one, times, np.array([float(v) for _, v in reply], np.float64)))
+    return found
+
+
+def _samples(one: Range, times: Times, values: Values) -> Samples:
     if one.newest:
-        pairs = pairs[::-1]
-    return Samples(
-        pairs[:, 0].astype(np.int64), np.ascontiguousarray(pairs[:, 1]), bool(one.newest) and size >= one.newest
-    )
+        return Samples(times[::-1], values[::-1], len(times) >= one.newest)
+    return Samples(times, values)
 
 
 def read_edges(client: Redis, names: Sequence[str]) -> list[int]:

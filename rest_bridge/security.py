@@ -11,13 +11,13 @@ from rest_bridge.errors import Refusal
 #: Nothing here takes a body.
 MAX_BODY_BYTES = 64 * 1024
 
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
+_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cache-Control", "no-store"),
+)
+_POLICY = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 
 
 def register(app: Flask, token: str, open_paths: frozenset[str]) -> None:
@@ -40,8 +40,9 @@ def register(app: Flask, token: str, open_paths: frozenset[str]) -> None:
 
     @app.after_request
     def harden(response: Response) -> Response:
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
+        response.headers.extend(_HEADERS)
+        if "Content-Security-Policy" not in response.headers:
+            response.headers.add(*_POLICY)
         if response.status_code == 401:
             response.headers["WWW-Authenticate"] = 'Bearer realm="tapewatch"'
         return response

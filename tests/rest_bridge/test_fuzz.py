@@ -20,9 +20,9 @@ PATHS = (
 )
 HOSTILE = [
     "", "0", "-1", "-0", "1e309", "NaN", "9" * 40, "null", "'\"<script>", "../../etc/passwd", "\x00", "A" * 2000,
-    "1m;FLUSHALL", "{DOOR}", "ts:{DOOR}:1s:close", "\u202e", "1970-01-01", "[]", "true", "*", "5000000", "sma:0", "sma:-5",
-    "sma:1e9", "bbands:20:nan", "٣", "A\r\nPING", "1d", "1s", "24h", "86400s", "DOOR", "DOOR,DOOR,B", ",", "100", str(T0),
-    str(2**53), "velocity", "asc", "warning", "sma:5,ema:7", "lag_ms", "1",
+    "1m;FLUSHALL", "{DOOR}", "ts:{DOOR}:1s:close", "\u202e", "1970-01-01", "[]", "true", "*", "5000000", "sma:0",
+    "sma:-5", "sma:1e9", "bbands:20:nan", "٣", "A\r\nPING", "1d", "1s", "24h", "86400s", "DOOR", "DOOR,DOOR,B", ",",
+    "100", str(T0), str(2**53), "velocity", "asc", "warning", "sma:5,ema:7", "lag_ms", "1",
 ]  # fmt: skip
 NAMES = [
     "symbol",
