@@ -61,14 +61,7 @@ def _now() -> Row:
     velocity = panels.stat(
         "Velocity",
         "Change of the price within the velocity window (5 s by default); coloured from 0.5 %, where a spike begins.",
-        [
-            query(
-                "/velocity",
-                [time(), number("velocity", "Velocity")],
-                {"symbol": "${symbol}", **RANGE},
-                fmt="timeseries",
-            )
-        ],
+        [_velocity(limit="1")],
         fields.defaults("percent", decimals=2, steps=fields.SPIKE, noValue="–"),
     )
     alerts = panels.stat(
@@ -78,6 +71,11 @@ def _now() -> Row:
         fields.defaults("locale", decimals=0, steps=fields.ZERO_IS_QUIET),
     )
     return 4, [(5, last), (13, day), (3, velocity), (3, alerts)]
+
+
+def _velocity(**more: str) -> Json:
+    columns = [time(), number("velocity", "Velocity")]
+    return query("/velocity", columns, {"symbol": "${symbol}", **RANGE, **more}, fmt="timeseries")
 
 
 def _candles() -> Json:
@@ -108,14 +106,7 @@ def _below() -> Row:
     velocity = panels.timeseries(
         "Velocity over time",
         "Change of the price within the velocity window. The lines at ±0.5 % are the default threshold of a spike.",
-        [
-            query(
-                "/velocity",
-                [time(), number("velocity", "Velocity")],
-                {"symbol": "${symbol}", **RANGE},
-                fmt="timeseries",
-            )
-        ],
+        [_velocity()],
         velocity_defaults(fields.fixed("blue")),
     )
     vwap = panels.timeseries(
