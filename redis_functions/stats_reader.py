@@ -63,6 +63,6 @@ def read_stats(
     """
     columns = read_ranges(client, [Range(keys.stat(name), start, end, limit, mean_ms=step_ms) for name in names])
     t, values = join(columns)
-    floor = max((int(c.t[0]) for c in columns if c.more), default=start)
-    keep = t >= floor if step_ms == 0 else t >= 0
+    # A column that was cut says nothing about the time before its oldest sample.
+    keep = t >= max((int(c.t[0]) for c in columns if c.more), default=0)
     return t[keep][-limit:], values[:, keep][:, -limit:]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import logging
 import socket
+import struct
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +21,8 @@ from rest_bridge.errors import error_body
 #: gunicorn's highest; a list of 50 symbols is far below it.
 MAX_REQUEST_LINE = 8190
 GRACE_S = 1
+#: A client that sends half a request, or does not read its answer, holds a thread this long at most.
+SLOW_CLIENT_S = 5
 
 log = logging.getLogger("tapewatch.bridge")
 
@@ -84,7 +88,14 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
 
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]
-    """A threaded worker that refuses what is not HTTP in our words, too."""
+    """A threaded worker that refuses what is not HTTP in our words, and lets no slow client hold a thread for long."""
+
+    def handle(self, conn: Any) -> Any:
+        # As options of the socket, because gunicorn sets Python's own timeout back to none before it reads.
+        limit = struct.pack("ll", SLOW_CLIENT_S, 0)
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        return super().handle(conn)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         status, code = 400, "bad_request"
@@ -114,6 +125,12 @@ class _Logger(Logger):  # type: ignore[misc]
 
     def access(self, *_: Any) -> None:
         """Requests are counted in /metrics instead."""
+
+    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        if isinstance(sys.exc_info()[1], BlockingIOError):
+            log.debug("a client was too slow")
+        else:
+            super().exception(msg, *args, **kwargs)
 
     def reopen_files(self) -> None:
         """There are none."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from urllib.parse import urlsplit
 
@@ -55,7 +54,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
     def ready() -> None:
         log.info("listening on http://%s:%d", host, port)
-        notify.notify(f"READY=1\nMAINPID={os.getppid()}")
+        notify.notify("READY=1")
 
     try:
         serve(lambda: create_app(config_of(settings)), host, port, settings.bridge_threads, ready)

@@ -57,6 +57,7 @@ def test_filters(api: Api, redis: Redis) -> None:
         return found
 
     assert times(symbol="AAPL") == [0, 1]
+    assert times(symbol="MSFT,AAPL,NONE") == [0, 1, 2]
     assert times(rule="velocity") == [0, 2]
     assert times(severity="critical", symbol="MSFT") == [2]
     assert times(symbol="aapl") == []

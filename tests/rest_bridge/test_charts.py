@@ -68,6 +68,14 @@ def test_one_symbol_twice_is_one_symbol(api: Api, redis: Redis) -> None:
     assert len(api.rows("candles", symbol="AAA,AAA", timeframe="1s")) == 2
 
 
+def test_rows_of_one_symbol_carry_it_on_request(api: Api, redis: Redis) -> None:
+    write_bars(redis, flat("AAA", range(7)))
+    for path, more in (("candles", {"timeframe": "1s"}), ("velocity", {})):
+        labelled = api.rows(path, symbol="AAA", labels=1, **more)
+        assert [r.pop("symbol") for r in labelled] == ["AAA"] * len(labelled)
+        assert labelled == api.rows(path, symbol="AAA", **more) != []
+
+
 def test_a_symbol_never_seen_has_no_rows(api: Api) -> None:
     for path in (
         "candles?symbol=NONE",
@@ -118,6 +126,15 @@ def test_indicators_are_columns_of_the_candles(api: Api, redis: Redis) -> None:
     assert not any(r["ema_3_converged"] for r in rows)
     assert [r["c"] for r in rows] == [1.0, 2.0, 3.0, 4.0, 8.0]
     assert "sma_2_converged" not in api.rows("indicators", symbol="AAPL", names="sma:2")[0]
+
+
+def test_a_column_may_be_named_by_the_request(api: Api, redis: Redis) -> None:
+    write_bars(redis, closes("AAPL", [10_000, 30_000], 60))
+    rows = api.rows("indicators", symbol="AAPL", names="fast=sma:2,sma:2", converged=1)
+    assert [r["fast"] for r in rows] == [r["sma_2"] for r in rows] == [None, 2.0]
+    assert rows[1]["fast_converged"]
+    for names in ("vw=sma:2", "a=sma:2,a=sma:3", "=sma:2", "Fast=sma:2", "fast=slow=sma:2", "fast="):
+        assert "names" in api.refused("indicators", symbol="AAPL", names=names)
 
 
 @pytest.mark.parametrize("timeframe", ["1m", "3m"])

@@ -113,6 +113,16 @@ def test_the_newest_rows_are_whole_though_one_statistic_is_sparse(api: Api, redi
     assert rows == [{"t": T0 + 4000, "lag_ms": 4, "alerts": None}, {"t": T0 + 5000, "lag_ms": 5, "alerts": 3}]
 
 
+def test_a_long_course_is_thinned_to_about_so_many_points(api: Api, redis: Redis) -> None:
+    put(redis, "lag_ms", *((T0 + i * 1000, i) for i in range(40)))
+    asked = {"names": "lag_ms", "from_": T0, "to": T0 + 40_000}
+    assert api.rows("stats/series", **asked, points=4) == [
+        {"t": T0 + i * 10_000, "lag_ms": i * 10 + 4.5} for i in range(4)
+    ]
+    assert len(api.rows("stats/series", **asked, points=100)) == 40
+    assert len(api.rows("stats/series", **asked, points=4, step=20)) == 2
+
+
 @pytest.mark.parametrize("names", ["", "price", "lag_ms,", "ts:{A}:1s:close"])
 def test_unknown_statistics_are_refused(api: Api, names: str) -> None:
     assert "names" in api.refused("stats/series", names=names)

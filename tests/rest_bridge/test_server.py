@@ -92,6 +92,19 @@ def test_the_worker_dies_with_its_master_and_is_replaced_when_it_dies(redis_url:
         wait_until(lambda: not alive(worker), 10, "the worker's end")
 
 
+def test_clients_that_dawdle_do_not_hold_it_up(redis_url: str) -> None:
+    """Half a request on every thread: others are answered once the dawdlers' time is up."""
+    with Running("bridge", TAPEWATCH_REDIS_URL=redis_url, TAPEWATCH_BRIDGE_THREADS="1") as bridge:
+        up(bridge)
+        with socket.create_connection(("127.0.0.1", bridge.bridge_port)) as dawdler:
+            dawdler.sendall(b"GET /healthz HTTP/1.1\r\nHost:")
+            assert bridge.get("/healthz") == (200, {"status": "ok"})
+            dawdler.settimeout(10)
+            assert dawdler.recv(1) == b""
+        assert "Traceback" not in bridge.output()
+        assert "error" not in bridge.output().lower()
+
+
 def exchange(port: int, raw: bytes) -> tuple[int, bytes]:
     with socket.create_connection(("127.0.0.1", port), 10) as s:
         s.sendall(raw)
