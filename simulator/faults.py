@@ -65,7 +65,7 @@ def _parse(word: str) -> Fault:
     if amount is not None and meaning is None:
         raise ValueError(f"fault {word!r}: {kind} takes no amount")
     try:
-        fault = Fault(kind, float(at), default if amount is None else float(amount))
+        fault = Fault(kind, float(at), float(default if amount is None else amount))
     except ValueError:
         raise ValueError(f"fault {word!r}: {at if amount is None else amount} is not a number") from None
     if not (fault.at <= _MOST and fault.amount <= _MOST) or (meaning and fault.amount <= 0):

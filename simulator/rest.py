@@ -100,10 +100,11 @@ class Rest:
     def _page(
         self, symbol: str, step: int, base: int, ends: tuple[int, int], limit: int, newest_first: bool
     ) -> tuple[list[Body], tuple[int, int] | None]:
-        """One page: `limit` counts base aggregates, as at the vendor, but no larger bar is torn by the page's end."""
+        """One page of bars that start in start..end: `limit` counts base aggregates, as at the vendor, but no larger bar
+        is torn by a page's end."""
         start, end = ends
         span = step * base * 1000
-        rows, more = self.history.bars(symbol, base, start // span * span, end, limit, newest_first)
+        rows, more = self.history.bars(symbol, base, -(-start // span) * span, end, max(limit, 2 * step), newest_first)
         grown = _grow(rows, span, newest_first)
         if not more:
             return grown, None

@@ -60,7 +60,7 @@ class Simulator:
             cleaning.callback(self.truth.close)
             if plan.rest_port is not None:
                 cleaning.callback(self._serve_rest(plan.rest_port).shutdown)
-            await serve_until_stopped(self.feed, plan.host, plan.port, self._say, self._both(), plan.duration_s)
+            await serve_until_stopped(self.feed, plan.host, plan.port, self._say, self.perform(), plan.duration_s)
 
     def _serve_rest(self, port: int) -> ThreadingHTTPServer:
         try:
@@ -77,7 +77,8 @@ class Simulator:
             flush=True,
         )
 
-    async def _both(self) -> None:
+    async def perform(self) -> None:
+        """The market and the faults, from the first subscription on; never ends by itself."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tell())
             group.create_task(Faults(self, self.plan.faults).play())

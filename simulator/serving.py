@@ -38,6 +38,7 @@ async def serve_until_stopped(
         async with asyncio.timeout(duration_s):
             await stop.wait()
     telling.cancel()
+    await asyncio.gather(*(client.flushed() for client in list(feed.clients)))
     server.close()
     await server.wait_closed()
     with contextlib.suppress(asyncio.CancelledError):
