@@ -52,12 +52,16 @@ def find(environ: Mapping[str, str], homes: Iterable[Path] = PACKAGED_HOMES) -> 
     """The Grafana of GRAFANA_HOME, else an installed package. Raises CannotRun."""
     if given := environ.get("GRAFANA_HOME"):
         home = Path(given).expanduser().resolve()
-        missing = [name for name in ("bin/grafana", "conf/defaults.ini", "public") if not (home / name).exists()]
+        missing = [name for name in ("bin/grafana", "conf", "public") if not (home / name).exists()]
         if missing:
             raise CannotRun(f"GRAFANA_HOME={given} is not a Grafana (no {', '.join(missing)}): {HOW_TO_GET_ONE}")
         return Installation(home / "bin" / "grafana", home)
     for candidate in _candidates(environ, homes):
-        if (candidate.home / "conf" / "defaults.ini").exists() and os.access(candidate.binary, os.X_OK):
+        if (
+            (candidate.home / "conf").is_dir()
+            and (candidate.home / "public").is_dir()
+            and os.access(candidate.binary, os.X_OK)
+        ):
             return candidate
     raise CannotRun(f"no Grafana found: {HOW_TO_GET_ONE}")
 
@@ -122,7 +126,7 @@ def _add_secrets(environ: dict[str, str], data: Path) -> None:
 
 def has_plugin(folder: Path) -> bool:
     """Whether the Infinity data source is among the plugins of `folder`."""
-    for manifest in (*folder.glob("*/plugin.json"), *folder.glob("*/*/plugin.json")):
+    for manifest in (folder / "plugin.json", *folder.glob("*/plugin.json"), *folder.glob("*/*/plugin.json")):
         try:
             if json.loads(manifest.read_bytes()).get("id") == DATASOURCE_TYPE:
                 return True
@@ -136,25 +140,28 @@ def provide_plugin(
 ) -> None:
     """Sees to it that GF_PATHS_PLUGINS has the Infinity data source; raises CannotRun with how to install it.
 
-    Looks where packages keep plugins, then lets Grafana's own installer fetch it; into a folder that the user named
-    (`given`) nothing is put.
+    Looks where packages keep plugins, then lets Grafana's own installer fetch it. A folder that the user named (`given`)
+    is left as it is: a missing plugin is told, and Grafana runs all the same.
     """
     wanted = f"{environ.get('GF_PLUGINS_PREINSTALL_SYNC', '')},{environ.get('GF_PLUGINS_PREINSTALL', '')}"
     folder = Path(environ["GF_PATHS_PLUGINS"])
-    if has_plugin(folder) or DATASOURCE_TYPE in wanted:
+    if has_plugin(folder) or has_plugin(grafana.home / "plugins-bundled") or DATASOURCE_TYPE in wanted:
         return
     install = [str(grafana.binary), "cli", "--homepath", str(grafana.home), "--pluginsDir", str(folder)]
     install += ["plugins", "install", DATASOURCE_TYPE]
-    if not given:
-        for other in (grafana.home / "data" / "plugins", *elsewhere):
-            if has_plugin(other):
-                environ["GF_PATHS_PLUGINS"] = str(other)
-                return
-        print(f"tapewatch: installing Grafana's plugin {DATASOURCE_TYPE} into {folder}", file=sys.stderr, flush=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        if subprocess.run(install, stdin=subprocess.DEVNULL, env=environ).returncode == 0 and has_plugin(folder):
+    how = f"the plugin {DATASOURCE_TYPE} is not in {folder}: install it with `{' '.join(install)}`"
+    if given:
+        print(f"tapewatch: {how}", file=sys.stderr, flush=True)
+        return
+    for other in (grafana.home / "data" / "plugins", *elsewhere):
+        if has_plugin(other):
+            environ["GF_PATHS_PLUGINS"] = str(other)
             return
-    raise CannotRun(f"the plugin {DATASOURCE_TYPE} is not in {folder}: install it with `{' '.join(install)}`")
+    print(f"tapewatch: installing Grafana's plugin {DATASOURCE_TYPE} into {folder}", file=sys.stderr, flush=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(install, stdin=subprocess.DEVNULL, env=environ)
+    if done.returncode != 0 or not has_plugin(folder):
+        raise CannotRun(how)
 
 
 def address(environ: Mapping[str, str]) -> str:

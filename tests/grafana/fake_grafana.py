@@ -40,7 +40,6 @@ class Home:
         self._calls = folder / "calls.jsonl"
         for name in ("bin", "conf", "public"):
             (self.path / name).mkdir(parents=True)
-        (self.path / "conf" / "defaults.ini").touch()
         self.binary = self.path / "bin" / "grafana"
         self.binary.write_text(_BINARY.format(python=sys.executable, calls=str(self._calls), plugin=DATASOURCE_TYPE))
         self.binary.chmod(0o755)

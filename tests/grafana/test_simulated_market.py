@@ -1,0 +1,42 @@
+"""Every panel has data on the simulated market, through the real daemon: feed, ingest, store, bridge."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from tests.grafana.boards import BOARDS, targets, view
+from tests.grafana.infinity import run
+from tests.support import Running
+
+
+@pytest.mark.timeout(300)
+def test_every_panel_has_data() -> None:
+    with Running("run", TAPEWATCH_SIM_SYMBOLS="30") as daemon:
+
+        def get(path: str) -> tuple[int, bytes]:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{daemon.bridge_port}{path}", timeout=10) as reply:
+                    return reply.status, reply.read()
+            except urllib.error.HTTPError as error:
+                with error:
+                    return error.code, error.read()
+
+        def empty() -> list[str]:
+            """Where nothing is drawn: no fields, or one without a value. Annotations may have nothing to tell."""
+            now = int(time.time() * 1000)
+            found = []
+            for board, where, target, panel in targets():
+                fields = run(target, view(BOARDS[board], now, panel), get)
+                filled = all(any(value is not None for value in field.values) for field in fields)
+                if not (fields and filled) and not where.startswith("annotation"):
+                    found.append(f"{board}: {where}")
+            return found
+
+        daemon.ready()
+        # A spike comes each minute, and the market tells its last hour within half of one.
+        daemon.wait(lambda: not empty(), 120, "data in every panel")
+        assert daemon.stop() == 0
