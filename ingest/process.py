@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from ingest.alerting import Alerting
 from ingest.buffer import Buffer
+from ingest.condition_refresh import refreshed
 from ingest.decode import Decoded
 from ingest.feed import Feed, FeedConfig
 from ingest.gaps import GapLog
@@ -89,6 +90,7 @@ class Ingest:
             self._gaps.run(),
             self._second_look.run(self._pipeline.store, self._pipeline.minute_bars.fill),
             self._fetch_closes(),
+            self._refresh_conditions(),
             self._report(),
             self._tend(),
         ]
@@ -181,6 +183,15 @@ class Ingest:
             await asyncio.sleep(IDLE_CHECK_S)
             self._pipeline.idle()
             self._on_beat()
+
+    async def _refresh_conditions(self) -> None:
+        """Once, and only where trades are built into bars."""
+        config = self._config
+        if config.rest_url and any(topic.startswith("T.") for topic in config.feed.topics):
+            table = await refreshed(config.rest_url, config.feed.key)
+            if table is not None:
+                self._pipeline.trade_bars.refresh(table)
+        await asyncio.Event().wait()
 
     async def _fetch_closes(self) -> None:
         while True:
