@@ -12,7 +12,7 @@ from redis_functions import keys
 from redis_functions.candles import join
 from redis_functions.ranges import Range, Times, Values, read_ranges
 
-#: One sample a second each, at the wall clock. From `restated` to `minute_bars_differ` they count since ingest began.
+#: One sample a second each, at the wall clock. Those of things that happen count since ingest began.
 STATS: dict[str, str] = {
     "symbols": "symbols seen",
     "active_symbols": "symbols with a bar in the last minute",
@@ -23,16 +23,20 @@ STATS: dict[str, str] = {
     "declining": "symbols below the previous close",
     "unchanged": "symbols at the previous close",
     "restated": "bars that replaced an earlier version",
-    "rejected": "events set aside as unusable",
+    "rejected": "bars refused for their time",
+    "set_aside": "events that could not be used",
     "duplicates": "trades seen before",
     "late_prints": "trades too late for every field of their second",
     "reconnects": "connections to the feed after the first",
     "alerts": "alerts raised",
     "minute_bars_filled": "minutes filled from a minute bar",
     "minute_bars_differ": "minute bars that differ from their seconds",
-    "gaps_open": "gaps not yet repaired",
+    "gaps_open": "1 while the feed is away or overloaded, else 0",
     "redis_memory_bytes": "memory that Redis uses",
-    "buffered_bytes": "waiting between the socket and the store",
+    "buffered_bytes": "waiting between the socket and the work on it",
+    "waiting_bars": "bars waiting to be stored",
+    "frames_dropped": "frames given up because too much waited",
+    "halted": "symbols whose trading is halted",
     "connected": "1 while the feed is connected, else 0",
 }
 

@@ -18,7 +18,7 @@ def gaps(context: Context, q: p.Query) -> Any:
     symbol: str | None = q["symbol"]
     found = [g for g in read_gaps(context.redis, context.config.feed_name) if symbol is None or g.concerns(symbol)]
     # Time is event time: of a delayed feed or a replay, today is the day of its newest event.
-    now = read_movers(context.redis).get("t") or int(time.time() * 1000)
+    now = max(0, read_movers(context.redis).get("t") or 0) or int(time.time() * 1000)
     today = day_of(now)
     if symbol is None:
         seen, concerned = count_symbols(context.redis), found
