@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
@@ -24,6 +25,8 @@ log = logging.getLogger("tapewatch.simulate")
 
 #: A second's events are sent this long after its end.
 _AFTER_S = 0.005
+#: Live trades go out this often.
+_SLICE_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Simulator:
         #: How often each event is sent, and the events sent last: the faults use them.
         self.repeat = 1
         self.newest: list[Event] = []
-        self._next = 0
+        self._next = 0  # the first second that nothing has been computed of yet
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT, or for the plan's duration. Raises CannotListen."""
@@ -90,9 +93,9 @@ class Simulator:
     async def _tell(self) -> None:
         await self.feed.begun.wait()
         live = now_s()
-        self._next = second = live - self.plan.history_s
+        second = live - self.plan.history_s
         while second < live:
-            end = min(second - second % CHUNK_S + CHUNK_S, live)
+            self._next = end = min(second - second % CHUNK_S + CHUNK_S, live)
             waiting: list[Event] = []
             for _, events in self.teller.seconds(second, end, self.feed.channels):
                 waiting += events
@@ -102,15 +105,34 @@ class Simulator:
                     waiting = []
             await self.feed.room()
             self._publish(waiting)
-            self._next = second = end
+            second = end
             # Hours of history take seconds to tell; the clock goes on meanwhile.
             live = now_s()
         log.info("live", extra={"told_s": self.plan.history_s})
         while True:
-            await asyncio.sleep(max(0.0, second + 1 + _AFTER_S - time.time()))
-            for _, events in self.teller.seconds(second, second + 1, self.feed.channels):
-                self._publish(events)
-            self._next = second = second + 1
+            await self._live(second)
+            second += 1
+
+    async def _live(self, second: int) -> None:
+        """One second as it passes: trades when they happen, everything else after its end."""
+        self._next = second + 1
+        # In a thread: where thousands of symbols trade, a minute's bars take longer than a socket should wait.
+        events = await asyncio.to_thread(self._told, second, self.feed.channels)
+        trades = deque(e for e in events if e.channel == "T" and e.body["t"] >= second * 1000)
+        while trades:
+            now_ms = (time.time() - _AFTER_S) * 1000
+            due = []
+            while trades and trades[0].body["t"] <= now_ms:
+                due.append(trades.popleft())
+            if due:
+                self._publish(due)
+            if trades:
+                await asyncio.sleep(_SLICE_S)
+        await asyncio.sleep(max(0.0, second + 1 + _AFTER_S - time.time()))
+        self._publish([e for e in events if e.channel != "T" or e.body["t"] < second * 1000])
+
+    def _told(self, second: int, channels: set[str]) -> list[Event]:
+        return [event for _, events in self.teller.seconds(second, second + 1, channels) for event in events]
 
     def _publish(self, events: list[Event]) -> None:
         self.newest = events or self.newest
