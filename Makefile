@@ -73,12 +73,12 @@ install-app: install-files
 	$(environment)
 	echo "installing tapewatch into $(PREFIX) (about half a minute) ..."
 	rm -rf build
-	"$(PREFIX)/bin/python" $(PIP_INSTALL) --upgrade .
+	umask 022 && "$(PREFIX)/bin/python" $(PIP_INSTALL) --upgrade .
 	if [ -d /run/systemd/system ]; then \
 		systemd-sysusers && \
 		systemd-tmpfiles --create "$(TMPFILESDIR)/tapewatch.conf" && \
-		sysctl --quiet --load "$(SYSCTLDIR)/60-tapewatch.conf" && \
-		systemctl daemon-reload; \
+		systemctl daemon-reload || exit 1; \
+		sysctl --quiet --load "$(SYSCTLDIR)/60-tapewatch.conf" || echo "it may be set on the host of this container" >&2; \
 	fi
 	echo "installed: edit $(CONFDIR)/tapewatch.env, then: systemctl enable --now tapewatch.target"
 
@@ -112,6 +112,7 @@ define environment
 			echo "tapewatch needs Python 3.11 or newer; in an unusual place: make PYTHON=/path/to/python" >&2; exit 1; \
 		fi; \
 		if [ -e "$(VENV)/.place" ]; then clear=--clear; fi; \
+		umask 022; \
 		if ! "$$found" -m venv $$clear "$(VENV)"; then \
 			echo "$$found cannot make an environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; \
 		fi; \

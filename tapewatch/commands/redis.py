@@ -75,13 +75,24 @@ def _wait(settings: Settings, seconds: float, pid: int | None) -> int:
                 client.ping()
                 return 0
             except RedisError as error:
-                if pid is not None and not Path(f"/proc/{pid}").exists():
+                if pid is not None and not _runs(pid):
                     print(f"tapewatch: the Redis that was to be waited for (process {pid}) has ended", file=sys.stderr)
                     return 1
                 if time.monotonic() > end:
                     print(f"tapewatch: Redis does not answer within {seconds:g} s: {error}", file=sys.stderr)
                     return 1
             time.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    """Asked with a signal that does nothing: a hardened unit cannot see the process under /proc."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _lock(data_dir: Path) -> bool:
