@@ -39,7 +39,7 @@ NONE = Candles(np.empty(0, np.int64), np.empty((6, 0)))
 def join(columns: Sequence[Samples]) -> tuple[Times, Values]:
     """All times that any column has, and one row of values a column: NaN where a column has no sample at that time."""
     times = columns[0].t
-    if all(len(c.t) == len(times) and np.array_equal(c.t, times) for c in columns[1:]):
+    if all(c.t is times or np.array_equal(c.t, times) for c in columns[1:]):
         return times, np.stack([c.v for c in columns])
     times = np.unique(np.concatenate([c.t for c in columns]))
     values = np.full((len(columns), len(times)), np.nan)
