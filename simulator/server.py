@@ -15,7 +15,7 @@ from pathlib import Path
 from simulator import rest
 from simulator.events import Event
 from simulator.faults import Fault, Faults
-from simulator.market import Market, now_s
+from simulator.market import PERIOD_S, Market, now_s
 from simulator.protocol import FRAME_EVENTS, Feed
 from simulator.serving import CannotListen, serve_until_stopped
 from simulator.teller import CHUNK_S, Teller
@@ -75,6 +75,10 @@ class Simulator:
 
     def _say(self, url: str) -> None:
         market = self.plan.market
+        if market.real_rate < 0.99 * market.rate:
+            log.warning("%d symbols give at most %d bars a second, not %g", market.count, market.count, market.rate)
+        if market.period > PERIOD_S:
+            log.warning("at this rate a symbol may be silent for %d s", market.period + 1)
         print(
             f"ready: {url} (any key); {market.count} symbols, {market.real_rate:.3g} bars/s, seed {market.seed}",
             flush=True,

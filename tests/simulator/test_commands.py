@@ -153,3 +153,12 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
             code, lines = refusal(*words)
             assert (code, len(lines)) == (2, 1)
             assert f"cannot listen on 127.0.0.1:{port}" in lines[0]
+
+
+def test_a_rate_that_the_symbols_cannot_give_is_said() -> None:
+    with Running("simulate", "--port", "0", "--symbols", "5", "--rate", "50", "--duration", "0.1") as simulate:
+        simulate.process.wait(30)
+        assert "5 symbols give at most 5 bars a second, not 50" in simulate.output()
+    with Running("simulate", "--port", "0", "--symbols", "500", "--rate", "10", "--duration", "0.1") as simulate:
+        simulate.process.wait(30)
+        assert "a symbol may be silent for" in simulate.output()

@@ -145,7 +145,7 @@ def test_all_kinds_of_garbage_differ() -> None:
 
 def test_refused_authentication_drops_for_a_while_then_works() -> None:
     async def scene() -> None:
-        async with simulating(plan("auth@0.1:1.5")) as (simulator, port):
+        async with simulating(plan("auth@0.1:600")) as (simulator, port):
             async with tapped(port, "A.*") as tap:
                 assert (await tap.end()).rcvd is None
             async with tapped(port) as refused:
@@ -153,8 +153,7 @@ def test_refused_authentication_drops_for_a_while_then_works() -> None:
                 await refused.say("auth", "k")
                 assert (await refused.status("auth_failed"))["message"] == "authentication failed"
                 assert (await refused.end()).rcvd is None
-            loop = asyncio.get_running_loop()
-            await until(lambda: loop.time() > simulator.feed.refuse_until, "the end of it")
+            simulator.feed.refuse_until = 0.0  # ten minutes later
             async with tapped(port, "A.*"):
                 pass
 
@@ -163,7 +162,7 @@ def test_refused_authentication_drops_for_a_while_then_works() -> None:
 
 def test_the_connection_limit_is_told_then_closed_with_1008() -> None:
     async def scene() -> None:
-        async with simulating(plan("limit@0.1:1.5")) as (simulator, port):
+        async with simulating(plan("limit@0.1:600")) as (simulator, port):
             async with tapped(port, "A.*") as tap:
                 await tap.status("max_connections")
                 await tap.end()
@@ -173,8 +172,7 @@ def test_the_connection_limit_is_told_then_closed_with_1008() -> None:
                 await refused.end()
                 assert refused.connection.close_code == 1008
                 assert [s["status"] for s in refused.statuses] == ["max_connections"]
-            loop = asyncio.get_running_loop()
-            await until(lambda: loop.time() > simulator.feed.limit_until, "the end of it")
+            simulator.feed.limit_until = 0.0  # ten minutes later
             async with tapped(port, "A.*"):
                 pass
 
@@ -195,7 +193,7 @@ def test_a_halt_is_announced_and_lifted() -> None:
 
 def test_mute_accepts_and_never_answers() -> None:
     async def scene() -> None:
-        async with simulating(plan("mute@0.1:1.5")) as (_, port):
+        async with simulating(plan("mute@0.1:3")) as (_, port):
             async with tapped(port, "A.*") as tap:
                 await tap.end()
             async with tapped(port) as unanswered:
