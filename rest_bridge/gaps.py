@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import orjson
+
+from market.calendar import tape_hours
 from market.sessions import day_of
+from redis_functions.completeness import coverage
 from redis_functions.gaps_reader import EVERY_SYMBOL, OPEN, REPAIRED, UNREPAIRABLE, Gap, read_gaps
 from redis_functions.market_reader import count_symbols, read_movers
 from rest_bridge import parameters as p
 from rest_bridge import schemas
-from rest_bridge.coverage import coverage, market_hours
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
 
 
@@ -24,10 +27,10 @@ def gaps(context: Context, q: p.Query) -> Any:
         seen, concerned = count_symbols(context.redis), found
     else:
         seen, concerned = 1, [g._replace(symbols=(EVERY_SYMBOL,)) for g in found]
-    share = coverage(concerned, seen, market_hours(today, context.config.always_open), now)
+    share = coverage(concerned, seen, tape_hours(today, context.config.always_open), now)
     return {
         "gaps": [
-            {"symbol": name, "from": g.start, "to": g.end, "reason": g.reason, "state": g.state}
+            _row(g, name, symbol or name)
             for g in found
             if _touches(g, q["from"], q["to"])
             for name in (g.symbols if symbol is None or EVERY_SYMBOL in g.symbols else (symbol,))
@@ -42,11 +45,30 @@ def gaps(context: Context, q: p.Query) -> Any:
     }
 
 
+def _row(gap: Gap, name: str, of: str) -> dict[str, Any]:
+    try:
+        spikes = [spike for spike in orjson.loads(gap.spikes) if of in (EVERY_SYMBOL, spike["symbol"])]
+    except (ValueError, TypeError, KeyError):
+        spikes = []  # not our own words: an operator's entry
+    return {
+        "symbol": name, "from": gap.start, "to": gap.end, "reason": gap.reason, "state": gap.state,
+        "repaired_bars": gap.repaired_bars, "spikes": spikes,
+    }  # fmt: skip
+
+
 def _touches(gap: Gap, start: int, end: int) -> bool:
     return (gap.end is None or gap.end >= start) and (gap.start is None or gap.start <= end)
 
 
 _TIME = {"type": ["integer", "null"], "description": "event time, epoch milliseconds UTC; null: not known yet"}
+_SPIKE = schemas.record(
+    {
+        "symbol": schemas.TEXT,
+        "t": {"type": "integer", "description": "start of the second bar, epoch milliseconds UTC"},
+        "direction": {"type": "string", "enum": ["up", "down"]},
+        "magnitude": {**schemas.NUMBER, "description": "percent"},
+    }
+)
 _GAP = schemas.record(
     {
         "symbol": {**schemas.TEXT, "description": "`*`: all symbols"},
@@ -54,9 +76,11 @@ _GAP = schemas.record(
         "to": _TIME,
         "reason": schemas.TEXT,
         "state": {"type": "string", "enum": [OPEN, REPAIRED, UNREPAIRABLE]},
+        "repaired_bars": {**schemas.COUNT, "description": "bars of the gap that were brought back, of all its symbols"},
+        "spikes": {**schemas.rows(_SPIKE), "description": "velocity alerts that would have been raised in the gap"},
     }
 )
-_MINUTES = {"type": "number", "minimum": 0, "description": "symbol-minutes of market hours of the day so far"}
+_MINUTES = {**schemas.COUNT, "description": "minutes of symbols: one symbol in one minute of market hours is one"}
 _COVERAGE = schemas.record(
     {
         "date": {"type": "string", "format": "date", "description": "New York day of the newest event"},
@@ -75,7 +99,10 @@ ENDPOINTS = (
         schemas.record({"gaps": schemas.rows(_GAP), "coverage": _COVERAGE}),
         (p.any_symbol(), *p.span()),
         "Gaps that touch `from`..`to`, ascending; the coverage is always of the newest event's day, of `symbol` alone "
-        "if one is given. Market hours are 04:00 to 20:00 New York time on weekdays; a simulated market never closes.",
+        "if one is given. A minute of a symbol is `missing` where a gap that is open or unrepairable touches it, "
+        "`repaired` where only repaired ones do, else `live`: that nothing traded is no gap. Market hours are 04:00 to "
+        "20:00 New York time on trading days, to 17:00 where the regular session ends at 13:00; a simulated market never "
+        "closes.",
         "operations",
     ),
 )

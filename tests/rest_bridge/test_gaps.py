@@ -1,20 +1,15 @@
-"""Gaps and coverage: the arithmetic, and over REST."""
+"""Gaps and coverage over REST."""
 
 from __future__ import annotations
 
 import json
-from datetime import date, datetime
+from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from redis import Redis
 
-from market.sessions import trading_day
 from redis_functions import keys
-from redis_functions.gaps_reader import Gap
-from rest_bridge.coverage import coverage, market_hours
 from tests.rest_bridge.conftest import Api, MakeApi
 
 MINUTE = 60_000
@@ -25,51 +20,9 @@ def at(minute: int) -> int:
     return OPENS + minute * MINUTE
 
 
-def logged(redis: Redis, gap: str, symbols: str, start: int | str, end: int | str, state: str) -> None:
-    fields = {"gap": gap, "symbols": symbols, "from": start, "to": end, "reason": "stall", "state": state}
-    redis.xadd(keys.gaps("stocks"), fields)
-
-
-def test_market_hours() -> None:
-    friday, saturday = trading_day(date(2025, 10, 10)), trading_day(date(2025, 10, 11))
-    assert market_hours(friday, False) == (OPENS, OPENS + 16 * 60 * MINUTE)
-    assert market_hours(friday, True) == (friday.start, friday.end)
-    closed = market_hours(saturday, False)
-    assert closed[0] == closed[1]
-
-
-GAPS = st.lists(
-    st.builds(
-        Gap,
-        st.sampled_from([("*",), ("A",), ("B",), ("A", "C")]),
-        st.one_of(st.none(), st.integers(-20, 130).map(at)),
-        st.one_of(st.none(), st.integers(-20, 130).map(at)),
-        st.just("stall"),
-        st.sampled_from(["open", "repaired", "unrepairable"]),
-    ),
-    max_size=8,
-)
-
-
-@given(GAPS, st.integers(-5, 120))
-def test_each_minute_of_a_symbol_counts_once(gaps: list[Gap], now: int) -> None:
-    """Against counting every minute of every symbol one by one; what is missing in one gap is missing."""
-    counts = {"live": 0, "repaired": 0, "missing": 0}
-    for symbol in ("A", "B", "C"):
-        for minute in range(max(0, min(now, 100))):
-            inside = [
-                g.state
-                for g in gaps
-                if g.concerns(symbol)
-                and (g.start is None or g.start <= at(minute))
-                and (g.end is None or g.end >= at(minute + 1))
-            ]
-            missing = any(state != "repaired" for state in inside)
-            counts["missing" if missing else "repaired" if inside else "live"] += 1
-    got = coverage(gaps, 3, (OPENS, at(100)), at(now))
-    assert got[1:] == (counts["live"], counts["repaired"], counts["missing"])
-    total = sum(counts.values())
-    assert got.fraction == (pytest.approx(1 - counts["missing"] / total, abs=1e-6) if total else 1.0)
+def logged(redis: Redis, gap: str, symbols: str, start: int | str, end: int | str, state: str, **more: str) -> None:
+    fields: dict[Any, Any] = {"gap": gap, "symbols": symbols, "from": start, "to": end, "reason": "stall", "state": state}
+    redis.xadd(keys.gaps("stocks"), fields | more)
 
 
 def test_the_newest_word_on_a_gap_counts(api: Api, redis: Redis) -> None:
@@ -79,10 +32,11 @@ def test_the_newest_word_on_a_gap_counts(api: Api, redis: Redis) -> None:
     logged(redis, "g2", "AAPL,MSFT", at(50), at(55), "unrepairable")
     logged(redis, "g1", "*", at(10), at(20), "repaired")
     body = api.rows("gaps")
+    nothing = {"reason": "stall", "repaired_bars": 0, "spikes": []}
     assert body["gaps"] == [
-        {"symbol": "*", "from": at(10), "to": at(20), "reason": "stall", "state": "repaired"},
-        {"symbol": "AAPL", "from": at(50), "to": at(55), "reason": "stall", "state": "unrepairable"},
-        {"symbol": "MSFT", "from": at(50), "to": at(55), "reason": "stall", "state": "unrepairable"},
+        {"symbol": "*", "from": at(10), "to": at(20), "state": "repaired", **nothing},
+        {"symbol": "AAPL", "from": at(50), "to": at(55), "state": "unrepairable", **nothing},
+        {"symbol": "MSFT", "from": at(50), "to": at(55), "state": "unrepairable", **nothing},
     ]
     assert body["coverage"] == {
         "date": "2025-10-10", "fraction": 0.95, "live_minutes": 170, "repaired_minutes": 20, "missing_minutes": 10,
@@ -109,3 +63,31 @@ def test_without_gaps_and_events_all_is_covered(make_api: MakeApi) -> None:
         assert body["gaps"] == []
         assert body["coverage"]["fraction"] == 1.0
         assert body["coverage"]["live_minutes"] == 0
+
+
+def test_a_repaired_gap_tells_what_was_brought_back_and_what_would_have_fired(api: Api, redis: Redis) -> None:
+    spikes = [
+        {"symbol": "AAPL", "t": at(11), "direction": "up", "magnitude": 0.8},
+        {"symbol": "MSFT", "t": at(12), "direction": "down", "magnitude": 1.25},
+    ]
+    logged(redis, "g1", "*", at(10), at(20), "repaired", repaired_bars="420", spikes=json.dumps(spikes))
+    (row,) = api.rows("gaps")["gaps"]
+    assert (row["repaired_bars"], row["spikes"]) == (420, spikes)
+    (row,) = api.rows("gaps", symbol="MSFT")["gaps"]
+    assert row["spikes"] == spikes[1:]
+
+
+def test_a_holiday_has_no_minutes_and_a_short_day_fewer(make_api: MakeApi, redis: Redis) -> None:
+    redis.sadd(keys.SYMBOLS, "AAPL")
+    for day, minutes in (("2025-11-27", 0), ("2025-11-28", 13 * 60), ("2025-11-29", 0), ("2025-12-01", 16 * 60)):
+        late = datetime.fromisoformat(f"{day}T23:00").replace(tzinfo=ZoneInfo("America/New_York"))
+        redis.set(keys.MOVERS, json.dumps({"t": int(late.timestamp()) * 1000}))
+        coverage = make_api().rows("gaps")["coverage"]
+        assert (coverage["date"], coverage["live_minutes"]) == (day, minutes)
+        assert make_api(always_open=True).rows("gaps")["coverage"]["live_minutes"] == 23 * 60
+
+
+def test_foreign_entries_do_not_break_the_answer(api: Api, redis: Redis) -> None:
+    redis.xadd(keys.gaps("stocks"), {"gap": "x", "from": "soon", "to": "-1", "state": "open", "spikes": "[{]"})
+    (row,) = api.rows("gaps")["gaps"]
+    assert (row["symbol"], row["from"], row["to"], row["spikes"]) == ("*", None, None, [])
