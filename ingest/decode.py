@@ -17,12 +17,16 @@ from typing import Any, NamedTuple
 import msgspec
 
 from market.bar import MINUTE_MS, SECOND_MS, Bar, Trade
-from market.price import notional, ticks
+from market.price import SCALE, notional, ticks
 from market.symbols import is_symbol
 
-#: A price above this cannot be one (the dearest share costs under a million); notional then stays below 2**53 ticks.
+#: A price from here on cannot be one (the dearest share costs under a million); one up to MIN_PRICE is no tick.
 MAX_PRICE = 100_000_000.0
+MIN_PRICE = 0.00005
+#: In ticks; a double holds every whole number below it.
 MAX_NOTIONAL = 2**53
+#: Epoch ms, the year 5138: beyond it ms could not be told from µs.
+MAX_TIME = 100_000_000_000_000
 
 #: LULD indicators that say a symbol's trading stops or goes on (sent for Nasdaq-listed symbols only).
 HALTED, RESUMED = 17, 18
@@ -111,7 +115,7 @@ _loose = msgspec.json.Decoder()
 
 def epoch_ms(stamp: int) -> int:
     """A timestamp in ms, whichever of ms, µs or ns it came in: told by its size."""
-    if stamp < 100_000_000_000_000:
+    if stamp < MAX_TIME:
         return stamp
     if stamp < 100_000_000_000_000_000:
         return stamp // 1_000
@@ -171,30 +175,33 @@ def _bar(e: _Aggregate, span: int) -> Bar:
     if not is_symbol(e.sym):
         raise Unusable("bad_symbol")
     t = epoch_ms(e.s)
-    if t <= 0:
+    if not span <= t < MAX_TIME:
         raise Unusable("bad_time")
     volume = _size(e.v, e.dv)
     high, low = e.h, e.l
     # One chain finds every bad price: NaN and disorder make a comparison false.
-    if not (0.0 < low <= e.o <= high and low <= e.c <= high < MAX_PRICE):
+    if not (MIN_PRICE < low <= e.o <= high and low <= e.c <= high < MAX_PRICE):
         raise Unusable("bad_price")
     money: int | None = None
-    if e.vw is not None and e.vw == e.vw:
-        money = notional(e.vw, volume) if 0.0 <= e.vw < MAX_PRICE else None
-        if money is not None and money >= MAX_NOTIONAL:
+    if e.vw is not None and 0.0 < e.vw < MAX_PRICE:
+        money = notional(e.vw, volume)
+        if money >= MAX_NOTIONAL:
             raise Unusable("bad_price")
     av = e.av if e.av is not None and 0.0 <= e.av < math.inf else None
     return Bar(e.sym, t - t % span, ticks(e.o), ticks(high), ticks(low), ticks(e.c), volume, money, span, av)
 
 
 def _size(plain: float, decimal: str | None) -> float:
-    """The volume; the decimal text is the vendor's exact one. Whole numbers become int, which the store keeps shorter."""
+    """The volume; the decimal text is the vendor's exact one, unless it is no number. Whole numbers become int, which the
+    store keeps shorter."""
     volume = plain
     if decimal:
         try:
-            volume = float(decimal)
+            exact = float(decimal)
         except ValueError:
-            raise Unusable("bad_volume") from None
+            exact = math.nan
+        if math.isfinite(exact):
+            volume = exact
     if not 0.0 <= volume < 1e15:
         raise Unusable("bad_volume")
     whole = int(volume)
@@ -205,15 +212,16 @@ def _take_trade(e: Any, out: Decoded) -> None:
     if not is_symbol(e.sym):
         raise Unusable("bad_symbol")
     t = epoch_ms(e.t)
-    if t <= 0:
+    if not 0 < t < MAX_TIME:
         raise Unusable("bad_time")
-    if not 0.0 < e.p < MAX_PRICE:
+    size = _size(e.s, e.ds)
+    if not MIN_PRICE < e.p < MAX_PRICE or e.p * size * SCALE >= MAX_NOTIONAL:
         raise Unusable("bad_price")
-    if e.i is not None:
+    if e.i:
         key: int | None = hash((e.x, e.trfi, e.i))
     else:
         key = hash((e.z, e.q)) if e.q else None
-    out.trades.append(Trade(e.sym, t, e.p, _size(e.s, e.ds), e.c, e.q, key))
+    out.trades.append(Trade(e.sym, t, e.p, size, e.c, e.q, key))
 
 
 def _take_status(event: Any, out: Decoded) -> None:
@@ -264,6 +272,10 @@ def _whole(event: dict[str, Any], name: str, default: int | None = None) -> int:
     return int(_number(event, name, default))
 
 
+def _whole_or_none(event: dict[str, Any], name: str) -> int | None:
+    return None if event.get(name) is None else _whole(event, name)
+
+
 def _text(event: dict[str, Any], name: str) -> str:
     value = event.get(name)
     if not isinstance(value, str):
@@ -307,8 +319,8 @@ def _read_trade(event: dict[str, Any]) -> _Trade:
     return _Trade(
         sym=_text(event, "sym"), p=_number(event, "p"), s=_number(event, "s", float(decimal) if decimal else None),
         t=_whole(event, "t"), c=_numbers(event, "c"), q=_whole(event, "q", 0),
-        i=None if identity is None else str(identity), x=_whole(event, "x", -1), z=_whole(event, "z", -1),
-        trfi=None if event.get("trfi") is None else _whole(event, "trfi"), ds=decimal,
+        i=None if identity is None else str(identity), x=_whole_or_none(event, "x"), z=_whole_or_none(event, "z"),
+        trfi=_whole_or_none(event, "trfi"), ds=decimal,
     )  # fmt: skip
 
 
