@@ -43,13 +43,19 @@ class Wire(asyncio.Protocol):
                 context = _tls(options) if "connection_class" in options else None
                 host, port = options.get("host", "localhost"), int(options.get("port", 6379))
                 _, wire = await loop.create_connection(cls, host, port, ssl=context)
-            if options.get("password"):
-                words = ["AUTH", *([options["username"]] if options.get("username") else []), options["password"]]
-                (reply,) = await wire.send(encode(words), 1)
-                if isinstance(reply, Exception):
-                    wire.close()
-                    raise WireLost(f"Redis refuses the password: {reply}")
+            try:
+                await wire._authenticate(options)
+            except BaseException:
+                wire.close()
+                raise
         return wire
+
+    async def _authenticate(self, options: dict[str, Any]) -> None:
+        if options.get("password"):
+            words = ["AUTH", *([options["username"]] if options.get("username") else []), options["password"]]
+            (reply,) = await self.send(encode(words), 1)
+            if isinstance(reply, Exception):
+                raise WireLost(f"Redis refuses the password: {reply}")
 
     def send(self, payload: bytes, commands: int) -> asyncio.Future[list[Any]]:
         """Writes `payload`, which holds `commands` commands; the future has as many replies or raises WireLost."""

@@ -1,0 +1,89 @@
+"""A bar on its way out: what Redis reads of the packed command, and the JSON that is told."""
+
+from __future__ import annotations
+
+import json
+
+import hiredis
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from redis import Redis
+
+from market.bar import MINUTE_MS, Bar
+from market.price import NO_NOTIONAL
+from redis_functions import keys
+from redis_functions.codec import bar_json, madd, stored_notional, stored_time
+from redis_functions.schema import Schema, create_commands
+from redis_functions.wire import encode
+
+T = 1_760_103_000_000
+prices = st.none() | st.integers(1, 10**12)
+volumes = st.integers(0, 10**15 - 1) | st.floats(0, 1e14).map(lambda x: round(x, 6))
+bars = st.builds(
+    Bar,
+    sym=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9.:/_+-]{0,31}", fullmatch=True),
+    t=st.integers(60_000, 4 * 10**12),
+    o=prices, h=prices, l=prices, c=prices,
+    v=volumes,
+    n=st.none() | st.integers(0, 2**53),
+    span=st.sampled_from([1_000, 60_000]),
+)  # fmt: skip
+
+
+def read(text: str) -> list[str]:
+    """The words of one packed command, by an independent parser; it must be consumed to the last byte."""
+    reader = hiredis.Reader(encoding="utf-8")
+    reader.feed(text.encode())
+    words = reader.gets()
+    assert not reader.has_data()
+    assert isinstance(words, list)
+    return words
+
+
+@settings(max_examples=300, deadline=None)
+@given(bars)
+def test_the_packed_command_is_one_madd_of_the_fields_that_are_set(bar: Bar) -> None:
+    values = (bar.o, bar.h, bar.l, bar.c, bar.v, stored_notional(bar))
+    expected = ["TS.MADD"]
+    for field, value in zip(keys.FIELDS, values, strict=True):
+        if value is not None:
+            expected += [keys.series(bar.sym, "1s", field), str(stored_time(bar)), str(value)]
+    assert read(madd(bar)) == expected
+
+
+@given(st.lists(st.text(max_size=20) | st.integers(), min_size=1, max_size=6))
+def test_any_command_comes_out_as_it_went_in(words: list[str | int]) -> None:
+    assert read(encode(words).decode()) == [str(w) for w in words]
+
+
+@pytest.mark.parametrize("volume", [0, 1, 0.016, 1e-06, 1e-07, 1234567.891, 10**15 - 1, 99999999999999.98])
+def test_redis_keeps_every_volume_as_it_is(redis: Redis, volume: float) -> None:
+    for command in create_commands("VOL", Schema()):
+        redis.execute_command(*command)
+    assert redis.execute_command(*read(madd(Bar("VOL", T, 1, 1, 1, 1, volume, 1)))) == [T] * 6
+    ((_, stored),) = redis.execute_command("TS.RANGE", keys.series("VOL", "1s", "volume"), "-", "+")
+    assert float(stored) == volume
+
+
+def test_a_minute_bar_is_marked_by_its_time() -> None:
+    second = Bar("AAPL", T, 1, 1, 1, 1, 1, 1)
+    assert stored_time(second) == T
+    assert stored_time(second._replace(span=MINUTE_MS)) == T + keys.MINUTE_MARK_MS
+
+
+@pytest.mark.parametrize(
+    ("volume", "notional", "stored"), [(5, 70, 70), (5, None, NO_NOTIONAL), (0, None, 0), (0, 7, 0)]
+)
+def test_the_notional_says_whether_there_is_a_vwap(volume: float, notional: int | None, stored: int) -> None:
+    assert stored_notional(Bar("AAPL", T, 1, 1, 1, 1, volume, notional)) == stored
+
+
+def test_the_json_has_real_prices_and_nulls() -> None:
+    bar = Bar("BRK.B", T, 4_900_100, 4_910_000, 4_890_000, 4_900_050, 12.5, 61_250_625)
+    assert json.loads(bar_json(bar)) == {
+        "sym": "BRK.B", "t": T, "o": 490.01, "h": 491.0, "l": 489.0, "c": 490.005, "v": 12.5, "vw": 490.005,
+    }  # fmt: skip
+    empty = json.loads(bar_json(Bar("BRK.B", T, None, None, None, None, 5, None)))
+    assert empty == {"sym": "BRK.B", "t": T, "o": None, "h": None, "l": None, "c": None, "v": 5, "vw": None}
+    assert json.loads(bar_json(bar._replace(v=0)))["vw"] is None
