@@ -74,15 +74,7 @@ async def raise_alert(client: AsyncRedis, alert: Alert, cooldown_ms: int) -> str
     `cooldown_ms` of event time, before or after). The sample is written again for a duplicate, in case a crash came
     between the two. Raises redis.RedisError.
     """
-    words = raise_alert_args(alert, cooldown_ms)
-    try:
-        reply = await client.execute_command(*words)
-    except ResponseError as error:
-        if not loader.is_missing(error):
-            raise
-        await loader.ensure_async(client)
-        reply = await client.execute_command(*words)
-    outcome = _text(reply)
+    outcome = _text(await call_async(client, raise_alert_args(alert, cooldown_ms)))
     if outcome != COOLDOWN:
         await record_alert_sample(client, alert)
     return outcome
@@ -137,6 +129,17 @@ def candles(
 def movers_top(client: Redis, by: str, n: int = 10) -> list[list[str]]:
     """Rows [symbol, last, velocity, change, volume, t] of the last snapshot, best first; `by` is one of its lists."""
     return _rows(_call(client, ("FCALL_RO", "movers_top", 1, keys.MOVERS, by, n)))
+
+
+async def call_async(client: AsyncRedis, words: Words) -> Any:
+    """The reply to an FCALL; a library that is missing is loaded first. Raises redis.RedisError."""
+    try:
+        return await client.execute_command(*words)
+    except ResponseError as error:
+        if not loader.is_missing(error):
+            raise
+    await loader.ensure_async(client)
+    return await client.execute_command(*words)
 
 
 def _call(client: Redis, words: Words) -> Any:

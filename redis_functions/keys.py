@@ -8,7 +8,11 @@
 | movers | string, JSON | ingest, once a second | bridge |
 | alerts, {alerts}:* | stream, ... | the function raise_alert | bridge |
 | alert:{SYM} | time series | whoever raised the alert | charts |
-| gaps:{feed} | stream | ingest | bridge |
+| gaps:{feed} | stream | the function write_gap | bridge |
+| gaps:{feed}:known | hash, gap id to its newest state | the function write_gap | itself |
+| lease:{feed}, lease:{feed}:* | string, JSON; its fencing token; whether it was given back | the functions lease_* | themselves |
+| watermark:{feed}, watermark:{feed}:spools | string, number; hash, spool to number | the function set_watermark | ingest |
+| late:{SYM} | sorted set, expires | the function merge_late_print | itself |
 | ts:stats:<name> | time series | ingest | bridge |
 | previous_close:{DAY} | hash, symbol to decimal text | ingest | bridge |
 | metrics:{process} | string, expires | each process | bridge (/metrics) |
@@ -57,6 +61,40 @@ def alert_series(symbol: str) -> str:
 
 def gaps(feed: str) -> str:
     return f"gaps:{{{feed}}}"
+
+
+def gaps_known(feed: str) -> str:
+    return f"{gaps(feed)}:known"
+
+
+def lease(feed: str) -> str:
+    """``lease:{stocks}``: who may hold the vendor's one connection."""
+    return f"lease:{{{feed}}}"
+
+
+def lease_token(feed: str) -> str:
+    """The newest fencing token that was given out."""
+    return f"{lease(feed)}:token"
+
+
+def lease_released(feed: str) -> str:
+    """The token whose holder gave the lease back."""
+    return f"{lease(feed)}:released"
+
+
+def watermark(feed: str) -> str:
+    """``watermark:{stocks}``: the last spooled record whose effects are in Redis."""
+    return f"watermark:{{{feed}}}"
+
+
+def watermark_spools(feed: str) -> str:
+    """The same for each spool: two boxes have one each, with numbers of their own."""
+    return f"{watermark(feed)}:spools"
+
+
+def late(symbol: str) -> str:
+    """The late prints of a symbol that were merged lately, by when."""
+    return f"late:{{{symbol}}}"
 
 
 def stat(name: str) -> str:

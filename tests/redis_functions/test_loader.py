@@ -39,9 +39,10 @@ def test_every_function_tells_what_it_does(redis: Redis) -> None:
     assert all(len(function.description) > 20 for function in loader.functions(redis))
 
 
-def test_only_raise_alert_may_write(redis: Redis) -> None:
+def test_what_people_read_with_may_not_write(redis: Redis) -> None:
     loader.ensure(redis)
-    assert {function.name for function in loader.functions(redis) if function.writes} == {"raise_alert"}
+    readers = {function.name for function in loader.functions(redis) if not function.writes}
+    assert readers == {"candles", "last_bar", "movers_top", loader.VERSION_FUNCTION}
 
 
 def test_another_version_is_replaced(redis: Redis) -> None:
