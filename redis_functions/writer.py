@@ -28,6 +28,10 @@ CREATE_TRIES = 3
 RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
+#: How errors begin that may pass: Redis is full, loads its data, is not the master for a while.
+_PASSING = ("OOM", "LOADING", "MISCONF", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "TRYAGAIN")
+
+
 @dataclass(slots=True)
 class _Batch:
     bars: list[Bar]
@@ -138,11 +142,17 @@ class Writer:
             replies = await flying[0]
             flying.popleft()
             if self._failed(replies):
-                # Nothing overtakes: all under way is awaited, then mended in the order it was sent.
+                # Nothing overtakes: all under way is awaited, then mended in the order it was sent. What was sent after a
+                # batch that had to be sent again is sent again too, or its corrections would be undone.
                 rest = [replies] + [await f for f in flying]
                 flying.clear()
+                again = False
                 for answered in rest:
-                    await self._settle(wire, self._pending[0], answered)
+                    batch = self._pending[0]
+                    if again:
+                        self.counts.resent += len(batch.bars)
+                        answered = await wire.send(*self._encode(batch))
+                    again = await self._settle(wire, batch, answered) or again
                     self._pending.popleft()
             else:
                 self.counts.stored += len(self._pending.popleft().bars)
@@ -196,23 +206,25 @@ class Writer:
             for r in replies
         )
 
-    async def _settle(self, wire: Wire, batch: _Batch, replies: list[Any]) -> None:
-        """Acts on a batch's errors until every bar is stored or rightly refused."""
-        attempt = 0
+    async def _settle(self, wire: Wire, batch: _Batch, replies: list[Any]) -> bool:
+        """Acts on a batch's errors until every bar is stored or rightly refused; whether it had to be sent again."""
+        attempt = creations = 0
         while True:
             missing, refused, busy = self._errors(batch, replies)
-            if missing and attempt > CREATE_TRIES:
+            if missing and creations >= CREATE_TRIES:
                 log.error("these keys hold something else than time series, their bars are dropped: %s", missing[:5])
                 refused, missing = refused + len(missing), []
             if not missing and not busy:
                 self.counts.refused += refused
                 self.counts.stored += len(batch.bars) - refused
-                return
+                return attempt > 0
             if busy:
                 if attempt % 20 == 0:
                     log.warning("Redis cannot take bars now, they wait: %s", busy)
                 await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
-            batch.commands = []
+            else:
+                batch.commands = []  # all of them were done, or never will be
+                creations += 1
             for symbol in missing:
                 self._create(batch, symbol)
             self.counts.resent += len(batch.bars)
@@ -236,8 +248,10 @@ class Writer:
                     refused += 1
                     log.debug("refused %s: %s", batch.bars[position - made], text)
                     break
+                elif is_bar or text.startswith(_PASSING):
+                    busy = busy or text
                 elif not is_repeat(text) and "TSDB: the key does not exist" not in text:
-                    busy = text
+                    log.warning("Redis refuses a command beside the bars: %s", text)
         return list(missing), refused, busy
 
 
