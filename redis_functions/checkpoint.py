@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from redis.asyncio import Redis as AsyncRedis
@@ -11,6 +12,11 @@ from redis_functions.calls import Words, call_async
 
 #: Outcomes. FENCED: a later holder of the lease is at work, so this process must stop writing about the feed.
 SET, BEHIND, FENCED, EMPTIED = "set", "behind", "fenced", "emptied"
+WRITTEN, KNOWN = "written", "known"
+
+#: The log of gaps keeps about this many records, and recognizes records of so many gaps.
+GAPS_MAXLEN = 10_000
+GAPS_REMEMBERED = 4_000
 
 
 class Watermark(NamedTuple):
@@ -52,3 +58,24 @@ async def read_watermark(client: AsyncRedis, feed: str, spool: str = "") -> int 
     pipe.hget(keys.watermark_spools(feed), spool)
     there, number = await pipe.execute()
     return int(number) if there and number is not None else None
+
+
+def write_gap_args(feed: str, token: int, fields: Mapping[str, str]) -> Words:
+    """The call of lua/write_gap.lua."""
+    return (
+        "FCALL", "write_gap", 4,
+        keys.gaps(feed), keys.gaps_known(feed), keys.lease(feed), keys.lease_token(feed),
+        token, GAPS_MAXLEN, GAPS_REMEMBERED, *(word for pair in fields.items() for word in pair),
+    )  # fmt: skip
+
+
+async def write_gap(client: AsyncRedis, feed: str, token: int, fields: Mapping[str, str]) -> str:
+    """Appends a record to ``gaps:{feed}`` once: WRITTEN; KNOWN when the gap has this state and end already or is past
+    them; FENCED.
+
+    `fields` are texts, at most 32: gap (its id), symbols ("*" or a comma list), from, to (epoch ms, "" while not known),
+    reason, state (open, unrepairable, repaired), and what else is to be told (spikes, repaired_bars). Raises
+    redis.RedisError.
+    """
+    outcome: bytes = await call_async(client, write_gap_args(feed, token, fields))
+    return outcome.decode()

@@ -1,0 +1,49 @@
+"""Prints that came after their second was let go: merged into what the store holds, each once."""
+
+from __future__ import annotations
+
+from redis.asyncio import Redis as AsyncRedis
+
+from redis_functions import keys
+from redis_functions.calls import Words, call_async
+from redis_functions.schema import Schema
+
+MERGED, KNOWN, MISSING, TOO_LATE = "merged", "known", "missing", "too_late"
+
+#: A print is recognized for so long after it was merged.
+REMEMBERED_MS = 3_600_000
+_LATENESS_MS = Schema().lateness_ms
+
+
+def merge_late_print_args(
+    symbol: str, t: int, price_ticks: int | None, size: float, notional: int, key: int | str, lateness_ms: int
+) -> Words:
+    """The call of lua/merge_late_print.lua."""
+    series = (keys.series(symbol, "1s", field) for field in keys.FIELDS)
+    return (
+        "FCALL", "merge_late_print", len(keys.FIELDS) + 1, *series, keys.late(symbol),
+        t, "" if price_ticks is None else price_ticks, repr(float(size)), notional, key, lateness_ms, REMEMBERED_MS,
+    )  # fmt: skip
+
+
+async def merge_late_print(
+    client: AsyncRedis,
+    symbol: str,
+    t: int,
+    price_ticks: int | None,
+    size: float,
+    notional: int,
+    key: int | str,
+    *,
+    lateness_ms: int = _LATENESS_MS,
+) -> str:
+    """Merges one print into the stored second that starts at `t` (epoch ms), in one atomic step.
+
+    `price_ticks` may move high and low (None: it may not), `size` and `notional` (ticks) are added; `key` tells the print
+    from others of the symbol. Answers MERGED; KNOWN: it was merged within REMEMBERED_MS; MISSING: the symbol has no
+    series; TOO_LATE: further than `lateness_ms` behind the newest sample (Schema.lateness_ms), where a write would harm
+    the larger candles. Only MERGED changes anything. Raises redis.RedisError.
+    """
+    words = merge_late_print_args(symbol, t, price_ticks, size, notional, key, lateness_ms)
+    outcome: bytes = await call_async(client, words)
+    return outcome.decode()
