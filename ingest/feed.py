@@ -15,9 +15,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from ingest.buffer import Buffer
 from ingest.decode import Status, decode
@@ -33,8 +34,13 @@ ANSWER_S = 10.0  # greeting, auth and acks must come within this
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30.0
 COOL_DOWN_S = 30.0  # after max_connections
 PING_S = 10.0
+CLOSE_S = 0.5  # for the answer to our close frame
 
+#: Shorter ones are no keys but words such as "none".
+_LEAST_KEY = 8
 _MAX_SUBSCRIBE_CHARS = 900_000  # the vendor takes a message of up to 1 MB
+#: A frame whose beginning says status is looked at whatever its size: many acknowledgements come in one.
+_STATUS, _BEGINNING, _SHORT_FRAME = b'"status"', 64, 65_536
 
 
 class Refused(Exception):
@@ -81,6 +87,20 @@ def parse_topics(text: str) -> tuple[str, ...]:
     return tuple(topics)
 
 
+def _place(url: str) -> str:
+    """The address as it may be shown: without user, password and query. Raises Refused for one that cannot be."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        fits = parts.scheme in ("ws", "wss") and host.encode("idna")
+    except ValueError:
+        fits = False
+    if not fits:
+        raise Refused("the feed's URL is not a WebSocket URL (ws:// or wss://)")
+    name = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path}"
+
+
 def backoff() -> Iterator[float]:
     """Seconds to wait before each next try: doubling with jitter, capped."""
     base = FIRST_RETRY_S
@@ -106,6 +126,7 @@ class Feed:
 
     async def run(self) -> None:
         """Reads until cancelled. Raises Refused when trying again will not help."""
+        _place(self._config.url)
         while True:
             try:
                 await self._one_connection()
@@ -116,8 +137,7 @@ class Feed:
                 reason, cool_down = _closing(closed), False
             except (OSError, TimeoutError, InvalidHandshake) as error:
                 reason, cool_down = f"cannot connect: {error or type(error).__name__}", False
-            except InvalidURI:
-                raise Refused("the feed's URL is not a WebSocket URL (ws:// or wss://)") from None
+            reason = self._hushed(reason)
             if self.is_connected:
                 self.is_connected = False
                 self._listener.disconnected(reason)
@@ -128,27 +148,34 @@ class Feed:
     async def _one_connection(self) -> None:
         self._frames = 0
         async with connect(
-            self._config.url, max_size=MAX_FRAME_BYTES, compression=None, open_timeout=ANSWER_S, close_timeout=2,
+            self._config.url, max_size=MAX_FRAME_BYTES, compression=None, open_timeout=ANSWER_S, close_timeout=CLOSE_S,
             ping_interval=PING_S, ping_timeout=PING_S, max_queue=64, proxy=None,
         ) as ws:  # fmt: skip
             self.connections += 1
-            await self._await_status(ws, "connected", "greeting")
-            await ws.send(json.dumps({"action": "auth", "params": self._config.key}))
-            await self._await_status(ws, "auth_success", "authentication")
-            await self._subscribe(ws)
-            watch = asyncio.create_task(self._watch(ws))
             try:
-                await self._read(ws)
+                await self._talk(ws)
             finally:
-                watch.cancel()
+                # Whatever the reason, with the code of an ordinary end: the vendor then frees the one connection at once.
+                await ws.close()
+
+    async def _talk(self, ws: ClientConnection) -> None:
+        await self._await_status(ws, "connected", "greeting")
+        await ws.send(json.dumps({"action": "auth", "params": self._config.key}))
+        await self._await_status(ws, "auth_success", "authentication")
+        await self._subscribe(ws)
+        watch = asyncio.create_task(self._watch(ws))
+        try:
+            await self._read(ws)
+        finally:
+            watch.cancel()
 
     async def _await_status(self, ws: ClientConnection, wanted: str, what: str) -> None:
         try:
             async with asyncio.timeout(ANSWER_S):
-                while True:
+                come = False
+                while not come:
                     for status in decode(await ws.recv(decode=False)).statuses:
-                        if status.word == wanted:
-                            return
+                        come = come or status.word == wanted
                         self._judge(status)
         except TimeoutError:
             raise Dropped(f"no {what} within {ANSWER_S:g} s") from None
@@ -168,12 +195,12 @@ class Feed:
         self._last_frame = time.monotonic()
         self.is_connected = True
         self._listener.connected()
-        log.info("feed: connected to %s, subscribing %s", self._config.url, _short(self._config.topics))
+        log.info("feed: connected to %s, subscribing %s", _place(self._config.url), _short(self._config.topics))
         while True:
             frame = await ws.recv(decode=False)
             self._last_frame = time.monotonic()
-            # Only a short frame can be all status; looking for the word is far cheaper than decoding twice.
-            if len(frame) < 65_536 and b'"status"' in frame:
+            # Looking for the word is far cheaper than decoding twice.
+            if _STATUS in (frame if len(frame) < _SHORT_FRAME else frame[:_BEGINNING]):
                 found = decode(frame)
                 for status in found.statuses:
                     self._judge(status)
@@ -187,7 +214,7 @@ class Feed:
 
     def _judge(self, status: Status) -> None:
         """Acts on one status message. Raises Refused or Dropped where the connection is of no use."""
-        word, text = status
+        word, text = status.word, self._hushed(status.message)
         if word == "success":
             self._unacked.discard(text.rpartition(":")[2].strip())
             return
@@ -205,6 +232,10 @@ class Feed:
             self._unauthorized += 1
             if self._unauthorized >= len(self._config.topics):
                 raise Refused(f"the plan of this key does not include {_short(self._config.topics)}: {text}")
+
+    def _hushed(self, text: str) -> str:
+        """The server's words without the key, should it quote it."""
+        return text.replace(self._config.key, "***") if len(self._config.key) >= _LEAST_KEY else text
 
     async def _watch(self, ws: ClientConnection) -> None:
         """Ends a connection that went silent though data was flowing, and names topics that were never acknowledged.
