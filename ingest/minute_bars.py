@@ -93,10 +93,9 @@ class MinuteBars:
 
     def fill(self, bars: list[Bar]) -> None:
         """Stores minute bars whose minutes have no second bars."""
-        for bar in bars:
-            self._tape.minutes.fill(self._tape.number(bar.sym), bar)
-        self.counts.filled += len(bars)
+        before = self._tape.counts.filled
         self._store(bars)
+        self.counts.filled += self._tape.counts.filled - before
 
     def make_way(self, taken: Taken) -> None:
         """For second bars about to be queued: deletes the fills of their minutes."""

@@ -72,7 +72,7 @@ class Minutes:
         self._turn((idx[stale], slot[stale]), minute[stale])
         held = self._minute[idx, slot] == minute
         bit = np.uint64(1) << (t // 1000 % 60).astype(np.uint64)
-        seen = (self._seconds[idx, slot] & bit) != 0
+        seen = ((self._seconds[idx, slot] & bit) != 0) | _repeats(idx, t)
         first: NDArray[np.bool_] = held & ~seen
         here = (idx[held], slot[held])
         np.bitwise_or.at(self._seconds, here, bit[held])
@@ -89,14 +89,17 @@ class Minutes:
         self._high[at], self._low[at], self._volume[at] = -np.inf, np.inf, 0.0
         self._restated[at] = self._filled[at] = False
 
-    def fill(self, idx: int, bar: Bar) -> None:
-        """Notes that a minute bar fills the minute (one too old for the ring is not noted)."""
+    def fill(self, idx: int, bar: Bar) -> bool:
+        """Notes that a minute bar fills the minute (one too old for the ring is not noted); False if one did before."""
         minute = bar.t // MINUTE_MS
         slot = minute % RING
         if self._minute[idx, slot] < minute:
             self._turn((idx, slot), minute)
-        if self._minute[idx, slot] == minute:
-            self._filled[idx, slot] = True
+        if self._minute[idx, slot] > minute:
+            return True
+        before = bool(self._filled[idx, slot])
+        self._filled[idx, slot] = True
+        return not before
 
     def take_fills(self, idx: NDArray[np.int64], t: NDArray[np.int64]) -> NDArray[np.bool_]:
         """For second bars just added: whether their minute holds a fill, or may (too old to tell). Forgets those fills."""
@@ -125,3 +128,14 @@ class Minutes:
             and abs(self._volume[idx, slot] - bar.v) <= 1e-6 * max(bar.v, 1.0)
         )  # fmt: skip
         return Known.SAME if same else Known.DIFFERS
+
+
+def _repeats(idx: NDArray[np.int64], t: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which bars tell a second that an earlier bar of the same batch told."""
+    found = np.zeros(len(t), dtype=bool)
+    if len(t) > 1:
+        seconds, first = np.unique((idx << 38) | (t // 1000), return_index=True)
+        if len(seconds) < len(t):
+            found[:] = True
+            found[first] = False
+    return found

@@ -37,6 +37,7 @@ class TapeCounts:
     """Since the start."""
 
     restated: int = 0
+    filled: int = 0  # minutes, by a minute bar
     rejected: dict[str, int] = field(default_factory=dict)
 
     def reject(self, reason: str, count: int = 1) -> None:
@@ -57,6 +58,7 @@ class Tape:
         self.minutes = Minutes(capacity)
         self.newest = np.full(capacity, -1, dtype=np.int64)
         self.last = np.full(capacity, np.nan)  # real prices
+        self.priced = np.full(capacity, -1, dtype=np.int64)  # the second that `last` is of
         self.volume = np.zeros(capacity)  # of the day
         self.previous_close = np.full(capacity, np.nan)
         #: The newest second that an earlier process stored: up to it the store may hold what this one never saw.
@@ -76,6 +78,7 @@ class Tape:
         more = capacity - len(self.newest)
         self.newest = np.concatenate([self.newest, np.full(more, -1, dtype=np.int64)])
         self.last = np.concatenate([self.last, np.full(more, np.nan)])
+        self.priced = np.concatenate([self.priced, np.full(more, -1, dtype=np.int64)])
         self.volume = np.concatenate([self.volume, np.zeros(more)])
         self.previous_close = np.concatenate([self.previous_close, np.full(more, np.nan)])
         self.restored = np.concatenate([self.restored, np.full(more, -1, dtype=np.int64)])
@@ -86,31 +89,32 @@ class Tape:
         idx = self.number(symbol)
         self.newest[idx] = self.restored[idx] = newest
         if last is not None:
-            self.last[idx] = last
+            self.last[idx], self.priced[idx] = last, newest
 
     def take(self, bars: list[Bar], now_ms: int) -> list[Taken]:
         """Accepts second or minute bars in order of arrival, one `Taken` a day that they lie in.
 
         Refused and counted: bars ahead of the wall clock, and bars so late that their larger candles would suffer.
         """
+        newest = max((b.t for b in bars), default=0)
+        if newest > now_ms + AHEAD_MS:
+            fit = [b for b in bars if b.t <= now_ms + AHEAD_MS]
+            self.counts.reject("future", len(bars) - len(fit))
+            bars = fit
         if not bars:
             return []
-        t = np.fromiter((b.t for b in bars), dtype=np.int64, count=len(bars))
-        if t.max() > now_ms + AHEAD_MS:
-            bars = [b for b in bars if b.t <= now_ms + AHEAD_MS]
-            self.counts.reject("future", len(t) - len(bars))
-            return self.take(bars, now_ms)
         if self.day is None:
-            self._begin(day_of(int(t.min())))
+            self._begin(day_of(min(b.t for b in bars)))
         assert self.day is not None
-        end = self.day.end
-        if t.max() >= end:
+        taken: list[Taken] = []
+        while newest >= (end := self.day.end) and (later := [b for b in bars if b.t >= end]):
             # A new day begins within the batch: what lies before is taken first.
-            early = [b for b in bars if b.t < end]
-            taken = [self._accept(early)] if early else []
-            self._begin(day_of(int(t[t >= end].min())))
-            return taken + self.take([b for b in bars if b.t >= end], now_ms)
-        return [self._accept(bars)]
+            if len(later) < len(bars):
+                taken.append(self._accept([b for b in bars if b.t < end]))
+            self._begin(day_of(min(b.t for b in later)))
+            bars = later
+        taken.append(self._accept(bars))
+        return taken
 
     def _begin(self, day: TradingDay) -> None:
         if self.day is not None:
@@ -160,6 +164,9 @@ class Tape:
         if seconds.any():
             high, low = _column(bars, 3), _column(bars, 4)
             first[seconds] = self.minutes.add(idx[seconds], t[seconds], high[seconds], low[seconds], volume[seconds])
+        for row in np.flatnonzero(~seconds).tolist():
+            first[row] = self.minutes.fill(int(idx[row]), bars[row])
+        self.counts.filled += int(first[~seconds].sum())
         self.counts.restated += int(len(first) - first.sum())
         assert self.day is not None
         today = t >= self.day.start
@@ -169,7 +176,9 @@ class Tape:
         current = (t == self.newest[idx]) & today
         says = current & ~np.isnan(told)
         self.volume[idx[says]] = told[says]
-        priced = (t == self.newest[idx]) & ~np.isnan(close)
+        priced = np.flatnonzero(~np.isnan(close))
+        np.maximum.at(self.priced, idx[priced], t[priced])
+        priced = priced[t[priced] == self.priced[idx[priced]]]
         self.last[idx[priced]] = close[priced] / SCALE
         self.clock = max(self.clock, int(t.max()))
 
