@@ -293,7 +293,7 @@ class Spool:
                 failure = self._failure(error, "beginning a segment")
                 if isinstance(failure, SpoolBroken) or len(self._segments) < 2 or not self._drop_oldest():
                     raise failure from error
-        self._sync.write_to(fd)
+        self._sync.write_to(path, fd)
         self._fd = fd
         self._room = 0
         self._next = first
@@ -321,6 +321,7 @@ class Spool:
 
     def _delete(self, segment: Segment) -> None:
         self._segments = tuple(one for one in self._segments if one is not segment)
+        self._sync.forget(segment.path)
         try:
             os.unlink(segment.path)
         except OSError as error:
@@ -341,7 +342,7 @@ class Spool:
         try:
             for segment in segments[-2:]:
                 self._fd = spool_folder.create(segment.path)
-                self._sync.write_to(self._fd)
+                self._sync.write_to(segment.path, self._fd)
         except OSError as error:
             raise from_os(error, f"opening the spool {self.folder}") from error
 

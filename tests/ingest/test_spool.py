@@ -133,6 +133,28 @@ def test_a_payload_that_is_too_long_is_refused(tmp_path: Path) -> None:
         assert spool.append(b"x", 1) == 1
 
 
+def test_syncing_beside_segments_that_come_and_go(tmp_path: Path) -> None:
+    done: list[int] = []
+    failures: list[Exception] = []
+    with make(tmp_path, limit_bytes=SMALL).open() as spool:
+
+        def sync() -> None:
+            try:
+                before = spool.last
+                assert before <= spool.sync() <= spool.last
+            except Exception as error:
+                failures.append(error)
+
+        thread = beside(sync, lambda: bool(done or failures))
+        thread.start()
+        for _ in range(2_000):
+            spool.acknowledge(spool.append(b"x" * 1000, 1))
+        done.append(1)
+        thread.join(60)
+        assert not failures
+        assert spool.dropped > 500
+
+
 @pytest.mark.parametrize("fsync", [True, False])
 def test_sync_tells_how_far_it_reached(tmp_path: Path, fsync: bool) -> None:
     with make(tmp_path, limit_bytes=SMALL, fsync=fsync).open() as spool:
