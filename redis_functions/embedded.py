@@ -111,8 +111,11 @@ def command(data_dir: Path, *, maxmemory_mb: int | None = None) -> list[str]:
             "choose a shorter TAPEWATCH_DATA_DIR, or set TAPEWATCH_REDIS_URL"
         )
     folder = data_dir.resolve() / "redis"
+    users = folder / "users.acl"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # The server wants a file to be there; an empty one leaves everything allowed, as without it.
+        users.touch(mode=0o600)
     except OSError as error:
         raise CannotServe(f"cannot make the data folder {folder}: {error.strerror}; set TAPEWATCH_DATA_DIR") from None
     settings = {
@@ -120,6 +123,7 @@ def command(data_dir: Path, *, maxmemory_mb: int | None = None) -> list[str]:
         "unixsocket": str(listen),
         "unixsocketperm": "700",
         "dir": str(folder),
+        "aclfile": str(users),
         "appendonly": "yes",
         "appendfsync": "everysec",
         "save": "",

@@ -9,9 +9,11 @@
 | alerts, {alerts}:* | stream, ... | the function raise_alert | bridge |
 | alert:{SYM} | time series | whoever raised the alert | charts |
 | gaps:{feed} | stream | the function write_gap | bridge |
+| gaps:{feed}:progress:<gap> | hash, symbol to JSON, expires | ingest | itself |
 | gaps:{feed}:known | hash, gap id to its newest state | the function write_gap | itself |
 | lease:{feed}, lease:{feed}:* | string, JSON; its fencing token; whether it was given back | the functions lease_* | themselves |
 | watermark:{feed}, watermark:{feed}:spools | string, number; hash, spool to number | the function set_watermark | ingest |
+| watchlist:{NAME}, watchlist:{NAME}:settings | set; hash | bridge | ingest, alerts |
 | late:{SYM} | sorted set, expires | the function merge_late_print | itself |
 | ts:stats:<name> | time series | ingest | bridge |
 | previous_close:{DAY} | hash, symbol to decimal text | ingest | bridge |
@@ -35,8 +37,13 @@ FIELDS: dict[str, str] = {
 SYMBOLS = "symbols"
 MOVERS = "movers"
 ALERTS = "alerts"
+#: The pattern of all keys beside the stream, in its slot.
+ALERTS_OWN = "{alerts}:*"
 #: Hash: ``rule|symbol|direction`` to the event times of its newest alerts (see lua/raise_alert.lua).
 ALERTS_FIRED = "{alerts}:fired"
+
+#: The pattern of all days' keys.
+PREVIOUS_CLOSES = "previous_close:{*}"
 
 CHANNEL_BARS = "bars"
 CHANNEL_ALERTS = "alerts"
@@ -65,6 +72,11 @@ def gaps(feed: str) -> str:
 
 def gaps_known(feed: str) -> str:
     return f"{gaps(feed)}:known"
+
+
+def gap_progress(feed: str, gap: str) -> str:
+    """``gaps:{stocks}:progress:<gap id>``: what became of each symbol, while the gap is being repaired."""
+    return f"{gaps(feed)}:progress:{gap}"
 
 
 def lease(feed: str) -> str:
@@ -104,6 +116,16 @@ def stat(name: str) -> str:
 def previous_close(day: date) -> str:
     """``previous_close:{2025-10-10}``: the closes before that New York day which the velocity detector divides by."""
     return f"previous_close:{{{day.isoformat()}}}"
+
+
+def watchlist(name: str) -> str:
+    """``watchlist:{mine}``: its symbols."""
+    return f"watchlist:{{{name}}}"
+
+
+def watchlist_settings(name: str) -> str:
+    """Its thresholds and e-mail address."""
+    return f"{watchlist(name)}:settings"
 
 
 def metrics(process: str) -> str:

@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "replay": "replay",
     "functions": "functions",
     "schema": "schema",
+    "users": "users",
     "grafana": "grafana",
     "doctor": "doctor",
     "config": "config",

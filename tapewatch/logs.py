@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, TextIO
 from urllib.parse import quote, unquote, urlsplit
 
-from tapewatch.settings import Settings
+from tapewatch.settings import SECRETS, Settings
 
 MASK = "***"
 #: Shorter values are not masked: they would blot out ordinary words, and are no secrets either.
@@ -49,8 +49,8 @@ class Masker:
 
 
 def secrets_of(settings: Settings) -> list[str]:
-    """What must never be logged: keys, tokens, the password in the Redis URL; raw and decoded."""
-    found = [settings.api_key, settings.token, settings.grafana_token]
+    """What must never be logged: keys, tokens, passwords, also those in URLs; raw and decoded."""
+    found = [getattr(settings, name) for name in SECRETS]
     for url in (settings.redis_url, settings.feed_url, settings.rest_url, settings.grafana_url):
         try:
             password = urlsplit(url).password or ""

@@ -22,7 +22,9 @@ LIVE_FEED = "wss://socket.massive.com/stocks"
 LIVE_REST = "https://api.massive.com"
 KEY_VARIABLES = ("MASSIVE_API_KEY", "POLYGON_API_KEY")
 #: Settings whose value is never shown.
-SECRETS = ("token", "api_key", "grafana_token")
+SECRETS = (
+    "token", "api_key", "grafana_token", "password_ingest", "password_alerts", "password_bridge", "password_grafana",
+)  # fmt: skip
 
 HOUR_MS = 3_600_000
 _RETENTION_DEFAULT = {"1s": 2 * HOUR_MS, "1m": 7 * DAY_MS, "5m": 30 * DAY_MS, "1h": 365 * DAY_MS}
@@ -63,6 +65,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grafana_token: str = ""
     rules: str = "alerts.toml"
     api_key: str = ""  # or MASSIVE_API_KEY / POLYGON_API_KEY
+    password_ingest: str = ""  # of Redis's users, for `tapewatch users apply`; empty: made up
+    password_alerts: str = ""
+    password_bridge: str = ""
+    password_grafana: str = ""
 
     velocity_window_s: int = 5
     velocity_threshold: float = 0.5  # percent
