@@ -5,7 +5,8 @@ allowed when one of them allows it with all its keys, so that a command which is
 
 What cannot be held: RedisTimeSeries asks for read and write access to a key even where it only reads, so a reader has the
 reading commands only, and no other command on series; TS.MRANGE, TS.MGET and TS.QUERYINDEX ignore key patterns and are
-given to nobody; TS.CREATERULE does not check its target, so `ingest`, which creates series, could let a rule write elsewhere.
+given to nobody; TS.CREATERULE does not check its target, so `ingest`, which creates series, could let a rule write elsewhere;
+SCAN, by which `ingest` finds the watchlists, tells the names of all keys.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _READ_PLAIN = (
 )  # fmt: skip
 #: What the functions do inside; Redis asks there too.
 _IN_FUNCTIONS = (
-    "fcall", "fcall_ro", "get", "set", "del", "exists", "pexpire", "hget", "hset", "hlen", "del", "xadd", "xlen", "xrange",
+    "fcall", "fcall_ro", "get", "set", "del", "exists", "pexpire", "hget", "hset", "hlen", "xadd", "xlen", "xrange",
     "xrevrange", "zadd", "zscore", "zremrangebyscore",
 )  # fmt: skip
 
@@ -83,12 +84,12 @@ INGEST = User(
         Grant(
             (
                 *_SESSION, *_READ_SERIES, "ts.create", "ts.createrule", "ts.add", "ts.madd", "ts.del", "info", "time", "publish",
-                "function|load", "function|list",
+                "function|load", "function|list", "multi", "exec", "discard", "scan",
             ),
             (*_SERIES, *_STATS, *_ALERT_SERIES),
             channels=(*_BARS, keys.CHANNEL_ALERTS),
         ),
-        Grant(_IN_FUNCTIONS, (*_ALERTS, *_FEED, keys.late("*"))),
+        Grant((*_IN_FUNCTIONS, "hmget", "hgetall", "expire"), (*_ALERTS, *_FEED, keys.late("*"))),
         # A late print is merged by a function that has the series of its symbol among its keys.
         Grant(("fcall", "fcall_ro"), (*_SERIES, keys.late("*"))),
         Grant(("get", "set"), (keys.latest("*"), keys.MOVERS)),

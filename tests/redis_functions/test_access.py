@@ -13,6 +13,7 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
 from ingest.previous_close import previous_closes
+from ingest.rollup import write_minutes
 from market.bar import Bar
 from market.sessions import day_of
 from market.timeframes import parse
@@ -109,6 +110,16 @@ def test_ingest_writes_what_ingest_writes(redis: Redis, redis_url: str) -> None:
             await client.execute_command(
                 "TS.ADD", keys.stat("symbols"), T, 1, "RETENTION", 1000, "ON_DUPLICATE", "LAST"
             )
+            minute = Bar("AAPL", T - 10**8 - (T - 10**8) % 60_000, 1, 1, 1, 1, 1, 1, 60_000)
+            assert await write_minutes(client, "AAPL", [minute], Schema()) == 1
+            await client.hset(keys.gap_progress("stocks", "g"), mapping={"AAPL": "{}"})
+            await client.expire(keys.gap_progress("stocks", "g"), 60)
+            assert await client.hgetall(keys.gap_progress("stocks", "g"))
+            await client.delete(keys.gap_progress("stocks", "g"))
+            assert await client.xrange(keys.gaps("stocks"))
+            assert [key async for key in client.scan_iter(match=keys.watchlist("*"))] == []
+            assert await client.smembers(keys.watchlist("mine")) == set()
+            assert await client.hmget(keys.ALERTS_FIRED, ["velocity|AAPL|up"]) == [str(T).encode()]
             await lease.release()
 
     asyncio.run(work())
@@ -197,7 +208,7 @@ def test_grafana_reads_series_movers_and_last_bars(store: Redis, redis_url: str)
 
 #: What nobody may: commands that see or change all of the store, and keys outside it.
 NOBODY: list[tuple[Any, ...]] = [
-    ("FLUSHALL",), ("FLUSHDB",), ("KEYS", "*"), ("SCAN", 0), ("RANDOMKEY",), ("CONFIG", "SET", "maxmemory", 1),
+    ("FLUSHALL",), ("FLUSHDB",), ("KEYS", "*"), ("RANDOMKEY",), ("CONFIG", "SET", "maxmemory", 1),
     ("CONFIG", "GET", "*"), ("SHUTDOWN", "NOSAVE"), ("ACL", "LIST"),
     ("ACL", "SETUSER", "mallory", "on"), ("FUNCTION", "FLUSH"), ("FUNCTION", "DELETE", "tapewatch"), ("MONITOR",),
     ("CLIENT", "KILL", "TYPE", "normal"), ("CLIENT", "PAUSE", 1), ("REPLICAOF", "NO", "ONE"), ("BGREWRITEAOF",),
@@ -219,12 +230,14 @@ NOT_MINE: dict[str, list[tuple[Any, ...]]] = {
         ("SET", keys.metrics("bridge"), 1), ("SET", keys.SYMBOLS, 1), ("SUBSCRIBE", keys.CHANNEL_BARS),
     ],
     "alerts": [
+        ("SCAN", 0),
         ("TS.ADD", SERIES, "*", 1), ("TS.MADD", SERIES, "*", 1), ("TS.DEL", SERIES, 0, 1), ("SET", keys.MOVERS, 1),
         ("SADD", keys.watchlist("mine"), "A"), ("PUBLISH", keys.CHANNEL_BARS, "x"), ("SADD", keys.SYMBOLS, "X"),
         ("GET", keys.lease("stocks")), ("SET", keys.watermark("stocks"), 1), ("XADD", keys.gaps("stocks"), "*", "a", "b"),
         ("SET", keys.metrics("ingest"), 1),
     ],
     "bridge": [
+        ("SCAN", 0),
         ("TS.ADD", SERIES, "*", 1), ("TS.MADD", SERIES, "*", 1), ("TS.DEL", SERIES, 0, 1), ("SET", keys.MOVERS, 1),
         ("XADD", keys.ALERTS, "*", "a", "b"), ("XADD", keys.gaps("stocks"), "*", "a", "b"), ("DEL", keys.ALERTS),
         ("SET", keys.latest("AAPL"), 1), ("SADD", keys.SYMBOLS, "X"), ("PUBLISH", keys.CHANNEL_ALERTS, "x"),
@@ -234,6 +247,7 @@ NOT_MINE: dict[str, list[tuple[Any, ...]]] = {
         ("FCALL", "raise_alert", 2, keys.ALERTS, keys.ALERTS_FIRED), ("FCALL", "lease_renew", 1, keys.lease("stocks")),
     ],
     "grafana": [
+        ("SCAN", 0),
         ("TS.ADD", SERIES, "*", 1), ("SET", keys.MOVERS, 1), ("GET", keys.lease("stocks")), ("SMEMBERS", keys.SYMBOLS),
         ("XRANGE", keys.ALERTS, "-", "+"), ("XRANGE", keys.gaps("stocks"), "-", "+"),
         ("SMEMBERS", keys.watchlist("mine")), ("HGETALL", keys.watchlist_settings("mine")),
