@@ -89,6 +89,16 @@ class Minutes:
         self._high[at], self._low[at], self._volume[at] = -np.inf, np.inf, 0.0
         self._restated[at] = self._filled[at] = False
 
+    def seen(self, idx: int, bar: Bar) -> bool:
+        """Whether the second of `bar` is known to have come, or its minute to be filled; of a minute bar: any second."""
+        minute = bar.t // MINUTE_MS
+        slot = minute % RING
+        if self._minute[idx, slot] != minute:
+            return False
+        seconds = int(self._seconds[idx, slot])
+        told = seconds if bar.span == MINUTE_MS else seconds >> (bar.t // 1000 % 60) & 1
+        return bool(self._filled[idx, slot] or told)
+
     def fill(self, idx: int, bar: Bar) -> bool:
         """Notes that a minute bar fills the minute (one too old for the ring is not noted); False if one did before."""
         minute = bar.t // MINUTE_MS
