@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
@@ -14,7 +15,6 @@ from redis_functions.calls import RAISED, Alert, raise_alert
 log = logging.getLogger("tapewatch.alerts")
 
 RETRY_S = 0.5
-REFUSED = "refused"
 
 
 @dataclass
@@ -33,37 +33,51 @@ class Alerting:
         self.counts = AlertCounts()
         self._client = client
         self._cooldown_ms = cooldown_ms
-        self._queue: asyncio.Queue[Alert] = asyncio.Queue()
+        self._queue: deque[tuple[int, Alert]] = deque()
+        self._wake = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
 
-    def put(self, alert: Alert) -> None:
-        self._queue.put_nowait(alert)
+    def put(self, alert: Alert, number: int = 0) -> None:
+        """Queues an alert that record `number` of the spool caused."""
+        self._queue.append((number, alert))
+        self._empty.clear()
+        self._wake.set()
+
+    @property
+    def oldest(self) -> int | None:
+        """The number of the oldest record whose alert waits here."""
+        return self._queue[0][0] if self._queue else None
 
     async def done(self) -> None:
-        await self._queue.join()
+        """Waits until all alerts are raised."""
+        await self._empty.wait()
 
     async def run(self) -> None:
         """Raises alerts until cancelled."""
         while True:
-            alert = await self._queue.get()
-            while True:
-                try:
-                    outcome = await raise_alert(self._client, alert, self._cooldown_ms)
-                    break
-                except RedisError as error:
-                    if isinstance(error, ResponseError) and not _may_pass(error):
-                        log.error("Redis refuses the alert %s: %s", alert.id, error)
-                        outcome = REFUSED
-                        break
+            while not self._queue:
+                self._empty.set()
+                self._wake.clear()
+                await self._wake.wait()
+            alert = self._queue[0][1]
+            try:
+                self._count(alert, await raise_alert(self._client, alert, self._cooldown_ms))
+            except RedisError as error:
+                if not isinstance(error, ResponseError) or _may_pass(error):
                     log.warning("the alert %s waits for Redis: %s", alert.id, error)
                     await asyncio.sleep(RETRY_S)
-            if outcome == RAISED:
-                self.counts.raised += 1
-                log.info("%s", alert.message, extra={"alert": alert.id, "severity": alert.severity})
-            elif outcome == REFUSED:
+                    continue
+                log.error("Redis refuses the alert %s: %s", alert.id, error)
                 self.counts.refused += 1
-            else:
-                self.counts.known += 1
-            self._queue.task_done()
+            self._queue.popleft()
+
+    def _count(self, alert: Alert, outcome: str) -> None:
+        if outcome == RAISED:
+            self.counts.raised += 1
+            log.info("%s", alert.message, extra={"alert": alert.id, "severity": alert.severity})
+        else:
+            self.counts.known += 1
 
 
 def _may_pass(error: ResponseError) -> bool:

@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from ingest.buffer import Buffer
 from ingest.decode import Status, decode
 from market.symbols import is_symbol
 
@@ -56,11 +55,11 @@ class Dropped(Exception):
 
 
 class Listener(Protocol):
-    """Who is told of the connection's fate."""
+    """Who takes the frames, and is told of the connection's fate."""
 
+    def frame(self, frame: bytes) -> None: ...
     def connected(self) -> None: ...
     def disconnected(self, reason: str) -> None: ...
-    def shed(self, frames: int) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -110,11 +109,10 @@ def backoff() -> Iterator[float]:
 
 
 class Feed:
-    """Holds the one connection and hands its frames to `buffer`."""
+    """Holds the one connection and hands its frames to `listener`."""
 
-    def __init__(self, config: FeedConfig, buffer: Buffer, listener: Listener) -> None:
+    def __init__(self, config: FeedConfig, listener: Listener) -> None:
         self._config = config
-        self._buffer = buffer
         self._listener = listener
         self._delays = backoff()
         self._last_frame = 0.0
@@ -131,6 +129,9 @@ class Feed:
             try:
                 await self._one_connection()
                 reason, cool_down = "ended", False
+            except asyncio.CancelledError:
+                self._gone("stopped")
+                raise
             except Dropped as dropped:
                 reason, cool_down = str(dropped), dropped.cool_down
             except ConnectionClosed as closed:
@@ -138,12 +139,15 @@ class Feed:
             except (OSError, TimeoutError, InvalidHandshake) as error:
                 reason, cool_down = f"cannot connect: {error or type(error).__name__}", False
             reason = self._hushed(reason)
-            if self.is_connected:
-                self.is_connected = False
-                self._listener.disconnected(reason)
+            self._gone(reason)
             delay = COOL_DOWN_S * random.uniform(1.0, 1.3) if cool_down else next(self._delays)
             log.warning("feed: %s; next try in %.1f s", reason, delay)
             await asyncio.sleep(delay)
+
+    def _gone(self, reason: str) -> None:
+        if self.is_connected:
+            self.is_connected = False
+            self._listener.disconnected(reason)
 
     async def _one_connection(self) -> None:
         self._frames = 0
@@ -209,8 +213,7 @@ class Feed:
             if self._frames == 0:
                 self._delays = backoff()
             self._frames += 1
-            if not self._buffer.put(frame):
-                self._listener.shed(1)
+            self._listener.frame(frame)
 
     def _judge(self, status: Status) -> None:
         """Acts on one status message. Raises Refused or Dropped where the connection is of no use."""

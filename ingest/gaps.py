@@ -1,68 +1,126 @@
-"""A gap is a record: each time the feed was away, which symbols missed what between which event times, and why."""
+"""A gap is a record: each time data may be missing, which symbols, between which event times, and why.
+
+Gaps begin and end at marks in the spool, so that a replay after a crash tells the very same ones: a gap's id is the number of
+the record where it began, and writing one again changes nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
+from collections.abc import Callable
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from redis_functions import keys
+from redis_functions.checkpoint import FENCED, write_gap
 
 log = logging.getLogger("tapewatch.ingest")
 
-MAXLEN = 10_000
-RETRY_S = 1.0
+RETRY_S = 0.5
+#: How far apart two event times must be for anything to be missing between them, ms.
+LEAST_MS = 1_000
+
+Fields = dict[str, str]
 
 
 class GapLog:
-    """Appends to `gaps:{feed}`: an entry when a gap begins, one more of the same gap id when its end is known."""
+    """Writes gap records in order, each guarded by the lease's token; `on_closed` is told of each gap whose end is known."""
 
-    def __init__(self, client: Redis, feed: str) -> None:
-        self._client = client
-        self._key = keys.gaps(feed)
-        self._queue: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-        self._open: dict[str, str] | None = None
+    def __init__(
+        self, client: Redis, feed: str, spool: str, token: Callable[[], int], on_closed: Callable[[Fields, int], None]
+    ) -> None:
         self.count = 0
+        self._client = client
+        self._feed = feed
+        self._spool = spool
+        self._token = token
+        self._on_closed = on_closed
+        self._queue: deque[tuple[int, Fields]] = deque()
+        self._wake = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._open: dict[str, Fields] = {}
+        self._resumed = False
 
-    def begin(self, reason: str, last_event: int) -> None:
-        """Data may be missing from event time `last_event` on. Without any data so far there is nothing to miss."""
-        if self._open is not None or last_event <= 0:
-            return
+    def begin(self, number: int, clock: int, reason: str, symbols: str = "*") -> None:
+        """From record `number` on data may be missing; `clock` is the last event time before (0: there was none, no gap)."""
+        if clock <= 0 or (self._open and not self._resumed):
+            return  # nothing was known yet, or it is already said that data is missing from before
+        self._resumed = False
         self.count += 1
-        self._open = {
-            "gap": f"{last_event}-{reason}",
-            "symbols": "*",
-            "from": str(last_event),
+        fields = self._fields(number, clock, reason, symbols)
+        self._open[fields["gap"]] = fields
+        self._write(number, fields)
+
+    def restore(self, begun: list[Fields]) -> None:
+        """Gaps of this spool that an earlier run began and did not see the end of."""
+        self._open.update({fields["gap"]: fields for fields in begun})
+
+    def resume(self) -> None:
+        """The next data ends what is open."""
+        self._resumed = True
+
+    def data(self, number: int, clock: int) -> None:
+        """Data came, up to event time `clock`."""
+        if self._open and self._resumed:
+            for fields in self._open.values():
+                self._close(number, fields, clock)
+            self._open = {}
+
+    def single(self, number: int, clock: int, reason: str) -> None:
+        """One record is lost: a gap that ends with the next data."""
+        if clock > 0:
+            self.begin(number, clock, reason)
+            self._resumed = True
+
+    def _close(self, number: int, fields: Fields, clock: int) -> None:
+        closed = fields | {"to": str(max(clock, int(fields["from"]) + LEAST_MS))}
+        self._write(number, closed)
+        self._on_closed(closed, number)
+
+    def _fields(self, number: int, clock: int, reason: str, symbols: str) -> Fields:
+        return {
+            "gap": f"{self._spool}:{number}",
+            "symbols": symbols,
+            "from": str(clock),
             "to": "",
             "reason": reason,
             "state": "open",
         }
-        self._queue.put_nowait(self._open)
 
-    def end(self, first_event: int) -> None:
-        """Data flows again from event time `first_event` on."""
-        if self._open is not None:
-            begun, self._open = self._open, None
-            self._queue.put_nowait(begun | {"to": str(max(first_event, int(begun["from"])))})
+    def _write(self, number: int, fields: Fields) -> None:
+        self._queue.append((number, fields))
+        self._empty.clear()
+        self._wake.set()
 
     @property
     def is_open(self) -> bool:
-        return self._open is not None
+        return bool(self._open)
+
+    @property
+    def oldest(self) -> int | None:
+        """The number of the oldest record of which something waits to be written."""
+        return self._queue[0][0] if self._queue else None
 
     async def done(self) -> None:
-        await self._queue.join()
+        """Waits until all records are written."""
+        await self._empty.wait()
 
     async def run(self) -> None:
-        """Writes records until cancelled."""
+        """Writes records until cancelled; without the lease they wait."""
         while True:
-            entry = await self._queue.get()
-            while True:
-                try:
-                    await self._client.xadd(self._key, dict(entry.items()), maxlen=MAXLEN, approximate=True)
-                    break
-                except RedisError as error:
-                    log.warning("the gap record waits for Redis: %s", error)
-                    await asyncio.sleep(RETRY_S)
-            self._queue.task_done()
+            while not self._queue:
+                self._empty.set()
+                self._wake.clear()
+                await self._wake.wait()
+            _, fields = self._queue[0]
+            try:
+                token = self._token()
+                if token and await write_gap(self._client, self._feed, token, fields) != FENCED:
+                    self._queue.popleft()
+                    continue
+            except RedisError as error:
+                log.debug("the gap record waits for Redis: %s", error)
+            await asyncio.sleep(RETRY_S)

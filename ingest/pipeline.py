@@ -6,6 +6,7 @@ decode -> trades into seconds -> accept -> store -> velocity -> alerts. One fram
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from ingest.decode import Decoded, Halt, decode
 from ingest.minute_bars import MinuteBars
 from ingest.tape import Taken, Tape
 from ingest.trade_bars import LatePrint, TradeBars
-from market.bar import MINUTE_MS, Bar, Trade
+from market.bar import MINUTE_MS, SECOND_MS, Bar, Trade
 from market.price import SCALE
 from market.sessions import TradingDay
 from redis_functions.calls import Alert, alert_id
@@ -68,9 +69,9 @@ class Pipeline:
         velocity: VelocityConfig,
         writer: Writer,
         *,
-        on_alert: Callable[[Alert], None],
-        on_late: Callable[[LatePrint], None],
-        on_unsure: Callable[[Bar], None],
+        on_alert: Callable[[Alert, int], None],
+        on_late: Callable[[LatePrint, int, str], None],
+        on_unsure: Callable[[Bar, int], None],
         on_day: Callable[[TradingDay], None],
         minutes_subscribed: bool,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
@@ -87,21 +88,40 @@ class Pipeline:
             base=velocity.base,
             max_age_s=velocity.max_age_s,
         )
-        self.minute_bars = MinuteBars(self.tape, writer, self.store, on_unsure, minutes_subscribed)
+        self.minute_bars = MinuteBars(
+            self.tape, writer, self.store, lambda bar: on_unsure(bar, self.number), minutes_subscribed
+        )
         self._velocity = velocity
         self._writer = writer
         self._on_alert = on_alert
         self._on_late = on_late
         self._on_day = on_day
         self._now_ms = now_ms
+        self.number = 0  # of the spooled record being worked on
+        self._lates = 0  # late prints it held
+        self._run = secrets.token_hex(4)
+        self._replayed_to = 0
+        self._partial = False
         self._met = 0  # symbols that the detector knows
         self._previous: dict[str, float] = {}
         self._aggregated: set[str] = set()  # symbols whose second bars the vendor sends itself
         self._trade_clock = 0
         self._last_trade = 0.0  # monotonic
 
-    def frame(self, frame: bytes) -> Decoded:
+    def begin(self, replayed_to: int, partial: bool) -> None:
+        """Records up to number `replayed_to` were worked on before; `partial`: earlier ones are not told again."""
+        self._replayed_to = replayed_to
+        self._partial = partial
+
+    @property
+    def event_clock(self) -> int:
+        """The newest event time seen, also of seconds that are still being built."""
+        return max(self.tape.clock, self._trade_clock - self._trade_clock % SECOND_MS)
+
+    def frame(self, frame: bytes, number: int = 0) -> Decoded:
         """Decodes one frame and counts it; `work` then takes its records."""
+        if number != self.number:
+            self.number, self._lates = number, 0
         found = decode(frame)
         self.counts.frames += 1
         self.counts.events += found.events
@@ -136,6 +156,10 @@ class Pipeline:
             usable = [x for x in usable if x.sym not in self._aggregated]
         if not usable:
             return
+        if self._partial:
+            # The replay began amid these seconds: from the next one on all prints are seen.
+            self._partial = False
+            self.trade_bars.floor = max(x.t for x in usable) // SECOND_MS * SECOND_MS + SECOND_MS
         self.counts.trades += len(usable)
         self.trade_bars.add_many(usable)
         self._last_trade = time.monotonic()
@@ -143,9 +167,27 @@ class Pipeline:
         self._take_built(self._trade_clock - HOLD_MS)
 
     def _take_built(self, before_ms: int | None) -> None:
-        self.store(self.trade_bars.take(before_ms))
+        # The vendor may have begun to send a symbol's own second bars since its prints were taken: those are the better ones.
+        own = self._aggregated
+        self.store([bar for bar in self.trade_bars.take(before_ms) if bar.sym not in own])
         for late in self.trade_bars.take_late():
-            self._on_late(late)
+            if late.sym not in own:
+                self._late(late)
+
+    def _late(self, late: LatePrint) -> None:
+        """Each print is merged once, also when a replay after a crash tells it again.
+
+        Seconds before the floor are not built again by a replay: what is known to be in Redis stays out, and what may be is
+        told by its key. Seconds from the floor on were just built again from their prints alone: a key of this run.
+        """
+        self._lates += 1
+        key = f"{self.number}:{self._lates}"
+        if self.trade_bars.floor > 0:
+            if late.t_second >= self.trade_bars.floor:
+                key = f"{self._run}:{key}"
+            elif self.number <= self._replayed_to:
+                return
+        self._on_late(late, self.number, key)
 
     def idle(self) -> None:
         """Called a few times a second: writes what waited for an event clock that no longer moves."""
@@ -210,7 +252,7 @@ class Pipeline:
             found = self.detector.update(taken.idx, taken.t, taken.close / SCALE)
         for spike in found.spikes:
             self.counts.spikes += 1
-            self._on_alert(self._alert(spike))
+            self._on_alert(self._alert(spike), self.number)
 
     def _alert(self, spike: Spike) -> Alert:
         symbol = self.tape.symbols[spike.idx]

@@ -1,53 +1,50 @@
-"""The ingest process: what it is made of, how it starts, and how it ends without leaving anything unwritten."""
+"""The ingest process: feed -> spool -> engine -> Redis; how it starts, and how it ends without leaving anything unwritten."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from typing import Any
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
-import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from ingest.alerting import Alerting
-from ingest.buffer import Buffer
-from ingest.condition_refresh import refreshed
-from ingest.decode import Decoded
+from ingest.clock import Clock
+from ingest.engine import Engine, EngineConfig
 from ingest.feed import Feed, FeedConfig
-from ingest.gaps import GapLog
-from ingest.pipeline import SLICE, Pipeline, VelocityConfig
-from ingest.previous_close import previous_closes
-from ingest.report import Reporter
-from ingest.second_look import SecondLook
-from market.sessions import TradingDay
-from redis_functions import keys, loader
+from ingest.holder import Holder
+from ingest.intake import Intake
+from ingest.spool import Spool
+from ingest.spool_errors import SpoolLocked
+from ingest.watched import Watched
+from redis_functions import keys
 from redis_functions.connection import connect_async
-from redis_functions.schema import Schema
-from redis_functions.writer import Writer
+from redis_functions.lease import Lease, new_owner
+from redis_functions.writer import StoreEmptied
 
 log = logging.getLogger("tapewatch.ingest")
 
-#: What is left at shutdown gets so long to reach Redis.
+#: What is left at shutdown gets so long to reach Redis; what does not stays in the spool for the next start.
 FAREWELL_S = 6.0
-IDLE_CHECK_S = 0.25
-REDIS_RETRY_S = 0.2
+FSYNC_S = 0.2
+BEAT_S = 0.5
+LOCKED_RETRY_S = 0.5
 
 
 @dataclass(frozen=True)
 class IngestConfig:
     """All that the process needs to know; built from the settings by `tapewatch ingest`."""
 
-    redis_url: str
+    engine: EngineConfig
     feed: FeedConfig
-    feed_name: str = "stocks"
-    rest_url: str = ""
-    buffer_bytes: int = 64 << 20
-    schema: Schema = field(default_factory=Schema)
-    velocity: VelocityConfig = field(default_factory=VelocityConfig)
+    spool_dir: Path
+    spool_bytes: int = 2 << 30
+    spool_age_s: float = 86_400.0
+    memory_bytes: int = 64 << 20
 
 
 class Ingest:
@@ -57,187 +54,139 @@ class Ingest:
         self._config = config
         self._on_ready = on_ready
         self._on_beat = on_beat
-        self._client: Redis = connect_async(config.redis_url)
-        self._buffer = Buffer(config.buffer_bytes)
-        self._writer = Writer(config.redis_url, config.schema)
-        self._alerting = Alerting(self._client, config.velocity.cooldown_s * 1000)
-        self._gaps = GapLog(self._client, config.feed_name)
-        self._second_look = SecondLook(self._client, self._writer)
-        self._days: asyncio.Queue[TradingDay] = asyncio.Queue()
-        self._pipeline = Pipeline(
-            config.schema,
-            config.velocity,
-            self._writer,
-            on_alert=self._alerting.put,
-            on_late=self._second_look.put,
-            on_unsure=self._second_look.put,
-            on_day=self._days.put_nowait,
-            minutes_subscribed=any(topic.startswith("AM.") for topic in config.feed.topics),
-        )
-        self._feed = Feed(config.feed, self._buffer, self)
-        self._reporter = Reporter(self._client, self._pipeline, self._statistics)
-        self._resumed = False
-        self._opened = asyncio.Event()  # what the store already knew has been learnt
+        self._clock = Clock()
+        self._client: Redis = connect_async(config.engine.redis_url)
+        self._spool = Spool(config.spool_dir, limit_bytes=config.spool_bytes, max_age_s=config.spool_age_s)
+        self._watched = Watched(self._client)
+        self._feed = Feed(config.feed, self)
+        self._intake: Intake | None = None
+        self._engine: Engine | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Runs until `stop` is set, then writes what is left. Raises feed.Refused when trying again will not help.
+        """Runs until `stop` is set. Raises feed.Refused when trying again will not help, SpoolError when the disk fails.
 
-        The feed is read from the first moment, also while Redis is away: what it says waits in the hand-off.
+        The feed is read from the first moment, also while Redis is away: what it says waits in the spool.
         """
-        parts: list[Coroutine[Any, Any, None]] = [
-            self._writer.run(),
-            self._alerting.run(),
-            self._gaps.run(),
-            self._second_look.run(self._pipeline.store, self._pipeline.minute_bars.fill),
-            self._fetch_closes(),
-            self._refresh_conditions(),
-            self._report(),
-            self._tend(),
-        ]
-        tasks = [asyncio.create_task(part) for part in parts]
-        feed = asyncio.create_task(self._feed.run())
-        worker = asyncio.create_task(self._work())
+        beat = asyncio.create_task(self._beat())
         stopped = asyncio.create_task(stop.wait())
         try:
-            done, _ = await asyncio.wait([feed, worker, stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
-            await self._end(feed, worker)
-            for task in done - {stopped}:
-                task.result()  # a part that ended by itself did so with an error
+            if await self._open_spool(stopped):
+                await self._session(stopped)
         finally:
-            for task in (feed, worker, stopped, *tasks):
+            for task in (beat, stopped):
                 task.cancel()
-            await asyncio.gather(feed, worker, stopped, *tasks, return_exceptions=True)
+            await asyncio.gather(beat, stopped, return_exceptions=True)
+            self._spool.close()
             await self._client.aclose()
 
-    async def _end(self, feed: asyncio.Task[None], worker: asyncio.Task[None]) -> None:
+    async def _open_spool(self, stopped: asyncio.Task[bool]) -> bool:
+        """Takes the spool, or waits as a standby while another daemon of this box has it; False when stopped meanwhile."""
+        told = False
+        while not stopped.done():
+            try:
+                self._spool.open()
+                return True
+            except SpoolLocked:
+                if not told:
+                    self._on_ready()
+                    log.info("standby: another daemon uses %s", self._config.spool_dir)
+                    told = True
+                await asyncio.wait([stopped], timeout=LOCKED_RETRY_S)
+        return False
+
+    async def _session(self, stopped: asyncio.Task[bool]) -> None:
+        name = self._spool_id()
+        feed_name = self._config.engine.feed_name
+        # The folder is locked: whoever had this name before is dead, so its lease is ours at once.
+        lease = Lease(self._client, feed_name, f"{name}@{new_owner().split(':')[0]}")
+        intake = self._intake = Intake(self._spool, self._config.memory_bytes, self._watched.only, self._clock)
+        if self._spool.last >= self._spool.first:
+            intake.mark("disconnected", reason="restart")
+        holder = asyncio.create_task(Holder(self._feed, lease).run())
+        engine = asyncio.create_task(self._engines(intake, name, lease))
+        sync = asyncio.create_task(self._sync())
+        watched = asyncio.create_task(self._watched.run())
+        try:
+            done, _ = await asyncio.wait([holder, engine, sync, stopped], return_when=asyncio.FIRST_COMPLETED)
+            await self._end(holder, intake, engine)
+            for task in done - {stopped}:
+                task.result()
+        finally:
+            for task in (holder, engine, sync, watched):
+                task.cancel()
+            await asyncio.gather(holder, engine, sync, watched, return_exceptions=True)
+            await lease.release()
+            with contextlib.suppress(RedisError, OSError):
+                await self._client.delete(keys.metrics("ingest"))
+
+    async def _end(self, holder: asyncio.Task[None], intake: Intake, engine: asyncio.Task[None]) -> None:
         """The feed first (with its close frame), then what was read, then what waits for Redis."""
-        feed.cancel()
-        await asyncio.gather(feed, return_exceptions=True)
-        self._buffer.close()
+        holder.cancel()
+        await asyncio.gather(holder, return_exceptions=True)
+        intake.close()
         try:
             async with asyncio.timeout(FAREWELL_S):
-                if self._opened.is_set():
-                    await asyncio.gather(worker, return_exceptions=True)
-                self._pipeline.drain()
-                await self._second_look.done()
-                await self._writer.flushed()
-                await self._alerting.done()
-                await self._gaps.done()
+                await asyncio.shield(asyncio.gather(engine, return_exceptions=True))
         except TimeoutError:
-            log.warning("Redis did not take everything within %g s: %d bars are left", FAREWELL_S, self._writer.waiting)
-        with contextlib.suppress(RedisError):
-            await self._client.delete(keys.metrics("ingest"))
-        log.info("stopped after %d bars of %d symbols", self._pipeline.counts.bars, len(self._pipeline.tape.symbols))
+            log.warning("Redis did not take everything within %g s: the spool keeps it for the next start", FAREWELL_S)
 
-    # --- the start
-
-    async def _open_store(self) -> None:
-        """Waits for Redis, loads the functions, and learns what the store already knows of each symbol."""
-        told = False
+    async def _engines(self, intake: Intake, name: str, lease: Lease) -> None:
+        """One engine after the other: a Redis that was emptied is filled again from the spool, the feed goes on meanwhile."""
         while True:
+            engine = self._engine = Engine(
+                self._config.engine, self._client, self._spool, name, intake, self._clock,
+                token=lambda: lease.token, statistics=self._statistics,
+            )  # fmt: skip
             try:
-                await loader.ensure_async(self._client)
-                names = sorted(
-                    str(name, "utf-8") for name in await self._client.smembers(keys.SYMBOLS) if isinstance(name, bytes)
-                )
-                break
-            except RedisError as error:
-                if not told:
-                    log.warning("waiting for Redis: %s", error)
-                    told = True
-                await asyncio.sleep(REDIS_RETRY_S)
-        pipe = self._client.pipeline(transaction=False)
-        for name in names:
-            pipe.get(keys.latest(name))
-        for name, text in zip(names, await pipe.execute(raise_on_error=False), strict=True):
-            if isinstance(text, bytes):
-                bar = orjson.loads(text)
-                self._pipeline.tape.restore(name, int(bar["t"]), bar["c"])
-        self._writer.known.update(names)
-        if names:
-            log.info("the store knows %d symbols", len(names))
+                await engine.run(self._on_ready)
+                counts = engine.pipeline.counts
+                log.info("stopped after %d bars of %d symbols", counts.bars, len(engine.pipeline.tape.symbols))
+                return
+            except StoreEmptied as emptied:
+                log.error("Redis was emptied (%s): filling it again from the spool", emptied)
 
-    # --- the work
+    def _spool_id(self) -> str:
+        """The name of this spool, made once and kept beside it."""
+        path = self._config.spool_dir / "id"
+        if not path.exists():
+            path.write_text(secrets.token_hex(6))
+        return path.read_text().strip()
 
-    async def _work(self) -> None:
-        await self._open_store()
-        self._opened.set()
-        self._on_ready()
-        while (frame := await self._buffer.get()) is not None:
-            found = self._pipeline.frame(frame)
-            for part in _slices(found):
-                self._pipeline.work(part)
-                await asyncio.sleep(0)
-                await self._writer.room()
-            if not self._resumed and found.events:
-                self._resumed = True
-                self._gaps.end(self._pipeline.tape.clock)
-
-    async def _report(self) -> None:
-        await self._opened.wait()
-        await self._reporter.run()
-
-    async def _tend(self) -> None:
-        """What must happen though nothing arrives: held bars are released, systemd is told that the loop turns."""
+    async def _sync(self) -> None:
+        """Group fsync: what was spooled outlives the machine FSYNC_S later."""
         while True:
-            await asyncio.sleep(IDLE_CHECK_S)
-            self._pipeline.idle()
+            await asyncio.sleep(FSYNC_S)
+            await asyncio.to_thread(self._spool.sync)
+
+    async def _beat(self) -> None:
+        """Tells systemd that the loop turns."""
+        while True:
             self._on_beat()
-
-    async def _refresh_conditions(self) -> None:
-        """Once, and only where trades are built into bars."""
-        config = self._config
-        if config.rest_url and any(topic.startswith("T.") for topic in config.feed.topics):
-            table = await refreshed(config.rest_url, config.feed.key)
-            if table is not None:
-                self._pipeline.trade_bars.refresh(table)
-        await asyncio.Event().wait()
-
-    async def _fetch_closes(self) -> None:
-        while True:
-            day = await self._days.get()
-            try:
-                closes = await previous_closes(
-                    self._client, day, list(self._pipeline.tape.symbols), self._config.rest_url, self._config.feed.key
-                )
-                self._pipeline.set_previous_closes(day, closes)
-            except RedisError as error:
-                log.warning("no previous closes: %s", error)
+            await asyncio.sleep(BEAT_S)
 
     # --- told by the feed
 
+    def frame(self, frame: bytes) -> None:
+        assert self._intake is not None
+        self._intake.put(frame)
+
     def connected(self) -> None:
-        self._resumed = False
+        assert self._intake is not None
+        self._intake.mark("connected")
 
     def disconnected(self, reason: str) -> None:
-        self._gaps.begin(reason, self._pipeline.tape.clock)
-
-    def shed(self, frames: int) -> None:
-        self._gaps.begin("overload", self._pipeline.tape.clock)
-        self._resumed = False
+        assert self._intake is not None
+        self._intake.mark("disconnected", reason=reason)
 
     def _statistics(self) -> dict[str, float]:
+        intake, spool = self._intake, self._spool
+        assert intake is not None
         return {
             "connected": float(self._feed.is_connected),
             "reconnects": max(0, self._feed.connections - 1),
-            "buffered_bytes": self._buffer.bytes,
-            "frames_dropped": self._buffer.dropped,
-            "waiting_bars": self._writer.waiting,
-            "gaps_open": float(self._gaps.is_open),
-            "alerts": self._alerting.counts.raised,
+            "buffered_bytes": intake.memory_bytes,
+            "frames_dropped": intake.shed_frames,
+            "spool_bytes": spool.bytes,
+            "spool_waiting": intake.backlog,
+            "spool_corrupt": spool.corrupt,
         }
-
-
-def _slices(found: Decoded) -> list[Decoded]:
-    """A large frame in parts, so that the socket, the reports and the alerts get their turn in between."""
-    if found.events <= SLICE:
-        return [found]
-    parts = []
-    for begin in range(0, max(len(found.bars), len(found.minutes), len(found.trades), 1), SLICE):
-        part = Decoded()
-        part.bars = found.bars[begin : begin + SLICE]
-        part.minutes = found.minutes[begin : begin + SLICE]
-        part.trades = found.trades[begin : begin + SLICE]
-        part.halts = found.halts if begin == 0 else []
-        parts.append(part)
-    return parts

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -14,57 +16,69 @@ from redis.exceptions import RedisError
 from ingest.trade_bars import LatePrint
 from market.bar import MINUTE_MS, SECOND_MS, Bar
 from redis_functions import keys
+from redis_functions.late_prints import MERGED, merge_late_print
 from redis_functions.writer import Writer
 
 log = logging.getLogger("tapewatch.ingest")
 
-#: What may wait; beyond it the oldest is given up and counted.
-LIMIT = 100_000
-RETRY_S = 1.0
+RETRY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    number: int  # of the spooled record it came with
+    key: str  # tells a late print from others of its symbol
+    what: LatePrint | Bar
 
 
 class SecondLook:
     """A queue of late prints and unsure minute bars, worked off against what Redis holds."""
 
-    def __init__(self, client: Redis, writer: Writer) -> None:
+    def __init__(self, client: Redis, writer: Writer, lateness_ms: int) -> None:
+        self.merged = self.refused = 0
         self._client = client
         self._writer = writer
-        self._queue: asyncio.Queue[LatePrint | Bar] = asyncio.Queue()
-        self.given_up = 0
+        self._lateness_ms = lateness_ms
+        self._queue: deque[_Item] = deque()
+        self._wake = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
 
-    def put(self, item: LatePrint | Bar) -> None:
-        if self._queue.qsize() >= LIMIT:
-            self._queue.get_nowait()
-            self._queue.task_done()
-            self.given_up += 1
-        self._queue.put_nowait(item)
+    def put(self, what: LatePrint | Bar, number: int, key: str = "") -> None:
+        """Queues a late print (with a key that is its own) or a minute bar, both of record `number`."""
+        self._queue.append(_Item(number, key, what))
+        self._empty.clear()
+        self._wake.set()
 
     @property
-    def waiting(self) -> int:
-        return self._queue.qsize()
+    def oldest(self) -> int | None:
+        """The number of the oldest record of which something waits here."""
+        return self._queue[0].number if self._queue else None
 
     async def done(self) -> None:
         """Waits until all that was put has been written or found to be unneeded."""
-        await self._queue.join()
+        await self._empty.wait()
 
-    async def run(self, store: Callable[[list[Bar]], None], fill: Callable[[list[Bar]], None]) -> None:
-        """Works until cancelled; `store` takes merged seconds, `fill` minute bars that may fill."""
+    async def run(self, fill: Callable[[list[Bar]], None]) -> None:
+        """Works until cancelled; `fill` takes minute bars that may fill."""
         while True:
-            item = await self._queue.get()
-            while True:
-                try:
-                    # What was queued for Redis before must be there before it is looked at.
-                    await self._writer.flushed()
-                    if isinstance(item, Bar):
-                        if not await self._has_seconds(item):
-                            fill([item])
-                    else:
-                        store([await self._merged(item)])
-                    break
-                except RedisError as error:
-                    log.warning("late data waits for Redis: %s", error)
-                    await asyncio.sleep(RETRY_S)
-            self._queue.task_done()
+            while not self._queue:
+                self._empty.set()
+                self._wake.clear()
+                await self._wake.wait()
+            item = self._queue[0]
+            try:
+                # What was queued for Redis before must be there before it is looked at.
+                await self._writer.flushed()
+                if isinstance(item.what, Bar):
+                    if not await self._has_seconds(item.what):
+                        fill([item.what])
+                else:
+                    await self._merge(item.what, item.key)
+                self._queue.popleft()
+            except RedisError as error:
+                log.warning("late data waits for Redis: %s", error)
+                await asyncio.sleep(RETRY_S)
 
     async def _has_seconds(self, bar: Bar) -> bool:
         pipe = self._client.pipeline(transaction=False)
@@ -72,24 +86,12 @@ class SecondLook:
         (rows,) = await pipe.execute(raise_on_error=False)
         return isinstance(rows, list) and any(int(row[0]) % SECOND_MS == 0 for row in rows)
 
-    async def _merged(self, late: LatePrint) -> Bar:
-        pipe = self._client.pipeline(transaction=False)
-        for field in keys.FIELDS:
-            pipe.execute_command("TS.RANGE", keys.series(late.sym, "1s", field), late.t_second, late.t_second)
-        o, h, low, c, v, n = (
-            float(reply[0][1]) if isinstance(reply, list) and reply else None
-            for reply in await pipe.execute(raise_on_error=False)
-        )
-        if late.price_ticks is not None:
-            h = late.price_ticks if h is None else max(h, late.price_ticks)
-            low = late.price_ticks if low is None else min(low, late.price_ticks)
-        volume = (v or 0) + late.size
-        whole = int(volume)
-        return Bar(
-            late.sym, late.t_second, _int(o), _int(h), _int(low), _int(c),
-            whole if whole == volume else volume, int(n or 0) + late.notional,
+    async def _merge(self, late: LatePrint, key: str) -> None:
+        outcome = await merge_late_print(
+            self._client, late.sym, late.t_second, late.price_ticks, late.size, late.notional, key,
+            lateness_ms=self._lateness_ms,
         )  # fmt: skip
-
-
-def _int(value: float | None) -> int | None:
-    return None if value is None else int(value)
+        if outcome == MERGED:
+            self.merged += 1
+        else:
+            self.refused += 1

@@ -147,6 +147,8 @@ class TradeBars:
     def __init__(self, conditions: ConditionTable | None = None) -> None:
         self.duplicates = 0
         self.late_prints = 0
+        #: Seconds before this (epoch ms) are not built here: their prints are handed out as late ones.
+        self.floor = 0
         self._conditions = conditions or ConditionTable.frozen()
         self._unknown_before = 0
         self._books: dict[str, _Book] = {}
@@ -224,7 +226,7 @@ class TradeBars:
         start = t - t % SECOND_MS
         second = book.seconds.get(start)
         if second is None:
-            if start <= book.gone:
+            if start <= book.gone or start < self.floor:
                 self._keep_late(book, trade, start, high_low, volume)
                 return
             second = book.seconds[start] = _Second(book, start)

@@ -66,6 +66,8 @@ class Lease:
         self.token = 0
         #: Who has it, as far as is known; "" for nobody.
         self.holder = ""
+        #: Whether Redis answered the last try.
+        self.answered = False
         self._client = client
         self._ttl_ms = round(ttl_s * 1000)
         self._renew_s, self._poll_s, self._missing_s = renew_s, poll_s, missing_s
@@ -84,10 +86,10 @@ class Lease:
             except (RedisError, OSError, TimeoutError) as error:
                 if not away:
                     log.warning("the lease of %s waits for Redis: %s", self.feed, _reason(error))
-                away, missing_since = True, None
+                away, missing_since, self.answered = True, None, False
                 await asyncio.sleep(RETRY_S)
                 continue
-            away = False
+            away, self.answered = False, True
             self.holder, self._seen = holder.decode(), max(self._seen, int(seen))
             if token:
                 self.token = int(token)

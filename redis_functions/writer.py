@@ -37,6 +37,12 @@ class _Batch:
     bars: list[Bar]
     newest: list[bool]
     commands: list[tuple[str | int, ...]] = field(default_factory=list)
+    created: list[str] = field(default_factory=list)  # symbols whose series its commands make
+    items: int = 0  # taken from the queue
+
+
+class StoreEmptied(Exception):
+    """Redis lost series that it had: it was emptied, or came back without its data."""
 
 
 @dataclass
@@ -56,29 +62,58 @@ class Writer:
     def __init__(self, url: str, schema: Schema) -> None:
         self.counts = WriterCounts()
         self.known: set[str] = set()
+        self._had: set[str] = set()  # symbols whose series are there for sure
         self._url = url
         self._schema = schema
         self._queue: deque[tuple[Bar, bool] | tuple[str | int, ...]] = deque()
         self._pending: deque[_Batch] = deque()  # taken from the queue, not yet acknowledged
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
-        self._idle = asyncio.Event()
         self._room.set()
-        self._idle.set()
         self.connected = False
+        # Items put and acknowledged so far; marks and waiters are told by the number put before them.
+        self._put = self._done = 0
+        self._marks: deque[tuple[int, int]] = deque()
+        self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
+        #: The last mark of which all that was put before is in Redis.
+        self.acknowledged = 0
+
+    def restore(self, symbols: Sequence[str]) -> None:
+        """The store has the series of these symbols."""
+        self.known.update(symbols)
+        self._had.update(symbols)
 
     def put(self, bars: Sequence[Bar], newest: Sequence[bool]) -> None:
         """Queues bars; `newest[i]` says that bar i is its symbol's newest, so `latest:` takes it."""
         self._queue.extend(zip(bars, newest, strict=True))
+        self._put += len(bars)
         self._woken()
 
     def put_command(self, *words: str | int) -> None:
         """Queues one more idempotent command in order with the bars."""
         self._queue.append(words)
+        self._put += 1
         self._woken()
 
+    def put_mark(self, number: int) -> None:
+        """`acknowledged` becomes `number` when all that was put so far is in Redis."""
+        if self._done == self._put:
+            self.acknowledged = number
+        else:
+            self._marks.append((self._put, number))
+
+    def _finish(self, batch: _Batch) -> None:
+        """Redis has the batch: marks and waiters that it completes are told."""
+        self._done += batch.items
+        self._had.update(batch.created)
+        while self._marks and self._marks[0][0] <= self._done:
+            self.acknowledged = self._marks.popleft()[1]
+        while self._waiters and self._waiters[0][0] <= self._done:
+            _, waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+
     def _woken(self) -> None:
-        self._idle.clear()
         self._wake.set()
         if len(self._queue) > WAITING:
             self._room.clear()
@@ -88,8 +123,11 @@ class Writer:
         await self._room.wait()
 
     async def flushed(self) -> None:
-        """Waits until all that was put is acknowledged by Redis."""
-        await self._idle.wait()
+        """Waits until all that was put before this call is acknowledged by Redis."""
+        if self._done < self._put:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append((self._put, waiter))
+            await waiter
 
     @property
     def waiting(self) -> int:
@@ -125,11 +163,10 @@ class Writer:
         for batch in list(self._pending):
             self.counts.resent += len(batch.bars)
             await self._settle(wire, batch, await wire.send(*self._encode(batch)))
-            self._pending.popleft()
+            self._finish(self._pending.popleft())
         flying: deque[asyncio.Future[list[Any]]] = deque()
         while True:
             if not self._queue and not flying:
-                self._idle.set()
                 self._wake.clear()
                 await self._wake.wait()
             if self._queue and len(flying) < WINDOW:
@@ -153,9 +190,10 @@ class Writer:
                         self.counts.resent += len(batch.bars)
                         answered = await wire.send(*self._encode(batch))
                     again = await self._settle(wire, batch, answered) or again
-                    self._pending.popleft()
+                    self._finish(self._pending.popleft())
             else:
-                self.counts.stored += len(self._pending.popleft().bars)
+                self.counts.stored += len(self._pending[0].bars)
+                self._finish(self._pending.popleft())
 
     def _take(self) -> _Batch:
         batch = _Batch([], [])
@@ -173,6 +211,7 @@ class Writer:
             else:
                 batch.commands.append(item)
             queue.popleft()
+            batch.items += 1
         if len(queue) <= WAITING // 2:
             self._room.set()
         self.counts.batches += 1
@@ -181,6 +220,7 @@ class Writer:
     def _create(self, batch: _Batch, symbol: str) -> None:
         batch.commands += create_commands(symbol, self._schema)
         batch.commands.append(("SADD", keys.SYMBOLS, symbol))
+        batch.created.append(symbol)
         self.known.add(symbol)
         self.counts.created += 1
 
@@ -225,11 +265,22 @@ class Writer:
             else:
                 batch.commands = []  # all of them were done, or never will be
                 creations += 1
+            if missing and creations == 1:
+                await self._expect_new(wire, missing)
             for symbol in missing:
                 self._create(batch, symbol)
             self.counts.resent += len(batch.bars)
             attempt += 1
             replies = await wire.send(*self._encode(batch))
+
+    async def _expect_new(self, wire: Wire, symbols: list[str]) -> None:
+        """Raises StoreEmptied when the series of a symbol that had them are gone. (A key of another type is still there.)"""
+        lost = [symbol for symbol in symbols if symbol in self._had]
+        if lost:
+            probe = keys.series(lost[0], "1s", "close")
+            (there,) = await wire.send(encode(("EXISTS", probe)), 1)
+            if there == 0:
+                raise StoreEmptied(f"the series of {lost[0]} are gone")
 
     def _errors(self, batch: _Batch, replies: list[Any]) -> tuple[list[str], int, str]:
         """(symbols without series, bars refused as too old, the text of an error that may pass)."""

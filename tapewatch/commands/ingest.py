@@ -6,11 +6,14 @@ import argparse
 import asyncio
 import gc
 import signal
+import sys
 from urllib.parse import urlsplit
 
+from ingest.engine import EngineConfig
 from ingest.feed import FeedConfig, Refused, parse_topics
 from ingest.pipeline import VelocityConfig
 from ingest.process import Ingest, IngestConfig
+from ingest.spool_errors import SpoolError
 from tapewatch import logs
 from tapewatch.cli import CannotGoOn
 from tapewatch.notify import notify
@@ -33,17 +36,25 @@ def config(settings: Settings) -> IngestConfig:
         topics = parse_topics(settings.subscribe)
     except Refused as error:
         raise CannotGoOn(str(error)) from None
+    url, key = settings.feed_url or LIVE_FEED, settings.api_key or "none"
     return IngestConfig(
-        redis_url=settings.store_url,
-        feed=FeedConfig(settings.feed_url or LIVE_FEED, settings.api_key or "none", topics, settings.stall_after_s),
-        feed_name=settings.feed_name,
-        rest_url=settings.rest_url or (LIVE_REST if _is_vendor(settings.feed_url or LIVE_FEED) else ""),
-        buffer_bytes=settings.buffer_mb << 20,
-        schema=settings.schema,
-        velocity=VelocityConfig(
-            settings.velocity_window_s, settings.velocity_threshold, settings.velocity_cooldown_s,
-            settings.velocity_base, settings.velocity_max_age_s,
+        engine=EngineConfig(
+            redis_url=settings.store_url,
+            topics=topics,
+            api_key=key,
+            feed_name=settings.feed_name,
+            rest_url=settings.rest_url or (LIVE_REST if _is_vendor(url) else ""),
+            schema=settings.schema,
+            velocity=VelocityConfig(
+                settings.velocity_window_s, settings.velocity_threshold, settings.velocity_cooldown_s,
+                settings.velocity_base, settings.velocity_max_age_s,
+            ),
         ),
+        feed=FeedConfig(url, key, topics, settings.stall_after_s),
+        spool_dir=settings.data_path / "spool",
+        spool_bytes=settings.spool_mb << 20,
+        spool_age_s=settings.spool_hours * 3600,
+        memory_bytes=settings.buffer_mb << 20,
     )  # fmt: skip
 
 
@@ -60,6 +71,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         asyncio.run(_main(made))
     except Refused as error:
         raise CannotGoOn(str(error)) from None
+    except SpoolError as error:
+        print(f"tapewatch: the spool cannot be trusted any more, stopping: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

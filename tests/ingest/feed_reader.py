@@ -7,7 +7,6 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ingest.buffer import Buffer
 from ingest.feed import Feed, FeedConfig, parse_topics
 from tests.vendor import KEY, Vendor
 
@@ -15,24 +14,22 @@ T = 1_760_103_000_000
 
 
 class Reader:
-    """A feed at work with its buffer, and what its listener was told."""
+    """A feed at work with the frames it handed over, and what its listener was told."""
 
-    def __init__(
-        self, vendor: Vendor, topics: str = "A.*", key: str = KEY, limit: int = 1 << 26, stall: float = 30
-    ) -> None:
-        self.buffer = Buffer(limit)
-        self.feed = Feed(FeedConfig(vendor.url, key, parse_topics(topics), stall), self.buffer, self)
+    def __init__(self, vendor: Vendor, topics: str = "A.*", key: str = KEY, stall: float = 30) -> None:
+        self.frames: asyncio.Queue[bytes] = asyncio.Queue()
+        self.feed = Feed(FeedConfig(vendor.url, key, parse_topics(topics), stall), self)
         self.told: list[str] = []
         self.task = asyncio.create_task(self.feed.run())
+
+    def frame(self, frame: bytes) -> None:
+        self.frames.put_nowait(frame)
 
     def connected(self) -> None:
         self.told.append("connected")
 
     def disconnected(self, reason: str) -> None:
         self.told.append(reason)
-
-    def shed(self, frames: int) -> None:
-        self.told.append(f"shed {frames}")
 
     async def until(self, true: Callable[[], Any]) -> None:
         async with asyncio.timeout(20):
@@ -42,10 +39,9 @@ class Reader:
                     raise AssertionError("the feed ended")
                 await asyncio.sleep(0.002)
 
-    async def frame(self) -> Any:
+    async def next_frame(self) -> Any:
         async with asyncio.timeout(20):
-            raw = await self.buffer.get()
-        return json.loads(raw or b"null")
+            return json.loads(await self.frames.get())
 
     async def stop(self) -> None:
         self.task.cancel()

@@ -30,7 +30,7 @@ def test_it_authenticates_subscribes_and_hands_on_every_frame_in_order() -> None
         await reader.until(lambda: vendor.open)
         for n in range(50):
             await vendor.send(second_bar("BRK.B", T + n * 1000), second_bar("F", T))
-        assert [(await reader.frame())[0]["s"] for _ in range(50)] == [T + n * 1000 for n in range(50)]
+        assert [(await reader.next_frame())[0]["s"] for _ in range(50)] == [T + n * 1000 for n in range(50)]
         assert (vendor.keys, vendor.topics) == ([KEY], ["A.*", "T.BRK.B", "LULD.*"])
         assert reader.told == ["connected"]
         assert reader.feed.is_connected
@@ -53,7 +53,7 @@ def test_acknowledgements_are_counted_in_one_frame_or_many(together: bool) -> No
         reader = Reader(vendor, ",".join(topics))
         await reader.until(lambda: vendor.open and len(reader.feed._unacked) == 1)
         assert reader.feed._unacked == {"A.S7"}
-        assert len(reader.buffer) == 0
+        assert reader.frames.empty()
         await reader.stop()
 
     with_vendor(work)
@@ -94,7 +94,7 @@ def test_status_and_data_in_one_frame_both_count() -> None:
         await reader.until(lambda: vendor.open)
         mixed = [*json.loads(v.status(("info", "you are slow"))), second_bar("F", T)]
         await vendor.send_text(json.dumps(mixed))
-        assert (await reader.frame())[1]["sym"] == "F"
+        assert (await reader.next_frame())[1]["sym"] == "F"
         await reader.stop()
 
     with_vendor(work)
@@ -110,34 +110,13 @@ def test_a_frame_of_eight_megabytes_is_taken_and_garbage_is_handed_on() -> None:
         await vendor.send_text(large)
         await vendor.send_text("{garbage")
         await vendor.send_text(b"\x00\xff")
-        assert len(await reader.frame()) == 60_000
-        assert await reader.buffer.get() == b"{garbage"
-        assert await reader.buffer.get() == b"\x00\xff"
+        assert len(await reader.next_frame()) == 60_000
+        assert await reader.frames.get() == b"{garbage"
+        assert await reader.frames.get() == b"\x00\xff"
         assert vendor.connections == 1
         await reader.stop()
 
     with_vendor(work)
-
-
-def test_a_slow_worker_never_stalls_the_socket() -> None:
-    frames = 2_000
-
-    async def work(vendor: Vendor) -> None:
-        reader = Reader(vendor, limit=50_000)
-        await reader.until(lambda: vendor.open)
-        for n in range(frames):  # nobody takes a frame out meanwhile
-            await vendor.send(second_bar("F", T + n * 1000))
-        await reader.until(lambda: len(reader.buffer) + reader.buffer.dropped == frames)
-        assert reader.buffer.bytes <= 50_000
-        assert reader.told.count("shed 1") == reader.buffer.dropped > 1_000
-        assert vendor.connections == 1
-        assert (await reader.frame())[0]["s"] == T
-        await reader.stop()
-
-    with_vendor(work)
-
-
-# --- what ends it for good
 
 
 @pytest.mark.parametrize("fault", [v.REFUSED, v.NO_PLAN])
@@ -169,7 +148,7 @@ def test_a_plan_with_some_of_the_topics_goes_on_with_those(caplog: pytest.LogCap
         reader = Reader(vendor, "T.*,A.*")
         await reader.until(lambda: vendor.open)
         await vendor.send(second_bar("F", T))
-        assert (await reader.frame())[0]["sym"] == "F"
+        assert (await reader.next_frame())[0]["sym"] == "F"
         assert reader.feed._unacked == {"T.*"}
         await reader.stop()
 

@@ -60,7 +60,7 @@ def test_the_connection_limit_cools_down_whenever_it_is_said(
         reader = Reader(vendor)
         await reader.until(lambda: vendor.connections == 3 and vendor.open)
         await vendor.send(second_bar("F", T))
-        await reader.frame()
+        await reader.next_frame()
         assert len(waits) == 2
         assert all(500 <= w <= 650 for w in waits)
         await reader.stop()
@@ -118,7 +118,7 @@ def test_every_way_of_losing_the_connection_is_survived(end: Any, reason: str) -
         for n in range(3):
             await reader.until(lambda: vendor.open)
             await vendor.send(second_bar("F", T + n * 1000))
-            assert (await reader.frame())[0]["s"] == T + n * 1000
+            assert (await reader.next_frame())[0]["s"] == T + n * 1000
             await end(vendor)
             await reader.until(lambda least=n + 2: vendor.connections >= least)  # type: ignore[misc]
         await reader.until(lambda: reader.feed.is_connected)
@@ -211,7 +211,7 @@ def test_only_data_resets_the_backoff(resets: list[int]) -> None:
         assert len(resets) == 1
         await reader.until(lambda: vendor.connections == 6 and vendor.open)
         await vendor.send(second_bar("F", T))
-        await reader.frame()
+        await reader.next_frame()
         assert len(resets) == 2
         await reader.stop()
 
@@ -245,7 +245,7 @@ def test_the_key_never_appears_in_what_is_logged_or_raised(caplog: pytest.LogCap
         await reader.until(lambda: vendor.open)
         await vendor.send_text(v.status(("warning", f"{KEY} is about to expire")))
         await vendor.send(second_bar("F", T))
-        await reader.frame()
+        await reader.next_frame()
         await vendor.close(1008, KEY)
         await reader.until(lambda: vendor.connections == 4 and vendor.open)
         await reader.stop()

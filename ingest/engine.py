@@ -1,0 +1,313 @@
+"""From spooled records to Redis: the pipeline with everything that waits for Redis beside it.
+
+An engine begins a little before the watermark, so that the detector and half-built seconds are warm when it comes to what is
+new; all its effects are idempotent. It can be thrown away and begun anew while the feed goes on spooling: so it is when Redis
+comes back empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from ingest.alerting import Alerting
+from ingest.clock import Clock
+from ingest.condition_refresh import refreshed
+from ingest.decode import Decoded
+from ingest.gaps import Fields, GapLog
+from ingest.intake import Intake
+from ingest.pipeline import SLICE, Pipeline, VelocityConfig
+from ingest.previous_close import previous_closes
+from ingest.report import Reporter
+from ingest.second_look import SecondLook
+from ingest.spool import Spool
+from ingest.spool_segment import CONTROL, CORRUPT, DATA, Record
+from market.sessions import TradingDay
+from redis_functions import keys, loader
+from redis_functions.checkpoint import BEHIND, EMPTIED, SET, read_watermark, set_watermark
+from redis_functions.gaps_reader import OPEN, fold
+from redis_functions.schema import Schema
+from redis_functions.writer import StoreEmptied, Writer
+
+log = logging.getLogger("tapewatch.ingest")
+
+#: Time of arrival before the watermark that is worked on again: longer than a print may be late (60 s), than a velocity
+#: reference may be old (35 s) and than anything is held back (5 s).
+WARM_UP_MS = 120_000
+WATERMARK_S = 0.5
+IDLE_CHECK_S = 0.25
+REDIS_RETRY_S = 0.2
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """What the engine needs to know."""
+
+    redis_url: str
+    topics: tuple[str, ...]
+    api_key: str
+    feed_name: str = "stocks"
+    rest_url: str = ""
+    schema: Schema = field(default_factory=Schema)
+    velocity: VelocityConfig = field(default_factory=VelocityConfig)
+
+
+class Engine:
+    """Works off the intake until it ends; `token` answers the lease's fencing token, 0 while there is none.
+
+    `spool_id` tells this spool from those of other machines: each has a watermark of its own.
+    """
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        client: Redis,
+        spool: Spool,
+        spool_id: str,
+        intake: Intake,
+        clock: Clock,
+        token: Callable[[], int],
+        statistics: Callable[[], dict[str, float]],
+    ) -> None:
+        self._config = config
+        self._client = client
+        self._spool = spool
+        self._spool_id = spool_id
+        self._intake = intake
+        self._token = token
+        self.writer = Writer(config.redis_url, config.schema)
+        self.alerting = Alerting(client, config.velocity.cooldown_s * 1000)
+        self.gaps = GapLog(client, config.feed_name, spool_id, token, self._gap_closed)
+        self.second_look = SecondLook(client, self.writer, config.schema.lateness_ms)
+        self._days: asyncio.Queue[TradingDay] = asyncio.Queue()
+        self.pipeline = Pipeline(
+            config.schema,
+            config.velocity,
+            self.writer,
+            on_alert=self.alerting.put,
+            on_late=self.second_look.put,
+            on_unsure=self.second_look.put,
+            on_day=self._days.put_nowait,
+            minutes_subscribed=any(topic.startswith("AM.") for topic in config.topics),
+            now_ms=clock,
+        )
+        self._more = statistics
+        self.reporter = Reporter(client, self.pipeline, self._statistics)
+        self._opened = asyncio.Event()  # what the store already knew has been learnt
+        self._watermark: int | None = None  # what Redis acknowledged to us last
+
+    async def run(self, on_open: Callable[[], None]) -> None:
+        """Until the intake is closed and empty. Raises StoreEmptied."""
+        parts: list[Coroutine[Any, Any, None]] = [
+            self.writer.run(),
+            self.alerting.run(),
+            self.gaps.run(),
+            self.second_look.run(self.pipeline.minute_bars.fill),
+            self._after_open(self._fetch_closes),
+            self._after_open(self._refresh_conditions),
+            self._after_open(self.reporter.run),
+            self._after_open(self._advance),
+            self._tend(),
+        ]
+        tasks = [asyncio.create_task(part) for part in parts]
+        worker = asyncio.create_task(self._work(on_open))
+        try:
+            done, _ = await asyncio.wait([worker, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (worker, *tasks):
+                task.cancel()
+            await asyncio.gather(worker, *tasks, return_exceptions=True)
+
+    # --- the start
+
+    async def _open_store(self) -> None:
+        """Waits for Redis, loads the functions, learns what the store knows of each symbol, and where to begin."""
+        told = False
+        while True:
+            try:
+                await loader.ensure_async(self._client)
+                names = sorted(
+                    str(name, "utf-8") for name in await self._client.smembers(keys.SYMBOLS) if isinstance(name, bytes)
+                )
+                watermark = await read_watermark(self._client, self._config.feed_name, self._spool_id)
+                entries = await self._client.xrange(keys.gaps(self._config.feed_name))
+                break
+            except RedisError as error:
+                if not told:
+                    log.warning("waiting for Redis: %s", error)
+                    told = True
+                await asyncio.sleep(REDIS_RETRY_S)
+        pipe = self._client.pipeline(transaction=False)
+        for name in names:
+            pipe.execute_command("TS.GET", keys.series(name, "1s", "close"))
+        for name, newest in zip(names, await pipe.execute(raise_on_error=False), strict=True):
+            if isinstance(newest, list) and newest:
+                self.pipeline.tape.restore(name, int(newest[0]) // 1000 * 1000, float(newest[1]) / 10_000)
+        self.writer.restore(names)
+        self._restore_gaps(entries)
+        self._begin_at(watermark)
+
+    def _restore_gaps(self, entries: Any) -> None:
+        """Gaps of this spool whose end an earlier run did not see."""
+        mine = [g for g in fold(entries).values() if g.id.startswith(f"{self._spool_id}:")]
+        self.gaps.restore([
+            {"gap": g.id, "symbols": ",".join(g.symbols), "from": str(g.start), "to": "", "reason": g.reason, "state": OPEN}
+            for g in mine
+            if g.state == OPEN and g.end is None and g.start is not None
+        ])  # fmt: skip
+
+    def _begin_at(self, watermark: int | None) -> None:
+        """A little before the watermark; at the oldest record when Redis knows none (it is new, or was emptied)."""
+        spool = self._spool
+        first = spool.first
+        if watermark is not None and watermark >= first:
+            self._watermark = watermark
+            reached = next(iter(spool.reader(watermark - 1).read(1)), None)
+            if reached is None:  # nothing came after it
+                first = watermark + 1
+            else:
+                first = min(watermark + 1, max(first, spool.find_time(reached.received_ms - WARM_UP_MS)))
+            spool.acknowledge(watermark)
+        else:
+            spool.rewind(first - 1)
+        self.pipeline.begin(replayed_to=watermark or 0, partial=first > spool.first)
+        self._intake.rewind(first - 1)
+        waiting = spool.last - first + 1
+        if waiting > 0:
+            log.info("working on %d spooled records again, from number %d", waiting, first)
+
+    # --- the work
+
+    async def _work(self, on_open: Callable[[], None]) -> None:
+        await self._open_store()
+        self._opened.set()
+        on_open()
+        while (record := await self._intake.get()) is not None:
+            if record.kind == DATA:
+                await self._frame(record)
+            elif record.kind == CONTROL:
+                self._control(record)
+            elif record.kind == CORRUPT:
+                self.gaps.single(record.number, self.pipeline.tape.clock, "a spooled record was damaged")
+            self.writer.put_mark(record.number)
+        self.pipeline.drain()
+        await self.second_look.done()
+        await self.writer.flushed()
+        await self.alerting.done()
+        await self.gaps.done()
+        await self._set_watermark()
+
+    async def _frame(self, record: Record) -> None:
+        found = self.pipeline.frame(record.payload, record.number)
+        for part in slices(found):
+            self.pipeline.work(part)
+            await self.writer.room()
+            await asyncio.sleep(0)
+        if found.bars or found.trades or found.minutes:
+            self.gaps.data(record.number, self.pipeline.event_clock)
+
+    def _control(self, record: Record) -> None:
+        mark = orjson.loads(record.payload)
+        clock = self.pipeline.event_clock
+        what = mark.get("what")
+        if what == "disconnected":
+            self.gaps.begin(record.number, clock, str(mark.get("reason", "")))
+        elif what == "connected":
+            self.gaps.resume()
+        elif what == "shed":
+            self.gaps.begin(record.number, clock, f"overload: {mark.get('level', '')} shed")
+        elif what == "shed_end":
+            self.gaps.resume()
+
+    async def _tend(self) -> None:
+        """What must happen though nothing arrives: held bars are released."""
+        while True:
+            await asyncio.sleep(IDLE_CHECK_S)
+            self.pipeline.idle()
+
+    # --- the watermark
+
+    async def _advance(self) -> None:
+        while True:
+            await asyncio.sleep(WATERMARK_S)
+            try:
+                await self._set_watermark()
+            except RedisError as error:
+                log.debug("watermark waits: %s", error)
+
+    async def _set_watermark(self) -> None:
+        """Moves the watermark to the last record of which nothing waits any more. What is held back for a few seconds of
+        event time (half-built seconds, minute bars) is built again within the warm-up of a replay."""
+        token = self._token()
+        waiting = [n for n in (self.alerting.oldest, self.second_look.oldest, self.gaps.oldest) if n is not None]
+        safe = min([self.writer.acknowledged, *(n - 1 for n in waiting)])
+        if not token or safe <= (self._watermark or 0):
+            return
+        outcome, number = await set_watermark(
+            self._client, self._config.feed_name, token, safe, last=self._watermark, spool=self._spool_id
+        )
+        if outcome == EMPTIED:
+            raise StoreEmptied(f"the watermark was {self._watermark} and is {number}")
+        if outcome in (SET, BEHIND):
+            self._watermark = safe if outcome == SET else number
+            self._spool.acknowledge(safe)
+
+    # --- beside the stream
+
+    def _gap_closed(self, fields: Fields, number: int) -> None:
+        """A gap's end is known: a repair may begin."""
+        log.info("gap from %s to %s: %s", fields["from"], fields["to"], fields["reason"])
+
+    async def _after_open(self, part: Callable[[], Awaitable[None]]) -> None:
+        await self._opened.wait()
+        await part()
+
+    async def _refresh_conditions(self) -> None:
+        """Once, and only where trades are built into bars."""
+        config = self._config
+        if config.rest_url and any(topic.startswith("T.") for topic in config.topics):
+            table = await refreshed(config.rest_url, config.api_key)
+            if table is not None:
+                self.pipeline.trade_bars.refresh(table)
+        await asyncio.Event().wait()
+
+    async def _fetch_closes(self) -> None:
+        while True:
+            day = await self._days.get()
+            try:
+                symbols = list(self.pipeline.tape.symbols)
+                closes = await previous_closes(self._client, day, symbols, self._config.rest_url, self._config.api_key)
+                self.pipeline.set_previous_closes(day, closes)
+            except RedisError as error:
+                log.warning("no previous closes: %s", error)
+
+    def _statistics(self) -> dict[str, float]:
+        return self._more() | {
+            "waiting_bars": self.writer.waiting,
+            "gaps_open": float(self.gaps.is_open),
+            "alerts": self.alerting.counts.raised,
+        }
+
+
+def slices(found: Decoded) -> list[Decoded]:
+    """A large frame in parts, so that the socket, the reports and the alerts get their turn in between."""
+    if found.events <= SLICE:
+        return [found]
+    parts = []
+    for begin in range(0, max(len(found.bars), len(found.minutes), len(found.trades), 1), SLICE):
+        part = Decoded()
+        part.bars = found.bars[begin : begin + SLICE]
+        part.minutes = found.minutes[begin : begin + SLICE]
+        part.trades = found.trades[begin : begin + SLICE]
+        part.halts = found.halts if begin == 0 else []
+        parts.append(part)
+    return parts
