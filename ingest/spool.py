@@ -295,7 +295,6 @@ class Spool:
                     raise failure from error
         self._sync.write_to(path, fd)
         self._fd = fd
-        self._room = 0
         self._next = first
         before = self._segments
         self._segments = (*before, Segment(path, first, 0, first, sealed=False))

@@ -230,6 +230,7 @@ class TestLimits:
             spool.acknowledge(1)
             assert spool.append(big, 2) == 2
             assert everything(spool) == [Record(2, 2, DATA, big)]
+            spool.acknowledge(2)
             with pytest.raises(SpoolFull):
                 spool.append(b"x" * SMALL, 3)
             assert spool.first == 2, "nothing is deleted for what can never fit"
@@ -429,3 +430,17 @@ class TestTimes:
                 spool.append(b"x" * 100, ms)
             assert spool.find_time(16_000) == 6_001
             assert spool.find_time(25_000) == 20_001
+
+    def test_a_clock_set_back_within_a_segment(self, tmp_path: Path) -> None:
+        with make(tmp_path).open() as spool:
+            for ms in [*range(10_000, 11_000), *range(9_000, 12_000)]:
+                spool.append(b"", ms)
+            assert spool.find_time(10_500) == 501
+            assert spool.find_time(11_500) == 3_501
+
+    def test_many_at_the_same_time(self, tmp_path: Path) -> None:
+        with make(tmp_path).open() as spool:
+            spool.append(b"", 4)
+            for _ in range(2_000):
+                spool.append(b"", 5)
+            assert spool.find_time(5) == 2

@@ -74,13 +74,31 @@ class TestCut:
         raw = write(tmp_path)
         (path,) = files(tmp_path)
         for number in (1, 4, 6, 99, 2**64 - 1):
-            path.write_bytes(raw + pack(number, 1, 0, b"forged"))
-            with make(tmp_path, fsync=False).open() as spool:
-                assert (spool.torn, spool.last) == (1, 4)
+            for rubbish in (b"", b"?"):
+                path.write_bytes(raw + rubbish + pack(number, 1, 0, b"forged"))
+                with make(tmp_path, fsync=False).open() as spool:
+                    assert (spool.torn, spool.last) == (1, 4)
         path.write_bytes(raw[: ENDS[2]] + b"?" + raw[ENDS[2] :])  # the right number is taken up again
         with make(tmp_path, fsync=False).open() as spool:
             assert everything(spool) == good(1, 2, 3, 4)
             assert spool.corrupt == 0
+
+    def test_a_number_of_the_next_segment_is_not_looked_for_in_this(self, tmp_path: Path) -> None:
+        (tmp_path / f"{1:020d}.spool").write_bytes(b"?" * 200 + pack(3, 1, 0, b"forged"))
+        (tmp_path / f"{2:020d}.spool").write_bytes(pack(2, 1, 0, b"true"))
+        with make(tmp_path, fsync=False).open() as spool:
+            assert [(one.number, one.kind, one.payload) for one in everything(spool)] == [
+                (1, CORRUPT, b""),
+                (2, 0, b"true"),
+            ]
+
+
+def test_records_at_every_place_in_what_is_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path)
+    with make(tmp_path, fsync=False).open() as spool:
+        for amount in range(1, ENDS[3] + 2):
+            monkeypatch.setattr(spool_cursor, "_CHUNK", amount)
+            assert everything(spool) == good(1, 2, 3, 4)
 
 
 @pytest.mark.usefixtures("chunk")
@@ -184,6 +202,34 @@ class TestManyDamaged:
         path.write_bytes(raw)
         with make(tmp_path, fsync=False).open() as spool:
             assert [(one.number, one.kind) for one in everything(spool)] == [(1, 0), (2, 0), (3, CORRUPT), (4, 0)]
+
+    def test_a_length_that_reaches_a_later_record_hides_none_between(self, tmp_path: Path) -> None:
+        raw = bytearray(write(tmp_path))
+        (path,) = files(tmp_path)
+        raw[8:12] = (ENDS[1] - HEADER_BYTES).to_bytes(4, "little")
+        path.write_bytes(raw)
+        with make(tmp_path, fsync=False).open() as spool:
+            assert [(one.number, one.kind) for one in everything(spool)] == [(1, CORRUPT), (2, 0), (3, 0), (4, 0)]
+
+    def test_damage_stays_counted_when_its_segment_is_deleted(self, tmp_path: Path) -> None:
+        raw = write(tmp_path)
+        (path,) = files(tmp_path)
+        path.write_bytes(flipped(raw, HEADER_BYTES * 8))
+        with make(tmp_path, fsync=False, limit_bytes=SMALL).open() as spool:
+            assert spool.corrupt == 1
+            while not spool.dropped:
+                spool.acknowledge(spool.append(b"x" * 1000, 2000))
+            assert spool.corrupt == 1
+
+    def test_a_time_is_found_before_a_segment_whose_start_is_damaged(self, tmp_path: Path) -> None:
+        with make(tmp_path, fsync=False, limit_bytes=SMALL).open() as spool:
+            for number in range(1, 101):
+                spool.append(b"x" * 100, number)
+        second = files(tmp_path)[1]
+        put(second, flipped(second.read_bytes(), HEADER_BYTES * 8))
+        with make(tmp_path, fsync=False, limit_bytes=SMALL).open() as spool:
+            for number in range(1, 101):
+                assert spool.find_time(number) == number + (number == int(second.stem))
 
     def test_segments_cut_short_or_gone(self, tmp_path: Path) -> None:
         with make(tmp_path, fsync=False, limit_bytes=SMALL).open() as spool:

@@ -7,11 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ingest import spool_sync
 from ingest.spool import Spool
 from ingest.spool_errors import DiskFull, SpoolBroken, SpoolLocked
 from ingest.spool_segment import HEADER_BYTES
@@ -21,15 +23,20 @@ from tests.support import ROOT
 MIB = 1024 * 1024
 
 
+#: Files and folders the tiny disk has room for.
+INODES = 20
+
+
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of one MiB."""
+    """A real file system of one MiB and few files."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = shutil.which("mount")
     if sys.platform != "linux" or os.geteuid() != 0 or mount is None:
         pytest.skip("mounting a small file system takes root on Linux")
-    made = subprocess.run([mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, text=True)
+    words = [mount, "-t", "tmpfs", "-o", f"size=1m,nr_inodes={INODES}", "tmpfs", str(folder)]
+    made = subprocess.run(words, capture_output=True, text=True)
     if made.returncode:
         pytest.skip(f"no small file system can be mounted here: {made.stderr.strip()}")
     try:
@@ -59,7 +66,7 @@ def assert_whole(spool: Spool) -> None:
 
 
 class TestFullDisk:
-    @pytest.mark.parametrize("segment_bytes", [16 * MIB, 50_000])
+    @pytest.mark.parametrize("segment_bytes", [16 * MIB, 70_000])
     @pytest.mark.parametrize("size", [10, 3_000, 200_000])
     def test_nothing_torn_stays_and_it_goes_on_when_there_is_room(
         self, tiny_disk: Path, size: int, segment_bytes: int
@@ -96,6 +103,17 @@ class TestFullDisk:
                 spool.acknowledge(number - 200)
                 assert spool.first <= max(1, number - 700), "no more goes than has to"
             assert spool.dropped > 50
+            assert_whole(spool)
+
+    def test_a_disk_that_takes_no_more_files(self, tiny_disk: Path) -> None:
+        with make(tiny_disk / "spool", segment_bytes=2_000).open() as spool:
+            fill_disk(spool, 500)
+            assert spool.bytes < INODES * 2_000, "bytes there are enough"
+            assert_whole(spool)
+            for _ in range(100):
+                spool.acknowledge(spool.last)
+                spool.append(b"%07d" % (spool.last + 1) + b"x" * 500, 1)
+            assert spool.last - spool.first > 40, "no more goes than has to"
             assert_whole(spool)
 
     def test_a_spool_on_a_full_disk_is_opened_and_read(self, tiny_disk: Path) -> None:
@@ -171,6 +189,34 @@ class TestBrokenDisk:
             assert spool.durable == 0
             with pytest.raises(SpoolBroken):
                 spool.close()
+
+    def test_a_slow_disk_beside_segments_that_come_and_go(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        working, done = threading.Event(), threading.Event()
+        force = spool_sync._force
+
+        def slowly(fd: int) -> None:
+            working.set()
+            assert done.wait(60)
+            force(fd)
+
+        durable: list[int] = []
+        with make(tmp_path, limit_bytes=32_000).open() as spool:
+            spool.append(b"0000001", 1)
+            monkeypatch.setattr(spool_sync, "_force", slowly)
+            thread = threading.Thread(target=lambda: durable.append(spool.sync()))
+            thread.start()
+            assert working.wait(60)
+            for _ in range(100):
+                spool.acknowledge(spool.append(b"%07d" % (spool.last + 1) + b"x" * 1000, 1))
+            assert spool.dropped > 50, "the file that is being forced to disk, too"
+            assert spool.durable == 0
+            done.set()
+            thread.join(60)
+            assert durable == [1]
+            assert spool.sync() == 101
+            assert_whole(spool)
 
     def test_a_segment_that_cannot_be_read_is_an_error(self, tmp_path: Path) -> None:
         with make(tmp_path).open() as spool:
