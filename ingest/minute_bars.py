@@ -15,7 +15,7 @@ import numpy as np
 from ingest.minutes import Known
 from ingest.tape import Taken, Tape
 from market.bar import MINUTE_MS, Bar
-from redis_functions import keys
+from redis_functions.calls import make_way_args
 from redis_functions.writer import Writer
 
 #: Second bars come up to 2 s after their second (the vendor waits for late prints), so a minute bar waits a little longer.
@@ -98,17 +98,13 @@ class MinuteBars:
         self.counts.filled += self._tape.counts.filled - before
 
     def make_way(self, taken: Taken) -> None:
-        """For second bars about to be queued: deletes the fills of their minutes."""
+        """For second bars just queued: the fills of their minutes go. After the bars, never before: a crash, or a Redis
+        without room for them, must not leave the minute with neither."""
         self._seconds_seen = True
         if not self._subscribed:
             return
-        held = self._tape.minutes.take_fills(taken.idx, taken.t)
+        held = self._tape.minutes.take_fills(taken.idx, taken.t, taken.close == taken.close)
         minute = taken.t - taken.t % MINUTE_MS
-        unsure = minute <= self._tape.restored[taken.idx]
-        doubtful = held | unsure
-        if not doubtful.any():
-            return
-        for symbol, start in {(taken.bars[i].sym, int(minute[i])) for i in np.flatnonzero(doubtful).tolist()}:
-            mark = start + keys.MINUTE_MARK_MS
-            for field in keys.FIELDS:
-                self._writer.put_command("TS.DEL", keys.series(symbol, "1s", field), mark, mark)
+        doubtful = held | (minute <= self._tape.restored[taken.idx])
+        for symbol, start in sorted({(taken.bars[i].sym, int(minute[i])) for i in np.flatnonzero(doubtful).tolist()}):
+            self._writer.put_command(*make_way_args(symbol, start))

@@ -111,15 +111,15 @@ class Minutes:
         self._filled[idx, slot] = True
         return not before
 
-    def take_fills(self, idx: NDArray[np.int64], t: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """For second bars just added: whether their minute holds a fill, or may (too old to tell). Forgets those fills."""
+    def take_fills(self, idx: NDArray[np.int64], t: NDArray[np.int64], priced: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """For second bars just added: whether their minute holds a fill, or may (too old to tell). A bar with prices takes
+        all of the fill's place, which is then forgotten; one without leaves it the prices."""
         minute = t // MINUTE_MS
         slot = minute % RING
         held = self._minute[idx, slot]
         filled: NDArray[np.bool_] = (held > minute) | ((held == minute) & self._filled[idx, slot])
-        if filled.any():
-            known = filled & (held == minute)
-            self._filled[idx[known], slot[known]] = False
+        gone = filled & priced & (held == minute)
+        self._filled[idx[gone], slot[gone]] = False
         return filled
 
     def compare(self, idx: int, bar: Bar) -> Known:

@@ -189,6 +189,10 @@ class Pipeline:
                 return
         self._on_late(late, self.number, key)
 
+    def builds(self, symbol: str) -> bool:
+        """Whether the symbol's seconds are built here, from trades."""
+        return symbol in self.trade_bars and symbol not in self._aggregated
+
     def idle(self) -> None:
         """Called a few times a second: writes what waited for an event clock that no longer moves."""
         if self._last_trade and time.monotonic() - self._last_trade > IDLE_S:
@@ -217,9 +221,9 @@ class Pipeline:
             if not taken.bars:
                 continue
             seconds = taken.bars[0].span < MINUTE_MS  # a batch is all seconds or all minutes
+            self._writer.put(taken.bars, taken.newest)
             if seconds:
                 self.minute_bars.make_way(taken)
-            self._writer.put(taken.bars, taken.newest)
             self.counts.bars += len(taken.bars)
             self.counts.lag_ms = now - int(taken.t.max()) - taken.bars[-1].span
             if seconds:

@@ -12,6 +12,7 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ResponseError
 
+from market.bar import MINUTE_MS
 from redis_functions import keys, loader
 
 #: The stream of alerts keeps about this many.
@@ -65,6 +66,12 @@ def alert_sample_args(alert: Alert) -> Words:
         "RETENTION", ALERT_RETENTION_MS, "CHUNK_SIZE", ALERT_CHUNK, "ON_DUPLICATE", "LAST",
         "LABELS", "symbol", alert.symbol, "field", "alert",
     )  # fmt: skip
+
+
+def make_way_args(symbol: str, minute: int) -> Words:
+    """The call of lua/make_way.lua: the bar that filled the minute starting at `minute` makes way for its second bars."""
+    series = (keys.series(symbol, "1s", field) for field in keys.FIELDS)
+    return ("FCALL", "make_way", len(keys.FIELDS), *series, minute, minute + keys.MINUTE_MARK_MS, MINUTE_MS)
 
 
 async def raise_alert(client: AsyncRedis, alert: Alert, cooldown_ms: int) -> str:

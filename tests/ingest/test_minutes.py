@@ -113,15 +113,17 @@ def test_a_fill_is_told_to_its_second_bar_once() -> None:
     minutes.fill(0, minute(0))
     add(minutes, [(0, 5, 110, 90, 1), (1, 5, 110, 90, 1)])
     idx, t = np.array([0, 1]), np.array([T + 5000, T + 5000])
-    assert minutes.take_fills(idx, t).tolist() == [True, False]
-    assert minutes.take_fills(idx, t).tolist() == [False, False]
+    without, priced = np.array([False, False]), np.array([True, True])
+    assert minutes.take_fills(idx, t, without).tolist() == [True, False]
+    assert minutes.take_fills(idx, t, priced).tolist() == [True, False]
+    assert minutes.take_fills(idx, t, priced).tolist() == [False, False]
 
 
 def test_a_second_of_a_minute_that_left_the_ring_may_hold_a_fill() -> None:
     minutes = Minutes(4)
     minutes.fill(0, minute(0))
     add(minutes, [(0, RING * 60, 110, 90, 1)])
-    assert minutes.take_fills(np.array([0]), np.array([T + 5000])).tolist() == [True]
+    assert minutes.take_fills(np.array([0]), np.array([T + 5000]), np.array([True])).tolist() == [True]
 
 
 def test_more_symbols_make_it_grow_and_nothing_is_forgotten() -> None:

@@ -1,0 +1,102 @@
+"""The hot path from events to candles, in the test's own process and on a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis import Redis
+
+from ingest.pipeline import Pipeline, VelocityConfig
+from ingest.second_look import SecondLook
+from market.price import vwap
+from market.sessions import TradingDay
+from market.timeframes import parse
+from redis_functions import loader
+from redis_functions.calls import Alert
+from redis_functions.connection import connect_async
+from redis_functions.reader import read_candles
+from redis_functions.schema import Schema
+from redis_functions.writer import Writer
+
+#: A wall clock that calls nothing the future.
+LATER = 4_000_000_000_000
+
+
+class Path:
+    """A pipeline with its writer and its second look; `alerts` and `days` gather what it tells."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        self._frames = 0
+        self.alerts: list[Alert] = []
+        self.days: list[TradingDay] = []
+        schema = options.pop("schema", Schema())
+        self.client = connect_async(url)
+        self.writer = Writer(url, schema)
+        self.second_look = SecondLook(self.client, self.writer, schema.lateness_ms)
+        self.pipeline = Pipeline(
+            schema,
+            options.pop("velocity", VelocityConfig()),
+            self.writer,
+            on_alert=lambda alert, number: self.alerts.append(alert),
+            on_late=self.second_look.put,
+            on_unsure=self.second_look.put,
+            on_day=self.days.append,
+            minutes_subscribed=options.pop("minutes_subscribed", False),
+            now_ms=options.pop("now_ms", lambda: LATER),
+        )
+        assert not options
+
+    async def frame(self, *events: dict[str, Any]) -> None:
+        """One frame of the feed."""
+        self._frames += 1
+        self.pipeline.work(self.pipeline.frame(json.dumps(events).encode(), self._frames))
+
+    async def settle(self) -> None:
+        """Everything that is held back is written, and Redis has it."""
+        self.pipeline.drain()
+        await self.second_look.done()
+        await self.writer.flushed()
+
+
+@asynccontextmanager
+async def running(url: str, **options: Any) -> AsyncIterator[Path]:
+    path = Path(url, **options)
+    await loader.ensure_async(path.client)
+    tasks = [
+        asyncio.create_task(path.writer.run()),
+        asyncio.create_task(path.second_look.run(path.pipeline.minute_bars.fill)),
+    ]
+    try:
+        async with asyncio.timeout(30):
+            yield path
+            await path.settle()
+    finally:
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await path.client.aclose()
+
+
+def feed(url: str, frames: Iterable[Sequence[dict[str, Any]]], **options: Any) -> Path:
+    """All `frames` through a hot path of their own; it has been written when this returns."""
+
+    async def work() -> Path:
+        async with running(url, **options) as path:
+            for frame in frames:
+                await path.frame(*frame)
+        return path
+
+    return asyncio.run(work())
+
+
+def candles(redis: Redis, symbol: str, timeframe: str) -> dict[int, tuple[Any, ...]]:
+    """``{start: (o, h, l, c, v, vw)}`` with real prices, as the bridge reads them."""
+    (found,) = read_candles(redis, [symbol], parse(timeframe), 0, LATER, 5_000)
+    rows = zip(found.t.tolist(), found.fields.T.tolist(), strict=True)
+    return {t: (o / 1e4, h / 1e4, low / 1e4, c / 1e4, v, vwap(n, v)) for t, (o, h, low, c, v, n) in rows}
