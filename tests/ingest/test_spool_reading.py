@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ingest.test_spool import SMALL, beside, everything, files, fill, make
+from tests.ingest.test_spool import SMALL, beside, files, fill, make
 
 
 class TestReading:
