@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from ingest.alerting import Alerting
+from ingest.backfill import Backfill
 from ingest.clock import Clock
 from ingest.condition_refresh import refreshed
 from ingest.decode import Decoded
@@ -25,13 +26,15 @@ from ingest.gaps import Fields, GapLog
 from ingest.intake import Intake
 from ingest.pipeline import SLICE, Pipeline, VelocityConfig
 from ingest.previous_close import previous_closes
+from ingest.repair import RepairConfig, Repairer
 from ingest.report import Reporter
 from ingest.second_look import SecondLook
 from ingest.spool import Spool
 from ingest.spool_segment import CONTROL, CORRUPT, DATA, Record
+from ingest.vendor_rest import VendorRest
 from market.sessions import TradingDay
 from redis_functions import keys, loader
-from redis_functions.checkpoint import BEHIND, EMPTIED, SET, read_watermark, set_watermark
+from redis_functions.checkpoint import BEHIND, EMPTIED, FENCED, SET, read_watermark, set_watermark, write_gap
 from redis_functions.gaps_reader import OPEN, fold
 from redis_functions.schema import Schema
 from redis_functions.writer import StoreEmptied, Writer
@@ -52,9 +55,8 @@ class EngineConfig:
 
     redis_url: str
     topics: tuple[str, ...]
-    api_key: str
     feed_name: str = "stocks"
-    rest_url: str = ""
+    always_open: bool = False
     schema: Schema = field(default_factory=Schema)
     velocity: VelocityConfig = field(default_factory=VelocityConfig)
 
@@ -73,6 +75,7 @@ class Engine:
         spool_id: str,
         intake: Intake,
         clock: Clock,
+        rest: VendorRest | None,
         token: Callable[[], int],
         statistics: Callable[[], dict[str, float]],
     ) -> None:
@@ -98,6 +101,17 @@ class Engine:
             minutes_subscribed=any(topic.startswith("AM.") for topic in config.topics),
             now_ms=clock,
         )
+        self._rest = rest
+        backfill = Backfill(
+            self.pipeline.tape,
+            self.writer,
+            built=self.pipeline.builds,
+            minutes_only=lambda: all(topic.startswith("AM.") for topic in config.topics),
+        )
+        self.repairer = Repairer(
+            client, rest, backfill, self._record_repair,
+            RepairConfig(config.feed_name, config.schema, config.velocity, config.always_open),
+        )  # fmt: skip
         self._more = statistics
         self.reporter = Reporter(client, self.pipeline, self._statistics)
         self._opened = asyncio.Event()  # what the store already knew has been learnt
@@ -114,6 +128,7 @@ class Engine:
             self._after_open(self._refresh_conditions),
             self._after_open(self.reporter.run),
             self._after_open(self._advance),
+            self._after_open(self.repairer.run),
             self._tend(),
         ]
         tasks = [asyncio.create_task(part) for part in parts]
@@ -176,6 +191,7 @@ class Engine:
                 first = watermark + 1
             else:
                 first = min(watermark + 1, max(first, spool.find_time(reached.received_ms - WARM_UP_MS)))
+            spool.rewind(watermark)
             spool.acknowledge(watermark)
         else:
             spool.rewind(first - 1)
@@ -266,6 +282,12 @@ class Engine:
     def _gap_closed(self, fields: Fields, number: int) -> None:
         """A gap's end is known: a repair may begin."""
         log.info("gap from %s to %s: %s", fields["from"], fields["to"], fields["reason"])
+        self.repairer.wake()
+
+    async def _record_repair(self, fields: Fields) -> None:
+        token = self._token()
+        if not token or await write_gap(self._client, self._config.feed_name, token, fields) == FENCED:
+            raise RedisError("the lease is not ours")
 
     async def _after_open(self, part: Callable[[], Awaitable[None]]) -> None:
         await self._opened.wait()
@@ -273,9 +295,8 @@ class Engine:
 
     async def _refresh_conditions(self) -> None:
         """Once, and only where trades are built into bars."""
-        config = self._config
-        if config.rest_url and any(topic.startswith("T.") for topic in config.topics):
-            table = await refreshed(config.rest_url, config.api_key)
+        if self._rest is not None and any(topic.startswith("T.") for topic in self._config.topics):
+            table = await refreshed(self._rest)
             if table is not None:
                 self.pipeline.trade_bars.refresh(table)
         await asyncio.Event().wait()
@@ -285,15 +306,19 @@ class Engine:
             day = await self._days.get()
             try:
                 symbols = list(self.pipeline.tape.symbols)
-                closes = await previous_closes(self._client, day, symbols, self._config.rest_url, self._config.api_key)
+                closes = await previous_closes(self._client, day, symbols, self._rest)
                 self.pipeline.set_previous_closes(day, closes)
             except RedisError as error:
                 log.warning("no previous closes: %s", error)
 
     def _statistics(self) -> dict[str, float]:
+        complete = self.repairer.completeness(len(self.pipeline.tape.symbols))
         return self._more() | {
             "waiting_bars": self.writer.waiting,
-            "gaps_open": float(self.gaps.is_open),
+            "gaps_open": complete.open,
+            "gaps_repaired": complete.repaired,
+            "coverage": complete.coverage.fraction,
+            "bars_repaired": self.repairer.bars_repaired,
             "alerts": self.alerting.counts.raised,
         }
 

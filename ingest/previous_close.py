@@ -5,13 +5,15 @@ What is used is written to `previous_close:{DAY}`, so that REST derives velocity
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterable
 from datetime import date, timedelta
+from functools import partial
+from typing import Any
 
 from redis.asyncio import Redis
 
+from ingest.vendor_rest import Refused, Unavailable, VendorRest
 from market.price import real
 from market.sessions import TradingDay
 from redis_functions import keys
@@ -24,20 +26,20 @@ LOOK_BACK_DAYS = 7
 EXPIRE_S = 8 * 86_400
 
 
-def fetch_grouped(base: str, key: str, day: date) -> dict[str, float]:
-    """Closes of the last day with trading before `day`, by symbol; empty when the vendor has none. Blocks; may raise."""
-    # Imported here: it costs 19 MB and 0.2 s, which a daemon without a vendor's REST does not need to pay.
-    from massive import RESTClient
-
-    client = RESTClient(api_key=key or "none", base=base.rstrip("/"), retries=2)
+async def fetch_grouped(rest: VendorRest, day: date) -> dict[str, float]:
+    """Closes of the last day with trading before `day`, by symbol; empty when the vendor has none. Raises as `rest` does."""
     for back in range(1, LOOK_BACK_DAYS + 1):
-        rows = client.get_grouped_daily_aggs((day - timedelta(days=back)).isoformat(), adjusted=True)
-        closes = (
-            {r.ticker: float(r.close) for r in rows or [] if r.ticker and r.close} if isinstance(rows, list) else {}
-        )
+        wanted = (day - timedelta(days=back)).isoformat()
+        body = await rest.json(partial(_ask_grouped, wanted))
+        rows = body.get("results") if isinstance(body, dict) else None
+        closes = {str(r["T"]): float(r["c"]) for r in rows or [] if r.get("T") and r.get("c")}
         if closes:
             return closes
     return {}
+
+
+def _ask_grouped(day: str, client: Any) -> Any:
+    return client.get_grouped_daily_aggs(day, adjusted=True, raw=True)
 
 
 async def read_stored(client: Redis, symbols: Iterable[str], day: TradingDay) -> dict[str, float]:
@@ -58,15 +60,15 @@ async def read_stored(client: Redis, symbols: Iterable[str], day: TradingDay) ->
 
 
 async def previous_closes(
-    client: Redis, day: TradingDay, symbols: Iterable[str], rest_url: str, key: str
+    client: Redis, day: TradingDay, symbols: Iterable[str], rest: VendorRest | None
 ) -> dict[str, float]:
     """The closes to measure `day` against, and writes them to `previous_close:{DAY}`."""
     closes: dict[str, float] = {}
-    if rest_url:
+    if rest is not None:
         try:
-            closes = await asyncio.to_thread(fetch_grouped, rest_url, key, day.date)
-        except Exception as error:  # the vendor's client raises many kinds; none may stop the stream
-            log.warning("no previous closes from the vendor: %s", type(error).__name__)
+            closes = await fetch_grouped(rest, day.date)
+        except (Refused, Unavailable) as error:
+            log.warning("no previous closes from the vendor: %s", error)
     if not closes:
         closes = await read_stored(client, symbols, day)
     if closes:

@@ -20,6 +20,7 @@ from ingest.holder import Holder
 from ingest.intake import Intake
 from ingest.spool import Spool
 from ingest.spool_errors import SpoolLocked
+from ingest.vendor_rest import VendorRest
 from ingest.watched import Watched
 from redis_functions import keys
 from redis_functions.connection import connect_async
@@ -42,6 +43,8 @@ class IngestConfig:
     engine: EngineConfig
     feed: FeedConfig
     spool_dir: Path
+    rest_url: str = ""
+    rest_per_second: float = 50.0
     spool_bytes: int = 2 << 30
     spool_age_s: float = 86_400.0
     memory_bytes: int = 64 << 20
@@ -59,6 +62,8 @@ class Ingest:
         self._spool = Spool(config.spool_dir, limit_bytes=config.spool_bytes, max_age_s=config.spool_age_s)
         self._watched = Watched(self._client)
         self._feed = Feed(config.feed, self)
+        rest = VendorRest(config.rest_url, config.feed.key, config.rest_per_second) if config.rest_url else None
+        self._rest = rest
         self._intake: Intake | None = None
         self._engine: Engine | None = None
 
@@ -76,6 +81,8 @@ class Ingest:
             for task in (beat, stopped):
                 task.cancel()
             await asyncio.gather(beat, stopped, return_exceptions=True)
+            if self._rest is not None:
+                self._rest.close()
             self._spool.close()
             await self._client.aclose()
 
@@ -135,7 +142,7 @@ class Ingest:
         while True:
             engine = self._engine = Engine(
                 self._config.engine, self._client, self._spool, name, intake, self._clock,
-                token=lambda: lease.token, statistics=self._statistics,
+                self._rest, token=lambda: lease.token, statistics=self._statistics,
             )  # fmt: skip
             try:
                 await engine.run(self._on_ready)

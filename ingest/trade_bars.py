@@ -166,6 +166,9 @@ class TradeBars:
         self._unknown_before += self._conditions.unknown_prints
         self._conditions = conditions
 
+    def __contains__(self, symbol: str) -> bool:
+        return symbol in self._books
+
     def add_many(self, trades: Iterable[Trade]) -> None:
         add = self.add
         for trade in trades:

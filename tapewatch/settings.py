@@ -89,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     buffer_mb: int = 64  # newest frames kept in memory between reading the socket and working
     spool_mb: int = 2048  # raw frames on disk, in the data folder
     spool_hours: float = 24.0
+    always_open: bool = False  # the market never closes: a simulated one
     stall_after_s: float = 30.0
 
     sim_symbols: int = 100

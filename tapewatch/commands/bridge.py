@@ -33,7 +33,7 @@ def config_of(settings: Settings) -> BridgeConfig:
         velocity_window_s=settings.velocity_window_s,
         velocity_base=settings.velocity_base,
         velocity_max_age_s=settings.velocity_max_age_s,
-        always_open=settings.simulated,
+        always_open=settings.always_open or settings.simulated,
     )
 
 

@@ -41,9 +41,8 @@ def config(settings: Settings) -> IngestConfig:
         engine=EngineConfig(
             redis_url=settings.store_url,
             topics=topics,
-            api_key=key,
             feed_name=settings.feed_name,
-            rest_url=settings.rest_url or (LIVE_REST if _is_vendor(url) else ""),
+            always_open=settings.always_open,
             schema=settings.schema,
             velocity=VelocityConfig(
                 settings.velocity_window_s, settings.velocity_threshold, settings.velocity_cooldown_s,
@@ -52,6 +51,8 @@ def config(settings: Settings) -> IngestConfig:
         ),
         feed=FeedConfig(url, key, topics, settings.stall_after_s),
         spool_dir=settings.data_path / "spool",
+        rest_url=settings.rest_url or (LIVE_REST if _is_vendor(url) else ""),
+        rest_per_second=settings.rest_per_second,
         spool_bytes=settings.spool_mb << 20,
         spool_age_s=settings.spool_hours * 3600,
         memory_bytes=settings.buffer_mb << 20,

@@ -74,7 +74,8 @@ def parts(args: argparse.Namespace, settings: Settings) -> list[Part]:
             "--symbols", str(settings.sim_symbols), "--rate", str(settings.sim_rate), "--seed", str(settings.sim_seed),
         ]  # fmt: skip
         made.append(Part("simulate", [*config, *words], base))
-        ingest |= {
+        base["TAPEWATCH_ALWAYS_OPEN"] = "true"
+        ingest |= base | {
             "TAPEWATCH_FEED_URL": f"ws://127.0.0.1:{port}/stocks",
             "TAPEWATCH_REST_URL": f"http://127.0.0.1:{rest}",
         }

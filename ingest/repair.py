@@ -1,0 +1,294 @@
+"""Fills gaps of the feed from the vendor's aggregates, beside the stream and behind it in everything.
+
+Where second bars may still be written (see rollup.py) the missing seconds go in by the same door as live bars, in order
+with them; older minutes are written to 1m, 5m and 1h. All of it is idempotent, so whatever is cut short is begun again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from ingest.pipeline import VelocityConfig
+from ingest.repair_order import known_symbols, repair_order
+from ingest.repair_progress import Progress
+from ingest.repair_symbol import Bars, GrewOld, Live, SymbolRepair
+from ingest.vendor_rest import Refused, Unavailable
+from market.calendar import tape_hours
+from market.sessions import day_of
+from redis_functions import keys
+from redis_functions.completeness import Completeness, completeness
+from redis_functions.gaps_reader import EVERY_SYMBOL, OPEN, REPAIRED, UNREPAIRABLE, Gap, fold
+from redis_functions.schema import Schema
+
+log = logging.getLogger("tapewatch.repair")
+
+#: After so many symbols in a row without an answer (or refused, with none answered) the rest is not asked.
+IN_A_ROW = 3
+PROGRESS_S = 5.0
+READ_ENTRIES = 1_000
+
+
+@dataclass(frozen=True)
+class RepairConfig:
+    """`settle_ms`: event time after a gap's end before it is looked at, or `quiet_s` of wall time where no event comes.
+
+    `behind_s`: how long the vendor's REST is given to catch up with the feed. `backoff_s`: between attempts, the last one
+    for ever.
+    """
+
+    feed_name: str = "stocks"
+    schema: Schema = field(default_factory=Schema)
+    velocity: VelocityConfig = field(default_factory=VelocityConfig)
+    always_open: bool = False
+    settle_ms: int = 5_000
+    quiet_s: float = 20.0
+    behind_s: float = 120.0
+    backoff_s: tuple[float, ...] = (5.0, 15.0, 60.0, 300.0)
+    poll_s: float = 1.0
+
+
+class _NotNow(Exception):
+    """The attempt ends here; the gap stays open and is tried again."""
+
+
+class _Hopeless(Exception):
+    """The gap cannot be repaired; the text is the reason."""
+
+
+class Repairer:
+    """Repairs one gap after the other, the newest first. `record` appends an entry to the gaps' log, guarded as that is."""
+
+    def __init__(
+        self, client: Redis, rest: Bars | None, live: Live, record: Callable[[dict[str, str]], Awaitable[None]],
+        config: RepairConfig,
+    ) -> None:  # fmt: skip
+        self.config = config
+        self.bars_repaired = 0
+        self._client = client
+        self._rest = rest
+        self._live = live
+        self._symbols = SymbolRepair(client, rest, live, config.schema, config.velocity) if rest else None
+        self._record = record
+        self._gaps: dict[str, Gap] = {}
+        self._read_to = "-"
+        self._due: dict[str, tuple[float, int]] = {}  # gap id to (monotonic time, attempts)
+        self._first_met: dict[str, float] = {}
+        self._wake = asyncio.Event()
+
+    # --- what there is to repair
+
+    def wake(self) -> None:
+        """A gap was recorded: look now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled. Raises what `record` raises, unless it is an error of Redis."""
+        told = False
+        while True:
+            try:
+                await self._read_log()
+                gap = self._next()
+                if gap is not None:
+                    await self._attempt(gap)
+                    told = False
+                    continue
+            except RedisError as error:
+                if not told:
+                    log.warning("repairs wait for Redis: %s", error)
+                    told = True
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.config.poll_s):
+                    await self._wake.wait()
+
+    def completeness(self, symbols: int) -> Completeness:
+        """Gaps by state and the coverage of the clock's day, for the statistics; as far as the log has been read."""
+        now = self._live.clock or time.time_ns() // 1_000_000
+        hours = tape_hours(day_of(now), self.config.always_open)
+        return completeness(list(self._gaps.values()), symbols, hours, now)
+
+    async def _read_log(self) -> None:
+        key = keys.gaps(self.config.feed_name)
+        while True:
+            entries: Any = await self._client.xrange(key, self._read_to, "+", count=READ_ENTRIES)
+            if not entries:
+                return
+            self._gaps = fold(entries, self._gaps)
+            self._read_to = f"({entries[-1][0].decode()}"
+
+    def _next(self) -> Gap | None:
+        """The newest gap that is open, has ended, has settled and is due."""
+        ready = [gap for gap in self._gaps.values() if gap.state == OPEN and self._is_ready(gap)]
+        return max(ready, key=lambda gap: gap.end or 0, default=None)
+
+    def _is_ready(self, gap: Gap) -> bool:
+        if gap.start is None or gap.end is None:
+            return False
+        due, _ = self._due.get(gap.id, (0.0, 0))
+        settled = self._live.clock >= gap.end + self.config.settle_ms
+        quiet = time.time() - gap.logged / 1000 > self.config.quiet_s
+        return (settled or quiet) and time.monotonic() >= due
+
+    # --- one gap
+
+    async def _attempt(self, gap: Gap) -> None:
+        progress = Progress(self._client, self.config.feed_name, gap.id)
+        began = time.monotonic()
+        try:
+            await progress.read()
+            await self._repair(gap, progress)
+        except _Hopeless as reason:
+            await self._close(gap, progress, UNREPAIRABLE, str(reason))
+            log.warning("the gap %s cannot be repaired: %s", _told(gap), reason)
+        except _NotNow as reason:
+            log.warning("the gap %s is not repaired yet: %s; again in %.0f s", _told(gap), reason, self._postpone(gap))
+        except RedisError:
+            self._postpone(gap)
+            raise
+        else:
+            await self._close(gap, progress, REPAIRED)
+            log.info(
+                "the gap %s is repaired: %d bars in %.1f s; %d velocity alerts would have been raised",
+                _told(gap), progress.bars, time.monotonic() - began, len(progress.spikes),
+            )  # fmt: skip
+
+    def _postpone(self, gap: Gap) -> float:
+        _, attempts = self._due.get(gap.id, (0.0, 0))
+        wait = self.config.backoff_s[min(attempts, len(self.config.backoff_s) - 1)]
+        self._due[gap.id] = (time.monotonic() + wait, attempts + 1)
+        return wait
+
+    async def _repair(self, gap: Gap, progress: Progress) -> None:
+        """Every symbol of the gap. Raises _Hopeless and _NotNow."""
+        if self._rest is None:
+            raise _Hopeless("no REST of the vendor is configured")
+        if (gap.end or 0) < self._live.clock - self.config.schema.retention_ms["1m"]:
+            raise _Hopeless("older than minutes are kept")
+        symbols = list(gap.symbols) if EVERY_SYMBOL not in gap.symbols else await known_symbols(self._client)
+        if not symbols:
+            raise _NotNow("no symbol is known yet")
+        ordered = await repair_order(self._client, symbols, self._live.newest)
+        await self._await_vendor(gap, ordered)
+        done = progress.done
+        log.info("repairing the gap %s of %d symbols, %d are done", _told(gap), len(ordered), len(done))
+        refused = await self._all_symbols(gap, [s for s in ordered if s not in done], progress)
+        if refused and not progress.done:
+            raise _Hopeless(next(iter(refused.values())))
+        if progress.lost:
+            raise _Hopeless("a part of it is older than minutes are kept")
+        if refused:
+            await self._set_apart(gap, refused)
+
+    async def _all_symbols(self, gap: Gap, symbols: Sequence[str], progress: Progress) -> dict[str, str]:
+        """Repairs the symbols; those that were refused, with the vendor's word. Raises _NotNow when one is left over."""
+        refused: dict[str, str] = {}
+        answered = bool(progress.done)
+        left, in_a_row, reason = 0, 0, ""
+        spoken = time.monotonic()
+        for position, symbol in enumerate(symbols):
+            try:
+                await self._symbol(gap, symbol, progress)
+                answered, in_a_row = True, 0
+            except Refused as error:
+                refused[symbol] = str(error)
+                if len(refused) == IN_A_ROW and not answered:
+                    break
+            except (Unavailable, GrewOld) as error:
+                left, in_a_row, reason = left + 1, in_a_row + 1, str(error)
+                if in_a_row == IN_A_ROW:
+                    left += len(symbols) - position - 1
+                    break
+            if time.monotonic() - spoken > PROGRESS_S:
+                spoken = time.monotonic()
+                log.info("repairing: %d of %d symbols, %d bars", position + 1, len(symbols), progress.bars)
+            await asyncio.sleep(0)
+        if left:
+            raise _NotNow(f"{left} symbols are left ({reason})")
+        return refused
+
+    async def _symbol(self, gap: Gap, symbol: str, progress: Progress) -> None:
+        assert self._symbols is not None
+        outcome = progress.outcome(symbol)
+        before = outcome.bars
+        try:
+            await self._symbols.repair(symbol, gap.start or 0, gap.end or 0, outcome)
+            outcome.whole = True
+        finally:
+            self.bars_repaired += outcome.bars - before
+            if outcome.whole or outcome.bars > before:
+                await progress.note(symbol)
+
+    async def _await_vendor(self, gap: Gap, ordered: Sequence[str]) -> None:
+        """REST may be behind the feed: what it does not tell yet would count as silence. So it is asked first for a bar that
+        came live after the gap. Raises _NotNow while it has none, for at most `behind_s`."""
+        assert self._rest is not None
+        assert gap.end is not None
+        symbol = max(ordered, key=lambda s: self._live.newest(s) or 0)
+        newest = self._live.newest(symbol) or 0
+        if newest <= gap.end:
+            return
+        step = self._live.step_ms
+        try:
+            told = await self._rest.bars(symbol, step, max(gap.end + 1, newest - 60 * step), newest)
+        except Refused:
+            return
+        except Unavailable as error:
+            raise _NotNow(str(error)) from None
+        met = self._first_met.setdefault(gap.id, time.monotonic())
+        if not told and time.monotonic() - met < self.config.behind_s:
+            raise _NotNow("the vendor's REST is behind the feed")
+
+    # --- the end of it
+
+    async def _close(self, gap: Gap, progress: Progress, state: str, why: str = "") -> None:
+        spikes = orjson.dumps([spike._asdict() for spike in progress.spikes]).decode()
+        closed = gap._replace(
+            state=state,
+            reason=f"{gap.reason}; {why}" if why else gap.reason,
+            repaired_bars=progress.bars,
+            spikes=spikes,
+        )
+        await self._record(_entry(closed))
+        self._gaps[gap.id] = closed
+        self._due.pop(gap.id, None)
+        self._first_met.pop(gap.id, None)
+        await progress.forget()
+
+    async def _set_apart(self, gap: Gap, refused: dict[str, str]) -> None:
+        """A record of their own for the symbols that the vendor refuses; the others are repaired."""
+        why = next(iter(refused.values()))
+        apart = gap._replace(
+            id=f"{gap.id}-refused", symbols=tuple(sorted(refused)), state=UNREPAIRABLE, reason=f"{gap.reason}; {why}",
+            repaired_bars=0, spikes="[]",
+        )  # fmt: skip
+        await self._record(_entry(apart))
+        self._gaps[apart.id] = apart
+        log.warning("the gap %s cannot be repaired for %d symbols: %s", _told(gap), len(refused), why)
+
+
+def _entry(gap: Gap) -> dict[str, str]:
+    """A gap as its log has it."""
+    return {
+        "gap": gap.id, "symbols": ",".join(gap.symbols), "from": str(gap.start or ""), "to": str(gap.end or ""),
+        "reason": gap.reason, "state": gap.state, "repaired_bars": str(gap.repaired_bars), "spikes": gap.spikes,
+    }  # fmt: skip
+
+
+def _told(gap: Gap) -> str:
+    """A gap for people: its span in UTC and what it was."""
+    start, end = (
+        datetime.fromtimestamp((t or 0) / 1000, UTC).isoformat(sep=" ", timespec="seconds")[:19]
+        for t in (gap.start, gap.end)
+    )
+    return f"{start} to {end[11:] if start[:10] == end[:10] else end} ({gap.reason})"
