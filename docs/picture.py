@@ -76,7 +76,9 @@ def candles(rows: list[dict[str, Any]]) -> list[str]:
     for i, r in enumerate(rows):
         colour = UP if r["c"] >= r["o"] else DOWN
         top, height = y(max(r["o"], r["c"])), max(1.0, abs(y(r["o"]) - y(r["c"])))
-        out.append(f'<line x1="{x(i):.1f}" x2="{x(i):.1f}" y1="{y(r["h"]):.1f}" y2="{y(r["l"]):.1f}" stroke="{colour}"/>')
+        out.append(
+            f'<line x1="{x(i):.1f}" x2="{x(i):.1f}" y1="{y(r["h"]):.1f}" y2="{y(r["l"]):.1f}" stroke="{colour}"/>'
+        )
         out.append(
             f'<rect x="{x(i) - step * 0.35:.1f}" y="{top:.1f}" width="{step * 0.7:.1f}" height="{height:.1f}" fill="{colour}"/>'
         )
@@ -110,7 +112,9 @@ def marks(rows: list[dict[str, Any]], alerts: list[dict[str, Any]]) -> list[str]
         up = alert["direction"] == "up"
         sign = "▲" if up else "▼"
         colour = UP if up else DOWN
-        out.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - 28}" stroke="{colour}" stroke-dasharray="3 4"/>')
+        out.append(
+            f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - 28}" stroke="{colour}" stroke-dasharray="3 4"/>'
+        )
         text = f"{sign} {alert['magnitude']:.2f} %"
         out.append(f'<text x="{at + 5:.1f}" y="{TOP + 12}" font-size="12" fill="{colour}">{text}</text>')
     return out

@@ -78,7 +78,10 @@ class Engine:
         rest: VendorRest | None,
         token: Callable[[], int],
         statistics: Callable[[], dict[str, float]],
+        first: bool = True,
     ) -> None:
+        """`first`: no other engine worked on this spool since it was opened."""
+        self._first = first
         self._config = config
         self._client = client
         self._spool = spool
@@ -184,7 +187,11 @@ class Engine:
         """A little before the watermark; at the oldest record when Redis knows none (it is new, or was emptied)."""
         spool = self._spool
         first = spool.first
-        if watermark is not None and watermark >= first:
+        if self._first and watermark is not None and watermark >= spool.first_of_run:
+            # The disk lost records that Redis has seen, and their numbers were given again.
+            first = spool.first_of_run
+            spool.advance(watermark)
+        elif watermark is not None and watermark >= first:
             self._watermark = watermark
             reached = next(iter(spool.reader(watermark - 1).read(1)), None)
             if reached is None:  # nothing came after it

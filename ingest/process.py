@@ -143,6 +143,7 @@ class Ingest:
             engine = self._engine = Engine(
                 self._config.engine, self._client, self._spool, name, intake, self._clock,
                 self._rest, token=lambda: lease.token, statistics=self._statistics,
+                first=self._engine is None,
             )  # fmt: skip
             try:
                 await engine.run(self._on_ready)

@@ -75,11 +75,15 @@ class Running:
         self.data_dir = data_dir or self.folder / "d"
         self.bridge_port = int(env.get("TAPEWATCH_BRIDGE_PORT") or free_port())
         base = {k: v for k, v in os.environ.items() if not k.startswith(("TAPEWATCH_", "MASSIVE_", "POLYGON_"))}
-        self.env = base | {
-            "TAPEWATCH_DATA_DIR": str(self.data_dir),
-            "TAPEWATCH_BRIDGE_PORT": str(self.bridge_port),
-            "PYTHONUNBUFFERED": "1",
-        } | env
+        self.env = (
+            base
+            | {
+                "TAPEWATCH_DATA_DIR": str(self.data_dir),
+                "TAPEWATCH_BRIDGE_PORT": str(self.bridge_port),
+                "PYTHONUNBUFFERED": "1",
+            }
+            | env
+        )
         self._log = (self.folder / "out.log").open("w+b")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tapewatch", *args], cwd=self.folder, env=self.env,

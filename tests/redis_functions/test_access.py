@@ -103,7 +103,7 @@ def test_ingest_writes_what_ingest_writes(redis: Redis, redis_url: str) -> None:
             assert await client.smembers(keys.SYMBOLS) == {b"AAPL"}
             assert await client.get(keys.latest("AAPL"))
             assert await client.info("memory")
-            await previous_closes(client, day_of(T + 86_400_000), ["AAPL"], "", "")
+            await previous_closes(client, day_of(T + 86_400_000), ["AAPL"], None)
             await client.set(keys.MOVERS, "{}")
             await client.set(keys.metrics("ingest"), "", ex=15)
             await client.delete(keys.metrics("ingest"))
