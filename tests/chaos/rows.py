@@ -1,0 +1,40 @@
+"""The rows of the matrix: what is done to a running daemon, and what is promised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos.scene import Scene, let_pass
+from tests.chaos.verdict import Promise
+
+#: Before and after a fault so much of the market passes undisturbed; seconds.
+BEFORE_S, AFTER_S = 8.0, 8.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """`play` hurts a scene in which bars flow; `options` are the scene's. `quick`: part of the short matrix, too."""
+
+    name: str
+    play: Callable[[Scene], None]
+    promise: Promise = field(default_factory=Promise)
+    options: dict[str, Any] = field(default_factory=dict)
+    quick: bool = False
+
+
+#: By name, in the order of the table.
+ROWS: dict[str, Row] = {}
+
+
+def row(
+    name: str, promise: Promise | None = None, quick: bool = False, **options: Any
+) -> Callable[[Callable[[Scene], None]], Callable[[Scene], None]]:
+    """Adds what it decorates to the matrix."""
+
+    def add(play: Callable[[Scene], None]) -> Callable[[Scene], None]:
+        ROWS[name] = Row(name, play, promise or Promise(), options, quick)
+        return play
+
+    return add

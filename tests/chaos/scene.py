@@ -1,0 +1,211 @@
+"""A small world of real processes on ports and folders of its own: market, Redis, daemon. Any of them can be hurt."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from redis_functions import embedded, keys
+from redis_functions.connection import connect
+from redis_functions.gaps_reader import OPEN, Gap, read_gaps
+from simulator.market import Market
+from tests.chaos.truth import Expectation, Truth, read_truth
+from tests.support import Running, free_port, wait_until
+
+FEED = "stocks"
+Part = Literal["simulator", "redis", "ingest", "standby"]
+#: Within a second the simulator speaks at its beginning; here everything of the second before is out.
+_QUIET = (0.55, 0.75)
+
+
+def let_pass(seconds: float) -> None:
+    """A fault lasts so long: the wall clock is part of it."""
+    time.sleep(seconds)
+
+
+class Scene:
+    """Use as a context manager; all that it started is gone afterwards, and its folder unless `keep` is set."""
+
+    def __init__(
+        self,
+        *,
+        symbols: int = 300,
+        rate: float = 200.0,
+        spike_every: int = 5,
+        faults: str = "",
+        seed: int = 7,
+        ingest: dict[str, str] | None = None,
+        own_redis: bool = False,
+    ) -> None:
+        """`ingest`: more of its environment; `own_redis`: Redis lives in another folder than the daemon's data."""
+        self.folder = Path(tempfile.mkdtemp(prefix="tc-"))
+        self.data = self.folder / "d"
+        self.redis_data = self.folder / "r" if own_redis else self.data
+        self.truth_file = self.folder / "truth.jsonl"
+        self.keep = False
+        self.market = Market(symbols, rate, seed, spike_every)
+        self.expectation = Expectation(self.market)
+        self.parts: dict[Part, Running] = {}
+        self.ended: list[Running] = []
+        self.ws_port, self.rest_port = free_port(), free_port()
+        self._simulate = [
+            "simulate", f"--symbols={symbols}", f"--rate={rate}", f"--seed={seed}", f"--spike-every={spike_every}",
+            f"--port={self.ws_port}", f"--rest-port={self.rest_port}", f"--truth={self.truth_file}", f"--faults={faults}",
+        ]  # fmt: skip
+        # Velocities against the window's start need no previous closes, so a replay tells the very same ones.
+        self.environment = {
+            "TAPEWATCH_FEED_URL": f"ws://127.0.0.1:{self.ws_port}/stocks",
+            "TAPEWATCH_REST_URL": f"http://127.0.0.1:{self.rest_port}",
+            "TAPEWATCH_REDIS_URL": embedded.url(self.redis_data),
+            "TAPEWATCH_VELOCITY_BASE": "window_start",
+            "TAPEWATCH_STALL_AFTER_S": "5",
+            "MASSIVE_API_KEY": "key-of-the-matrix",
+        } | (ingest or {})
+        self.client: Redis = connect(embedded.url(self.redis_data), timeout=5)
+
+    # --- parts
+
+    def start_simulator(self) -> None:
+        self._start("simulator", Running(*self._simulate, data_dir=self.folder / "s"))
+        self.parts["simulator"].wait(lambda: "ready:" in self.parts["simulator"].output(), 30, "the simulator")
+
+    def start_redis(self) -> None:
+        self._start("redis", Running("redis", data_dir=self.redis_data))
+        self.parts["redis"].wait(self.redis_answers, 30, "Redis")
+
+    def start_ingest(self, part: Part = "ingest", **more: str) -> None:
+        """The daemon; the standby has a data folder of its own."""
+        folder = self.data if part == "ingest" else self.folder / "e"
+        self._start(part, Running("ingest", data_dir=folder, **(self.environment | more)))
+
+    def _start(self, part: Part, process: Running) -> None:
+        if part in self.parts:
+            self.ended.append(self.parts[part])
+        self.parts[part] = process
+
+    def signal(self, part: Part, signum: int) -> None:
+        os.kill(self.parts[part].process.pid, signum)
+
+    def kill(self, part: Part) -> None:
+        """SIGKILL, and waits until it is dead."""
+        self.signal(part, signal.SIGKILL)
+        self.parts[part].process.wait(10)
+
+    def pause(self, part: Part, seconds: float) -> None:
+        self.signal(part, signal.SIGSTOP)
+        let_pass(seconds)
+        self.signal(part, signal.SIGCONT)
+
+    def end(self, part: Part) -> int:
+        """SIGTERM; the exit code."""
+        self.signal(part, signal.SIGTERM)
+        return int(self.parts[part].process.wait(20))
+
+    # --- what can be seen
+
+    def redis_answers(self) -> bool:
+        try:
+            return bool(self.client.ping())
+        except RedisError:
+            return False
+
+    def metric(self, name: str) -> float | None:
+        """A figure of the daemon as it told it last; None while it tells none."""
+        try:
+            text: Any = self.client.get(keys.metrics("ingest"))
+        except RedisError:
+            return None
+        found = re.search(rf"^tapewatch_{name}(?:_total)? (\S+)$", (text or b"").decode(), re.MULTILINE)
+        return float(found[1]) if found else None
+
+    def watermarks(self) -> dict[bytes, bytes]:
+        try:
+            marks: Any = self.client.hgetall(keys.watermark_spools(FEED))
+        except RedisError:
+            return {}
+        return dict(marks)
+
+    def gaps(self) -> list[Gap]:
+        return read_gaps(self.client, FEED)
+
+    def truth(self) -> Truth:
+        return read_truth(self.truth_file, self.market.names)
+
+    def spool_files(self) -> list[Path]:
+        return sorted((self.data / "spool").glob("*.spool"))
+
+    def wait(self, true: Callable[[], Any], seconds: float, what: str) -> None:
+        try:
+            wait_until(true, seconds, what, every=0.1)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self.last_words()}") from None
+
+    def last_words(self) -> str:
+        return " | ".join(f"{name}: {one.output()[-700:]}" for name, one in self.parts.items() if name != "simulator")
+
+    # --- beginning and end
+
+    def begin(self) -> None:
+        """Everything is up, and bars arrive in Redis."""
+        self.start_redis()
+        self.start_simulator()
+        self.start_ingest()
+        self.until_flowing()
+
+    def until_flowing(self, seconds: float = 40.0) -> None:
+        before = self.watermarks()
+        self.wait(lambda: self.watermarks() not in ({}, before), seconds, "bars in Redis")
+
+    def until_repaired(self, seconds: float = 90.0) -> None:
+        """No gap is open any more."""
+        self.wait(lambda: all(gap.state != OPEN for gap in self.gaps()), seconds, "the repair of every gap")
+
+    def freeze(self) -> None:
+        """Stops the simulator between two of its seconds and waits until all that it said is in Redis."""
+        wait_until(lambda: _QUIET[0] < time.time() % 1 < _QUIET[1], 5, "the quiet part of a second", every=0.01)
+        self.signal("simulator", signal.SIGSTOP)
+        self.drained()
+
+    def drained(self, seconds: float = 120.0) -> None:
+        """The watermark stands still and nothing waits."""
+        last, since = self.watermarks(), time.monotonic()
+        end = since + seconds
+        while time.monotonic() < end:
+            let_pass(0.1)
+            now = self.watermarks()
+            if now != last or not now or self.metric("spool_waiting") or self.metric("waiting_bars"):
+                last, since = now, time.monotonic()
+            elif time.monotonic() - since > 2.0:
+                return
+        raise AssertionError(f"not drained within {seconds:g} s; {self.last_words()}")
+
+    def __enter__(self) -> Scene:
+        self.data.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.client.close()
+        for process in (*self.parts.values(), *self.ended):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.process.pid, signal.SIGKILL)
+            process.stop(signal.SIGKILL)
+            if self.keep:
+                shutil.copytree(process.folder, self.folder / "logs" / process.folder.name, dirs_exist_ok=True)
+            shutil.rmtree(process.folder, ignore_errors=True)
+        if subprocess.run(["mountpoint", "-q", self.data], check=False).returncode == 0:
+            subprocess.run(["umount", self.data], check=False)
+        if not self.keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
