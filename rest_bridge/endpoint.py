@@ -34,7 +34,8 @@ Handler = Callable[[Context, Query], Any]
 class Endpoint:
     """``GET path``; `schema` is the OpenAPI schema of its answer. `store`: it reads Redis, so it may answer 503.
 
-    `open`: no token is asked for. `media`: a handler of another type than JSON answers a Response.
+    `open`: no token is asked for. `unlimited`: it may be asked however often.
+    `media`: a handler of another type than JSON answers a Response.
     """
 
     path: str
@@ -45,5 +46,6 @@ class Endpoint:
     description: str = ""
     tag: str = "market"
     open: bool = False
+    unlimited: bool = False
     store: bool = True
     media: str = "application/json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -17,11 +18,14 @@ log = logging.getLogger("tapewatch.bridge")
 
 
 class Refusal(Exception):
-    """The request is refused with `status`; `code` is for programs, the message for people."""
+    """The request is refused with `status`; `code` is for programs, the message for people.
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    `retry_after_s`: seconds after which trying again may help.
+    """
+
+    def __init__(self, status: int, code: str, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
-        self.status, self.code = status, code
+        self.status, self.code, self.retry_after_s = status, code, retry_after_s
 
 
 def bad_request(message: str, code: str = "bad_request") -> Refusal:
@@ -38,10 +42,17 @@ def error_reply(status: int, code: str, message: str) -> Response:
 
 def register(app: Flask) -> None:
     """Turns whatever a request raises into an error object; the unforeseen is logged and told without a trace."""
-    app.register_error_handler(Refusal, lambda e: error_reply(e.status, e.code, str(e)))
+    app.register_error_handler(Refusal, _refused)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(RedisError, _store)
     app.register_error_handler(Exception, _unforeseen)
+
+
+def _refused(refusal: Refusal) -> Response:
+    reply = error_reply(refusal.status, refusal.code, str(refusal))
+    if refusal.retry_after_s is not None:
+        reply.headers["Retry-After"] = str(math.ceil(refusal.retry_after_s))
+    return reply
 
 
 def _http(error: HTTPException) -> Response:

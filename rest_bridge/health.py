@@ -41,7 +41,16 @@ def metrics(context: Context, q: Query) -> Any:
 _STATUS = schemas.record({"status": schemas.TEXT})
 
 ENDPOINTS = (
-    Endpoint("/healthz", healthz, "Whether the bridge lives", _STATUS, tag="operations", open=True, store=False),
+    Endpoint(
+        "/healthz",
+        healthz,
+        "Whether the bridge lives",
+        _STATUS,
+        tag="operations",
+        open=True,
+        unlimited=True,
+        store=False,
+    ),
     Endpoint(
         "/readyz",
         readyz,
@@ -50,6 +59,7 @@ ENDPOINTS = (
         description="200 when Redis answers and ingest is running, else 503; data need not be there yet.",
         tag="operations",
         open=True,
+        unlimited=True,
     ),
     Endpoint(
         "/metrics",

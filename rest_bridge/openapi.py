@@ -27,6 +27,7 @@ _ERRORS = {
     "404": ("NotFound", "there is no such path"),
     "405": ("MethodNotAllowed", "only GET is answered"),
     "413": ("TooLarge", "the request's body is too large"),
+    "429": ("TooManyRequests", "more requests a second from one address than are answered"),
     "500": ("Internal", "an error on our side, which has been logged"),
     "503": ("Unavailable", "the store (Redis) does not answer, or what is asked for is not ready"),
 }
@@ -34,9 +35,12 @@ _ERRORS = {
 
 def describe(endpoints: Iterable[Endpoint], version: str) -> dict[str, Any]:
     """The document that /openapi.json answers."""
-    responses = {
+    responses: dict[str, dict[str, Any]] = {
         name: {"description": text, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
         for name, text in _ERRORS.values()
+    }
+    responses["TooManyRequests"]["headers"] = {
+        "Retry-After": {"description": "seconds to wait", "schema": {"type": "integer", "minimum": 1}}
     }
     return {
         "openapi": "3.1.0",
@@ -56,6 +60,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     words = [word for word in endpoint.path.replace("/api/v1", "").replace(".", "/").split("/") if word]
     statuses = ["400", "405", "413", "500"]
     statuses += [] if endpoint.open else ["401"]
+    statuses += [] if endpoint.unlimited else ["429"]
     statuses += ["503"] if endpoint.store else []
     answer = {"description": endpoint.summary, "content": {endpoint.media: {"schema": endpoint.schema}}}
     return {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import socket
 import struct
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,8 +23,18 @@ from rest_bridge.errors import error_body
 #: gunicorn's highest; a list of 50 symbols is far below it.
 MAX_REQUEST_LINE = 8190
 GRACE_S = 1
-#: A client that sends half a request, or does not read its answer, holds a thread this long at most.
+#: A client that sends nothing more of its request, or does not read on, holds a thread this long at most; and one that does
+#: so drop by drop, this long altogether. No answer of ours takes that long, with Redis away or not.
 SLOW_CLIENT_S = 5
+REQUEST_S = 20.0
+AT_ONCE_S = 0.002
+#: Open at once; more wait in the kernel's queue until one of these ends, as an idle one does after KEEP_ALIVE_S.
+MAX_CONNECTIONS = 500
+MAX_HEADERS = 50
+KEEP_ALIVE_S = 5
+
+#: What a handler answers to have its connection given back to the loop; older versions have no such thing.
+_LATER = getattr(gthread, "_DEFER", None)
 
 log = logging.getLogger("tapewatch.bridge")
 
@@ -65,10 +77,12 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "threads": self._threads,
             "worker_class": Worker,
             "logger_class": _Logger,
-            "keepalive": 5,
+            "worker_connections": MAX_CONNECTIONS,
+            "keepalive": KEEP_ALIVE_S,
             "graceful_timeout": GRACE_S,
             "limit_request_line": MAX_REQUEST_LINE,
-            "limit_request_fields": 50,
+            "limit_request_fields": MAX_HEADERS,
+            "limit_request_field_size": MAX_REQUEST_LINE,
             "proc_name": "tapewatch bridge",
             "control_socket_disable": True,
             "post_worker_init": self._started,
@@ -90,12 +104,32 @@ class _Server(BaseApplication):  # type: ignore[misc]
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     """A threaded worker that refuses what is not HTTP in our words, and lets no slow client hold a thread for long."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._under_way: dict[Any, float] = {}  # connection to when a thread took it up
+
+    def notify(self) -> None:
+        """Called at least once a second by the loop that accepts."""
+        super().notify()
+        latest = time.monotonic() - REQUEST_S
+        for conn, began in list(self._under_way.items()):
+            if began < latest:
+                with contextlib.suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RDWR)
+
     def handle(self, conn: Any) -> Any:
+        # A connection that says nothing yet waits in the loop: here it would hold a thread for seconds.
+        if _LATER is not None and not conn.initialized and not conn.data_ready and not conn.wait_for_data(AT_ONCE_S):
+            return _LATER
         # As options of the socket, because gunicorn sets Python's own timeout back to none before it reads.
         limit = struct.pack("ll", SLOW_CLIENT_S, 0)
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-        return super().handle(conn)
+        self._under_way[conn] = time.monotonic()
+        try:
+            return super().handle(conn)
+        finally:
+            del self._under_way[conn]
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         status, code = 400, "bad_request"

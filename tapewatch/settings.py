@@ -1,4 +1,5 @@
-"""Settings: `tapewatch.toml` (or --config), each overridable by an environment variable TAPEWATCH_<NAME>.
+"""Settings: `tapewatch.toml` (or --config), each overridable by an environment variable TAPEWATCH_<NAME>; secrets also
+by a systemd credential of their name.
 
 Unknown names stop the start. Secrets never appear in a repr.
 """
@@ -25,6 +26,9 @@ KEY_VARIABLES = ("MASSIVE_API_KEY", "POLYGON_API_KEY")
 SECRETS = (
     "token", "api_key", "grafana_token", "password_ingest", "password_alerts", "password_bridge", "password_grafana",
 )  # fmt: skip
+
+#: Settings that are also read from a file of their name in $CREDENTIALS_DIRECTORY (systemd's LoadCredential=).
+CREDENTIALS = (*SECRETS, "redis_url")
 
 HOUR_MS = 3_600_000
 _RETENTION_DEFAULT = {"1s": 2 * HOUR_MS, "1m": 7 * DAY_MS, "5m": 30 * DAY_MS, "1h": 365 * DAY_MS}
@@ -58,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bridge_port: int = 8080
     bridge_url: str = ""  # where Grafana reaches the bridge
     bridge_threads: int = 8
+    rate_limit: float = 500.0  # REST requests a second from one address; 0: any number
     push_port: int = 8081
     token: str = ""
     cors_origins: str = ""  # comma list of origins; empty: the Grafana of this box
@@ -131,7 +136,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
-    """Reads the file (`tapewatch.toml` if it is there, when `config` is None), then the environment over it.
+    """Reads the file (`tapewatch.toml` if it is there, when `config` is None), systemd's credentials over it, then the
+    environment over both.
 
     Raises BadSettings with one line that names the file or variable.
     """
@@ -152,9 +158,10 @@ def sources(config: Path | None, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _gather(config: Path | None, environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
-    """Name -> (value, source), the environment over the file, TAPEWATCH_API_KEY over the vendor's own variables."""
+    """Name -> (value, source): the environment over credentials over the file, TAPEWATCH_API_KEY over the vendor's own."""
     path = config or Path("tapewatch.toml")
     found: dict[str, tuple[Any, str]] = {name: (value, str(path)) for name, value in _from_file(config).items()}
+    found |= _from_credentials(environ.get("CREDENTIALS_DIRECTORY", ""))
     for variable in reversed(KEY_VARIABLES):
         if environ.get(variable):
             found["api_key"] = (environ[variable], variable)
@@ -181,6 +188,23 @@ def _from_file(config: Path | None) -> dict[str, Any]:
     return values
 
 
+def _from_credentials(folder: str) -> dict[str, tuple[str, str]]:
+    """What systemd laid down for this service: name -> (text without its closing line end, file)."""
+    found = {}
+    for name in CREDENTIALS if folder else ():
+        path = Path(folder, name)
+        if not path.exists():
+            continue
+        try:
+            found[name] = (path.read_text().rstrip("\r\n"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise BadSettings(f"{path}: {why}") from None
+        if not found[name][0]:
+            raise BadSettings(f"{path}: the credential is empty")
+    return found
+
+
 def _convert(name: str, text: str, variable: str) -> Any:
     kind = next(f.type for f in msgspec.structs.fields(Settings) if f.name == name)
     try:
@@ -193,7 +217,8 @@ def _convert(name: str, text: str, variable: str) -> Any:
 def _check(settings: Settings) -> None:
     limits: dict[str, tuple[float, float]] = {
         "bridge_port": (1, 65535), "push_port": (1, 65535), "rest_per_second": (0.001, 1000),
-        "bridge_threads": (1, 64), "velocity_window_s": (1, 60), "velocity_threshold": (0.001, 1000),
+        "bridge_threads": (1, 64), "rate_limit": (0, 1_000_000), "velocity_window_s": (1, 60),
+        "velocity_threshold": (0.001, 1000),
         "velocity_cooldown_s": (0, 86_400), "velocity_max_age_s": (0, 3600), "flush_ms": (1, 1000),
         "buffer_mb": (1, 4096), "spool_mb": (1, 1_000_000), "spool_hours": (0.01, 24 * 365),
         "stall_after_s": (1, 3600), "chunk_1s": (48, 1 << 20), "chunk_rolled": (48, 1 << 20),

@@ -28,6 +28,7 @@ def config_of(settings: Settings) -> BridgeConfig:
     return BridgeConfig(
         redis_url=settings.store_url,
         token=settings.token,
+        rate_limit=settings.rate_limit,
         cors_origins=origins or (origin_of(settings.grafana_url),),
         feed_name=settings.feed_name,
         velocity_window_s=settings.velocity_window_s,

@@ -21,7 +21,14 @@ def at(minute: int) -> int:
 
 
 def logged(redis: Redis, gap: str, symbols: str, start: int | str, end: int | str, state: str, **more: str) -> None:
-    fields: dict[Any, Any] = {"gap": gap, "symbols": symbols, "from": start, "to": end, "reason": "stall", "state": state}
+    fields: dict[Any, Any] = {
+        "gap": gap,
+        "symbols": symbols,
+        "from": start,
+        "to": end,
+        "reason": "stall",
+        "state": state,
+    }
     redis.xadd(keys.gaps("stocks"), fields | more)
 
 

@@ -65,6 +65,7 @@ def test_both_key_variables(environ: dict[str, str], key: str) -> None:
         ("TAPEWATCH_PROFILE", "tiny", "TAPEWATCH_PROFILE: 'tiny' is not a valid value"),
         ("TAPEWATCH_REST_PER_SECOND", "0", "TAPEWATCH_REST_PER_SECOND must lie"),
         ("TAPEWATCH_REST_PER_SECOND", "nan", "TAPEWATCH_REST_PER_SECOND must lie"),
+        ("TAPEWATCH_RATE_LIMIT", "-1", "TAPEWATCH_RATE_LIMIT must lie between 0 and 1e.06"),
         ("TAPEWATCH_CHUNK_1S", "250", "multiples of 8"),
         ("TAPEWATCH_RETENTION_1S", "4499", "at least 4500"),
         ("TAPEWATCH_RETENTION_1M", "3599", "TAPEWATCH_RETENTION_1M must be 0 .* at least 3600"),
@@ -184,3 +185,34 @@ def test_the_command_line_tells_a_bad_setting_in_one_line(
     monkeypatch.setenv("TAPEWATCH_NONSENSE", "1")
     assert main(["config"]) == 78
     assert capsys.readouterr().err == "tapewatch: TAPEWATCH_NONSENSE is not a setting: `tapewatch config` lists them\n"
+
+
+def test_secrets_may_be_credentials_of_systemd(tmp_path: Path) -> None:
+    file = tmp_path / "t.toml"
+    file.write_text('token = "of-the-file"\ngrafana_token = "of-the-file"\n')
+    (tmp_path / "token").write_text("of-systemd\n")
+    (tmp_path / "api_key").write_text("key-of-systemd")
+    (tmp_path / "redis_url").write_text("redis://me:pw-secret@example.org:6379/0\n")
+    (tmp_path / "bridge_port").write_text("1\n")  # no secret: not looked for
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    settings = load(file, environ)
+    assert (settings.token, settings.api_key, settings.grafana_token) == ("of-systemd", "key-of-systemd", "of-the-file")
+    assert settings.redis_url == "redis://me:pw-secret@example.org:6379/0"
+    assert settings.bridge_port == 8080
+    assert sources(file, environ)["token"] == str(tmp_path / "token")
+    assert "secret" not in repr(settings)
+    nearer = load(
+        file, environ | {"TAPEWATCH_TOKEN": "of-the-environment", "MASSIVE_API_KEY": "key-of-the-environment"}
+    )
+    assert (nearer.token, nearer.api_key) == ("of-the-environment", "key-of-the-environment")
+    assert load(file, {"CREDENTIALS_DIRECTORY": str(tmp_path / "none")}).token == "of-the-file"
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"), [(b"", "token: the credential is empty"), (b"\xff-secret", "is not UTF-8")]
+)
+def test_a_credential_that_cannot_be_read_is_named(tmp_path: Path, raw: bytes, message: str) -> None:
+    (tmp_path / "token").write_bytes(raw)
+    with pytest.raises(BadSettings, match=message) as refused:
+        load(None, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert "secret" not in str(refused.value)

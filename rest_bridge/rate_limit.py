@@ -1,0 +1,77 @@
+"""How often one client may ask: a token bucket for each remote address, in a table that cannot grow."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from flask import Flask, request
+
+from rest_bridge.errors import Refusal
+
+#: Addresses remembered; the one that was silent for longest is forgotten first, and begins anew with a full bucket.
+CLIENTS = 10_000
+#: An IPv6 client owns a network of this many bytes (/64), so its addresses count as one.
+_NETWORK_BYTES = 8
+
+
+class RateLimiter:
+    """`per_second` requests of each client, and as many at once (at least one). Threads may share it."""
+
+    def __init__(self, per_second: float, clients: int = CLIENTS, now: Callable[[], float] = time.monotonic) -> None:
+        self._rate = per_second
+        self._burst = max(1.0, per_second)
+        self._clients = clients
+        self._now = now
+        self._buckets: OrderedDict[str | bytes, tuple[float, float]] = OrderedDict()  # (tokens, at)
+        self._lock = threading.Lock()
+
+    def wait(self, address: str) -> float:
+        """0.0 and a token taken, or, where there is none, the seconds until there will be one."""
+        client = _network(address) if ":" in address else address
+        now = self._now()
+        with self._lock:
+            tokens, at = self._buckets.get(client, (self._burst, now))
+            tokens = min(self._burst, tokens + (now - at) * self._rate)
+            granted = tokens >= 1.0
+            self._buckets[client] = (tokens - granted, now)
+            self._buckets.move_to_end(client)
+            if len(self._buckets) > self._clients:
+                self._buckets.popitem(last=False)
+        return 0.0 if granted else (1.0 - tokens) / self._rate
+
+    def __len__(self) -> int:
+        """Clients remembered."""
+        return len(self._buckets)
+
+
+def _network(address: str) -> str | bytes:
+    try:
+        raw = socket.inet_pton(socket.AF_INET6, address.partition("%")[0])
+    except OSError:
+        return address
+    return address if raw.startswith(b"\0" * 10 + b"\xff\xff") else raw[:_NETWORK_BYTES]
+
+
+def register(app: Flask, per_second: float, unlimited: frozenset[str]) -> None:
+    """Refuses with 429 whoever asks more often, before anything else is looked at; paths in `unlimited` never, and
+    nothing when `per_second` is 0."""
+    if not per_second:
+        return
+    limiter = RateLimiter(per_second)
+
+    @app.before_request
+    def limit() -> None:
+        if request.path in unlimited:
+            return
+        seconds = limiter.wait(request.remote_addr or "")
+        if seconds:
+            raise Refusal(
+                429,
+                "too_many_requests",
+                f"more than {per_second:g} requests a second from one address",
+                retry_after_s=seconds,
+            )
