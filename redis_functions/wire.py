@@ -112,12 +112,16 @@ class Wire(asyncio.Protocol):
 
 
 def _tls(options: dict[str, Any]) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
-    if options.get("ssl_cert_reqs") == "none":
+    """What the URL asks for, by the names that redis-py knows; a certificate authority that is given is the only one."""
+    context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"), capath=options.get("ssl_ca_path"))
+    if options.get("ssl_cert_reqs") == "none" or not options.get("ssl_check_hostname", True):
         context.check_hostname = False
+    if options.get("ssl_cert_reqs") == "none":
         context.verify_mode = ssl.CERT_NONE
+    if options.get("ssl_min_version"):
+        context.minimum_version = ssl.TLSVersion(options["ssl_min_version"])
     if options.get("ssl_certfile"):
-        context.load_cert_chain(options["ssl_certfile"], options.get("ssl_keyfile"))
+        context.load_cert_chain(options["ssl_certfile"], options.get("ssl_keyfile"), options.get("ssl_password"))
     return context
 
 
