@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from redis.asyncio import Redis
 
@@ -21,8 +21,12 @@ SECONDS_CHUNK_MS, MINUTES_CHUNK_MS = 2 * HOUR_MS, 24 * HOUR_MS
 SLICE = 1_000
 #: The feed's events of one second do not come at one moment: a gap of seconds is taken so much wider at both ends, ms.
 WIDER_MS = 2_000
+#: What the vendor corrected while nobody listened may lie so far before a gap: it restates bars for 15 minutes.
+LATE_MS = 905_000
 #: Where seconds are built from trades, those this near to the ends of a gap may have been cut by it, ms.
 EDGE_MS = 3_000
+#: How often the store is read anew because a bar was restated live meanwhile.
+READS = 20
 _SAME = 1e-9
 
 
@@ -43,11 +47,20 @@ class Live(Protocol):
     def clock(self) -> int: ...
     @property
     def step_ms(self) -> int: ...
+    @property
+    def restated(self) -> int: ...
     def newest(self, symbol: str) -> int | None: ...
     def built(self, symbol: str) -> bool: ...
     def missing(self, bars: Sequence[Bar]) -> list[Bar]: ...
     def store(self, bars: Sequence[Bar]) -> None: ...
     async def stored(self) -> None: ...
+
+
+class Span(NamedTuple):
+    """From the start of the first bar to that of the last one, epoch ms, both included."""
+
+    start: int
+    end: int
 
 
 class SymbolRepair:
@@ -64,68 +77,84 @@ class SymbolRepair:
         """Adds what was done to `outcome`, also where it ends early: raises the vendor's errors, GrewOld, redis-py's."""
         step = self._live.step_ms
         wider = WIDER_MS if step == SECOND_MS else 0
-        first, last = start - start % step - wider, end - end % step + wider
+        gap = Span(start - start % step - wider, end - end % step + wider)
+        first = gap.start - LATE_MS // step * step
         known = (await newest_seconds(self._client, symbol)).values()
         newest = max((t for t in (*known, self._live.newest(symbol)) if t is not None), default=None)
         young = young_from(newest, self._schema.retention_ms["1s"])
         # The old part first: what rules write late is better not there yet when minutes before it are written.
         if first < young and newest is not None:
-            await self._old(symbol, first, min(last, young - 1), newest, outcome)
-        if last >= young:
-            await self._young(symbol, max(first, young), last, (start, end), outcome)
+            kept = young_from(newest, self._schema.retention_ms["1m"])
+            outcome.lost = gap.start < kept
+            await self._old(symbol, Span(max(first, kept), min(gap.end, young - 1)), outcome)
+        if gap.end >= young:
+            await self._young(symbol, max(first, young), gap, outcome)
 
-    async def _old(self, symbol: str, first: int, last: int, newest: int, outcome: Outcome) -> None:
-        kept = young_from(newest, self._schema.retention_ms["1m"])
-        outcome.lost = first < kept
-        begin = max(first, kept) // MINUTE_MS * MINUTE_MS
-        while begin <= last:
-            stop = min(last, begin - begin % HOUR_MS + MINUTES_CHUNK_MS - 1)
+    async def _old(self, symbol: str, span: Span, outcome: Outcome) -> None:
+        begin = span.start // MINUTE_MS * MINUTE_MS
+        while begin <= span.end:
+            stop = min(span.end, begin - begin % HOUR_MS + MINUTES_CHUNK_MS - 1)
             told = await self._rest.bars(symbol, MINUTE_MS, begin, stop)
             outcome.bars += await write_minutes(self._client, symbol, told, self._schema)
             begin = stop + 1
 
-    async def _young(self, symbol: str, first: int, last: int, gap: tuple[int, int], outcome: Outcome) -> None:
-        begin = first
-        while begin <= last:
-            stop = min(last, begin - begin % HOUR_MS + SECONDS_CHUNK_MS - 1)
+    async def _young(self, symbol: str, begin: int, gap: Span, outcome: Outcome) -> None:
+        heard_from = next(iter(await self._stored(symbol, begin, gap.start, "COUNT", 1)), gap.start)
+        while begin <= gap.end:
+            stop = min(gap.end, begin - begin % HOUR_MS + SECONDS_CHUNK_MS - 1)
             told = await self._rest.bars(symbol, self._live.step_ms, begin, stop)
-            stored = await self._stored(symbol, begin, stop) if told else {}
+            # What was never listened to is no part of the gap.
+            told = [bar for bar in told if bar.t >= min(heard_from, gap.start)]
             for at in range(0, len(told), SLICE):
-                outcome.bars += self._put(told[at : at + SLICE], stored, gap)
+                outcome.bars += await self._fill(symbol, told[at : at + SLICE], gap)
                 await self._live.stored()
             # Of all that the vendor tells, not only of what was written: an attempt before may have ended here.
-            outcome.spikes += await missed_spikes(self._client, symbol, told, self._rule, outcome.spikes)
+            lost = [bar for bar in told if bar.t >= gap.start]
+            outcome.spikes += await missed_spikes(self._client, symbol, lost, self._rule, outcome.spikes)
             begin = stop + 1
 
-    async def _stored(self, symbol: str, start: int, end: int) -> dict[int, float]:
+    async def _fill(self, symbol: str, told: Sequence[Bar], gap: Span) -> int:
+        """Queues those of the `told` bars that are missing or of which the store has an earlier version; how many."""
+        for _ in range(READS):
+            restated = self._live.restated
+            await self._live.stored()
+            stored = await self._stored(symbol, told[0].t, told[-1].t)
+            if self._live.restated == restated:
+                return self._put(told, stored, gap)
+        raise GrewOld("its bars are restated faster than they are read")
+
+    async def _stored(self, symbol: str, start: int, end: int, *more: str | int) -> dict[int, float]:
         """Volumes of the samples that the store holds in the minutes of `start`..`end`, marks of minute bars among them."""
         pipe = self._client.pipeline(transaction=False)
         first, last = start - start % MINUTE_MS, end - end % MINUTE_MS + MINUTE_MS - 1
-        pipe.execute_command("TS.RANGE", keys.series(symbol, "1s", "volume"), first, last)
+        pipe.execute_command("TS.RANGE", keys.series(symbol, "1s", "volume"), first, last, *more)
         (rows,) = await pipe.execute(raise_on_error=False)
         if isinstance(rows, Exception) and "key does not exist" not in str(rows):
             raise rows
         return {int(t): float(v) for t, v in rows} if isinstance(rows, list) else {}
 
-    def _put(self, told: Sequence[Bar], stored: Mapping[int, float], gap: tuple[int, int]) -> int:
-        """Queues those of the `told` bars that are missing, and tells how many; no live bar comes in between."""
-        symbol = told[0].sym
-        newest = max(self._live.newest(symbol) or 0, max(stored, default=0)) or None
+    def _put(self, told: Sequence[Bar], stored: Mapping[int, float], gap: Span) -> int:
+        """No live bar comes between the look at what there is and the queueing: nothing is awaited here."""
+        newest = max(self._live.newest(told[0].sym) or 0, max(stored, default=0)) or None
         if told[0].t < young_from(newest, self._schema.retention_ms["1s"]):
             raise GrewOld("its seconds grew too old meanwhile")
-        if self._live.step_ms == MINUTE_MS:
-            minutes = {t // MINUTE_MS for t in stored}
-            put = self._live.missing([bar for bar in told if bar.t // MINUTE_MS not in minutes])
-        else:
-            # A minute bar that fills its minute tells of all its seconds.
-            told = [bar for bar in told if bar.t - bar.t % MINUTE_MS + keys.MINUTE_MARK_MS not in stored]
-            cut = [bar for bar in told if bar.t in stored and self._was_cut(bar, stored[bar.t], gap)]
-            new = self._live.missing([bar for bar in told if bar.t not in stored])
-            put = sorted(new + cut, key=lambda bar: bar.t)
+        minutes = {t // MINUTE_MS for t in stored}
+        new, corrected = [], []
+        for bar in told:
+            mark = bar.t - bar.t % MINUTE_MS + keys.MINUTE_MARK_MS
+            held = stored.get(mark if bar.span == MINUTE_MS else bar.t)
+            if held is not None:
+                if bar.v > held * (1 + _SAME) and self._may_correct(bar, gap):
+                    corrected.append(bar)
+            elif bar.t // MINUTE_MS not in minutes or (bar.span == SECOND_MS and mark not in stored):
+                new.append(bar)  # a minute bar tells of all seconds, and a second bar lets no minute bar in
+        put = sorted(self._live.missing(new) + corrected, key=lambda bar: bar.t)
         self._live.store(put)
         return len(put)
 
-    def _was_cut(self, bar: Bar, volume: float, gap: tuple[int, int]) -> bool:
-        """Whether the second in the store was built from a part of its trades, the others being lost in the gap."""
-        at_edge = bar.t <= gap[0] + EDGE_MS or bar.t >= gap[1] - EDGE_MS
-        return at_edge and self._live.built(bar.sym) and bar.v > volume * (1 + _SAME)
+    def _may_correct(self, bar: Bar, gap: Span) -> bool:
+        """Whether a bar in the store may be an earlier version than the vendor's of more volume: one from before the gap,
+        whose correction was lost in it, or a second built from those of its trades that came after it."""
+        if bar.t <= gap.start + EDGE_MS:
+            return True
+        return bar.t >= gap.end - EDGE_MS and self._live.built(bar.sym)

@@ -155,9 +155,7 @@ def test_what_is_stored_or_on_its_way_is_fresher(redis: Redis, redis_url: str) -
 
 
 @pytest.mark.parametrize("built", [True, False])
-def test_seconds_that_were_cut_by_the_gap_are_made_whole_where_they_are_built_from_trades(
-    redis: Redis, redis_url: str, built: bool
-) -> None:
+def test_seconds_that_were_cut_by_the_gap_are_made_whole(redis: Redis, redis_url: str, built: bool) -> None:
     truth = [bar("AAPL", s, volume=100) for s in range(100)]
     parts = {s: truth[s]._replace(v=30, n=3) for s in (40, 50, 60)}
 
@@ -167,9 +165,65 @@ def test_seconds_that_were_cut_by_the_gap_are_made_whole_where_they_are_built_fr
             world.lose(40, 60)
             await world.repair()
             volumes = {int(c[0] - T0) // 1_000: c[5] for c in world.candles("AAPL", "1s")}
-            assert (volumes[40], volumes[50], volumes[60]) == ((100, 30, 100) if built else (30, 30, 30))
+            assert (volumes[40], volumes[50], volumes[60]) == ((100, 30, 100) if built else (100, 30, 30))
             assert len(volumes) == 100
             assert world.candles("AAPL", "5m")[0][5] == sum(volumes.values())
+
+    run(go())
+
+
+def test_a_correction_told_in_the_gap_of_a_second_before_it(redis: Redis, redis_url: str) -> None:
+    """The vendor restates bars for 15 minutes: nobody heard the corrected ones, though their seconds lie before the gap."""
+    truth = [bar("AAPL", s, volume=100) for s in range(1_200)]
+    early = {s: truth[s]._replace(v=60, n=6, c=truth[s].o) for s in (100, 250, 1_050, 1_099)}
+
+    async def go() -> None:
+        async with World(redis_url, truth) as world:
+            world.hear([early.get(s, b) for s, b in enumerate(truth) if s <= 1_099 or s >= 1_120])
+            world.lose(1_099, 1_120)
+            await world.repair()
+            expected = [early[100], *(b for b in truth if b.t != at(100))]
+            for level in ("1s", "1m", "1h"):
+                assert world.candles("AAPL", level) == truth_of(expected, level), level
+            assert (world.gap().spikes, world.gap().repaired_bars) == ("[]", 23)
+
+    run(go())
+
+
+def test_what_came_before_the_first_bar_that_was_heard_is_no_part_of_a_gap(redis: Redis, redis_url: str) -> None:
+    truth = [bar(s, t) for t in range(0, 900, 10) for s in ("A", "B")]
+
+    async def go() -> None:
+        async with World(redis_url, truth) as world:
+            world.hear([b for b in truth if at(500) <= b.t <= at(600) or b.t >= at(700)])
+            world.lose(600, 700)
+            await world.repair()
+            for symbol in ("A", "B"):
+                expected = [b for b in truth if b.sym == symbol and b.t >= at(500)]
+                assert world.candles(symbol, "1s") == truth_of(expected, "1s")
+
+    run(go())
+
+
+def test_a_live_correction_while_the_vendor_answers_stays(redis: Redis, redis_url: str) -> None:
+    truth = [bar("AAPL", s, volume=100) for s in range(60)]
+    early, fresher = truth[8]._replace(v=60), truth[8]._replace(v=130, c=truth[8].h)
+
+    async def go() -> None:
+        async with World(redis_url, truth) as world:
+            world.hear([early if s == 8 else b for s, b in enumerate(truth) if s <= 10 or s >= 30])
+            read = world.live.stored
+
+            async def stored_and_then_restated() -> None:
+                await read()
+                world.live.stored = read  # type: ignore[method-assign]
+                world.hear([fresher])
+
+            world.live.stored = stored_and_then_restated  # type: ignore[method-assign]
+            world.lose(10, 30)
+            await world.repair()
+            expected = [fresher, *(b for b in truth if b.t != fresher.t)]
+            assert world.candles("AAPL", "1s") == truth_of(expected, "1s")
 
     run(go())
 
@@ -501,7 +555,7 @@ def test_newest_gaps_first_and_in_them_what_is_watched(redis: Redis, redis_url: 
             world.lose(0, 20, gap="a")
             world.lose(20, 40, gap="b")
             await world.repair()
-            asked = [(start > at(15), symbol) for symbol, _, start, end in world.vendor.asked if end < at(44)]
+            asked = [(end > at(30), symbol) for symbol, _, _, end in world.vendor.asked if end < at(44)]
             assert asked == [(new, s) for new in (True, False) for s in ("MINE", "LOUD", "LATE", "EARLY")]
 
     run(go())
