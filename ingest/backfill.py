@@ -41,6 +41,11 @@ class Backfill:
     def step_ms(self) -> int:
         return MINUTE_MS if self._minutes_only() else SECOND_MS
 
+    @property
+    def restated(self) -> int:
+        """Live bars that replaced an earlier version, since the start."""
+        return self._tape.counts.restated
+
     def newest(self, symbol: str) -> int | None:
         """The start of the symbol's newest bar that was taken, stored yet or not."""
         idx = self._tape.index.get(symbol)
