@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
 from redis.exceptions import BusyLoadingError, OutOfMemoryError, RedisError, ResponseError
 
+from ingest.pending import Pending
 from redis_functions.calls import RAISED, Alert, raise_alert
 
 log = logging.getLogger("tapewatch.alerts")
@@ -33,34 +33,25 @@ class Alerting:
         self.counts = AlertCounts()
         self._client = client
         self._cooldown_ms = cooldown_ms
-        self._queue: deque[tuple[int, Alert]] = deque()
-        self._wake = asyncio.Event()
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._pending: Pending[Alert] = Pending()
 
     def put(self, alert: Alert, number: int = 0) -> None:
         """Queues an alert that record `number` of the spool caused."""
-        self._queue.append((number, alert))
-        self._empty.clear()
-        self._wake.set()
+        self._pending.put(number, alert)
 
     @property
     def oldest(self) -> int | None:
         """The number of the oldest record whose alert waits here."""
-        return self._queue[0][0] if self._queue else None
+        return self._pending.oldest
 
     async def done(self) -> None:
         """Waits until all alerts are raised."""
-        await self._empty.wait()
+        await self._pending.emptied()
 
     async def run(self) -> None:
         """Raises alerts until cancelled."""
         while True:
-            while not self._queue:
-                self._empty.set()
-                self._wake.clear()
-                await self._wake.wait()
-            alert = self._queue[0][1]
+            alert = await self._pending.first()
             try:
                 self._count(alert, await raise_alert(self._client, alert, self._cooldown_ms))
             except RedisError as error:
@@ -70,7 +61,7 @@ class Alerting:
                     continue
                 log.error("Redis refuses the alert %s: %s", alert.id, error)
                 self.counts.refused += 1
-            self._queue.popleft()
+            self._pending.drop()
 
     def _count(self, alert: Alert, outcome: str) -> None:
         if outcome == RAISED:

@@ -141,7 +141,7 @@ class Feed:
             reason = self._hushed(reason)
             self._gone(reason)
             delay = COOL_DOWN_S * random.uniform(1.0, 1.3) if cool_down else next(self._delays)
-            log.warning("feed: %s; next try in %.1f s", reason, delay)
+            log.warning("%s; next try in %.1f s", reason, delay)
             await asyncio.sleep(delay)
 
     def _gone(self, reason: str) -> None:
@@ -199,7 +199,7 @@ class Feed:
         self._last_frame = time.monotonic()
         self.is_connected = True
         self._listener.connected()
-        log.info("feed: connected to %s, subscribing %s", _place(self._config.url), _short(self._config.topics))
+        log.info("connected to %s, subscribing %s", _place(self._config.url), _short(self._config.topics))
         while True:
             frame = await ws.recv(decode=False)
             self._last_frame = time.monotonic()
@@ -208,7 +208,7 @@ class Feed:
                 found = decode(frame)
                 for status in found.statuses:
                     self._judge(status)
-                if len(found.statuses) == found.events:
+                if found.statuses and len(found.statuses) == found.events:
                     continue
             if self._frames == 0:
                 self._delays = backoff()
@@ -252,11 +252,9 @@ class Feed:
             now = time.monotonic()
             if not warned and self._unacked and now - began > ANSWER_S:
                 warned = True
-                log.warning(
-                    "feed: no acknowledgement for %s; its data may never come", _short(tuple(sorted(self._unacked)))
-                )
+                log.warning("no acknowledgement for %s; its data may never come", _short(tuple(sorted(self._unacked))))
             if self._frames and now - self._last_frame > self._config.stall_after_s:
-                log.warning("feed: no frame for %.0f s, connecting anew", now - self._last_frame)
+                log.warning("no frame for %.0f s, connecting anew", now - self._last_frame)
                 ws.transport.abort()
                 return
 

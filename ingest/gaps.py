@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from ingest.pending import Pending
 from redis_functions.checkpoint import FENCED, write_gap
 
 log = logging.getLogger("tapewatch.ingest")
@@ -37,10 +37,7 @@ class GapLog:
         self._spool = spool
         self._token = token
         self._on_closed = on_closed
-        self._queue: deque[tuple[int, Fields]] = deque()
-        self._wake = asyncio.Event()
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._pending: Pending[Fields] = Pending()
         self._open: dict[str, Fields] = {}
         self._resumed = False
 
@@ -52,7 +49,7 @@ class GapLog:
         self.count += 1
         fields = self._fields(number, clock, reason, symbols)
         self._open[fields["gap"]] = fields
-        self._write(number, fields)
+        self._pending.put(number, fields)
 
     def restore(self, begun: list[Fields]) -> None:
         """Gaps of this spool that an earlier run began and did not see the end of."""
@@ -77,7 +74,7 @@ class GapLog:
 
     def _close(self, number: int, fields: Fields, clock: int) -> None:
         closed = fields | {"to": str(max(clock, int(fields["from"]) + LEAST_MS))}
-        self._write(number, closed)
+        self._pending.put(number, closed)
         self._on_closed(closed, number)
 
     def _fields(self, number: int, clock: int, reason: str, symbols: str) -> Fields:
@@ -90,11 +87,6 @@ class GapLog:
             "state": "open",
         }
 
-    def _write(self, number: int, fields: Fields) -> None:
-        self._queue.append((number, fields))
-        self._empty.clear()
-        self._wake.set()
-
     @property
     def is_open(self) -> bool:
         return bool(self._open)
@@ -102,24 +94,20 @@ class GapLog:
     @property
     def oldest(self) -> int | None:
         """The number of the oldest record of which something waits to be written."""
-        return self._queue[0][0] if self._queue else None
+        return self._pending.oldest
 
     async def done(self) -> None:
         """Waits until all records are written."""
-        await self._empty.wait()
+        await self._pending.emptied()
 
     async def run(self) -> None:
         """Writes records until cancelled; without the lease they wait."""
         while True:
-            while not self._queue:
-                self._empty.set()
-                self._wake.clear()
-                await self._wake.wait()
-            _, fields = self._queue[0]
+            fields = await self._pending.first()
             try:
                 token = self._token()
                 if token and await write_gap(self._client, self._feed, token, fields) != FENCED:
-                    self._queue.popleft()
+                    self._pending.drop()
                     continue
             except RedisError as error:
                 log.debug("the gap record waits for Redis: %s", error)

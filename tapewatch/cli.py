@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -69,8 +68,6 @@ def _parser(wanted: str | None) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     names = [wanted] if wanted in COMMANDS else list(COMMANDS)
     for name in names:
-        if importlib.util.find_spec(f"tapewatch.commands.{COMMANDS[name]}") is None:
-            continue
         module = importlib.import_module(f"tapewatch.commands.{COMMANDS[name]}")
         sub = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(sub)
