@@ -70,9 +70,7 @@ def _completeness() -> Row:
         "Coverage of the day",
         "The part of the day that was heard, and the symbol-minutes that came live, were repaired, or are missing.",
         [query("/gaps", [number(name, text) for name, text in coverage_columns.items()], RANGE, root="coverage")],
-        fields.defaults(
-            "percentunit", decimals=2, steps=((None, "red"), (0.95, "orange"), (0.999, "green")), noValue="–"
-        ),
+        fields.defaults("percentunit", decimals=2, steps=fields.COVERAGE, noValue="–"),
         overrides=[
             fields.override("Live", **minutes, thresholds=fields.thresholds(fields.NEUTRAL)),
             fields.override("Repaired", **minutes, thresholds=fields.thresholds(fields.NEUTRAL)),
@@ -82,10 +80,11 @@ def _completeness() -> Row:
     )
     gaps = panels.stat(
         "Gaps and reconnects",
-        "Gaps that are not repaired, and how often the connection was made anew since ingest was started.",
-        [tables.stats({"gaps_open": "Open gaps", "reconnects": "Reconnects"})],
+        "Gaps that are not repaired, and those that were; how often the connection was made anew since ingest was started.",
+        [tables.stats({"gaps_open": "Open gaps", "gaps_repaired": "Repaired", "reconnects": "Reconnects"})],
         fields.defaults("locale", decimals=0, steps=fields.ZERO_IS_QUIET),
-        transformations=[panels.order("Open gaps", "Reconnects")],
+        overrides=[fields.override("Repaired", thresholds=fields.thresholds(fields.NEUTRAL))],
+        transformations=[panels.order("Open gaps", "Repaired", "Reconnects")],
     )
     aside = panels.stat(
         "Restated and set aside",
@@ -95,7 +94,7 @@ def _completeness() -> Row:
         overrides=[fields.override("Rejected", thresholds=fields.thresholds(fields.ZERO_IS_QUIET))],
         transformations=[panels.order(*_COUNTERS.values())],
     )
-    return 4, [(9, coverage), (6, gaps), (9, aside)]
+    return 4, [(8, coverage), (7, gaps), (9, aside)]
 
 
 def _flow() -> Row:
@@ -135,7 +134,21 @@ def _rest() -> Row:
         [tables.stats_series(_COUNTERS)],
         fields.defaults("locale", decimals=0, color={"mode": "palette-classic"}, custom=panels.lines(), min=0),
     )
-    return 8, [(12, active), (12, counters)]
+    complete = panels.timeseries(
+        "Coverage over time",
+        "The part of the day's minutes of all symbols that came live or was repaired: it sinks with a gap and rises with "
+        "its repair.",
+        [tables.stats_series({"coverage": "Coverage"})],
+        fields.defaults(
+            "percentunit",
+            decimals=3,
+            color=fields.fixed("green"),
+            custom=panels.lines(fillOpacity=10, axisSoftMin=0.99),
+            max=1,
+        ),
+        calcs=["lastNotNull", "min"],
+    )
+    return 8, [(8, active), (8, counters), (8, complete)]
 
 
 def _cost() -> Row:

@@ -20,6 +20,8 @@ SPIKE: Steps = ((None, DOWN), (-0.5, FLAT), (0.5, UP))
 #: Counts that should be zero, and counts that just deserve a look.
 ZERO_IS_GOOD: Steps = ((None, "green"), (1, "red"))
 ZERO_IS_QUIET: Steps = ((None, "text"), (1, "orange"))
+#: The part of a day that is there.
+COVERAGE: Steps = ((None, "red"), (0.95, "orange"), (0.999, "green"))
 
 SYMBOL_UID = "tapewatch-symbol"
 SYMBOL_LINK: list[Json] = [

@@ -70,7 +70,13 @@ def _now() -> Row:
         [tables.alert_summary({"total": "Alerts"}, symbol="${symbol}")],
         fields.defaults("locale", decimals=0, steps=fields.ZERO_IS_QUIET),
     )
-    return 4, [(5, last), (13, day), (3, velocity), (3, alerts)]
+    coverage = panels.stat(
+        "Coverage of the day",
+        "The part of the day's minutes of market hours in which this symbol came live or was repaired.",
+        [query("/gaps", [number("fraction", "Coverage")], {"symbol": "${symbol}", **RANGE}, root="coverage")],
+        fields.defaults("percentunit", decimals=1, steps=fields.COVERAGE, noValue="–"),
+    )
+    return 4, [(5, last), (10, day), (3, velocity), (3, coverage), (3, alerts)]
 
 
 def _velocity(**more: str) -> Json:
