@@ -7,10 +7,11 @@ import logging
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
-from redis.exceptions import BusyLoadingError, OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from ingest.pending import Pending
 from redis_functions.calls import RAISED, Alert, raise_alert
+from redis_functions.errors import may_pass
 
 log = logging.getLogger("tapewatch.alerts")
 
@@ -55,7 +56,7 @@ class Alerting:
             try:
                 self._count(alert, await raise_alert(self._client, alert, self._cooldown_ms))
             except RedisError as error:
-                if not isinstance(error, ResponseError) or _may_pass(error):
+                if may_pass(error):
                     log.warning("the alert %s waits for Redis: %s", alert.id, error)
                     await asyncio.sleep(RETRY_S)
                     continue
@@ -69,10 +70,3 @@ class Alerting:
             log.info("%s", alert.message, extra={"alert": alert.id, "severity": alert.severity})
         else:
             self.counts.known += 1
-
-
-def _may_pass(error: ResponseError) -> bool:
-    """Whether the same call may succeed later: Redis is full, loading or a replica for a while."""
-    return isinstance(error, OutOfMemoryError | BusyLoadingError) or str(error).startswith(
-        ("OOM", "LOADING", "READONLY", "BUSY")
-    )

@@ -92,9 +92,10 @@ class MinuteBars:
         self.fill(fills)
 
     def fill(self, bars: list[Bar]) -> None:
-        """Stores minute bars whose minutes have no second bars."""
+        """Stores minute bars whose minutes have no second bars, as far as none came while that was being found out."""
         before = self._tape.counts.filled
-        self._store(bars)
+        compare, number = self._tape.minutes.compare, self._tape.number
+        self._store([b for b in bars if compare(number(b.sym), b) in (Known.NO_SECONDS, Known.UNKNOWN)])
         self.counts.filled += self._tape.counts.filled - before
 
     def make_way(self, taken: Taken) -> None:

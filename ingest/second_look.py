@@ -6,16 +6,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
+from ingest.pending import Pending
 from ingest.trade_bars import LatePrint
 from market.bar import MINUTE_MS, SECOND_MS, Bar
 from redis_functions import keys
+from redis_functions.errors import may_pass
 from redis_functions.late_prints import MERGED, merge_late_print
 from redis_functions.writer import Writer
 
@@ -26,7 +27,6 @@ RETRY_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    number: int  # of the spooled record it came with
     key: str  # tells a late print from others of its symbol
     what: LatePrint | Bar
 
@@ -39,34 +39,25 @@ class SecondLook:
         self._client = client
         self._writer = writer
         self._lateness_ms = lateness_ms
-        self._queue: deque[_Item] = deque()
-        self._wake = asyncio.Event()
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._pending: Pending[_Item] = Pending()
 
     def put(self, what: LatePrint | Bar, number: int, key: str = "") -> None:
         """Queues a late print (with a key that is its own) or a minute bar, both of record `number`."""
-        self._queue.append(_Item(number, key, what))
-        self._empty.clear()
-        self._wake.set()
+        self._pending.put(number, _Item(key, what))
 
     @property
     def oldest(self) -> int | None:
         """The number of the oldest record of which something waits here."""
-        return self._queue[0].number if self._queue else None
+        return self._pending.oldest
 
     async def done(self) -> None:
         """Waits until all that was put has been written or found to be unneeded."""
-        await self._empty.wait()
+        await self._pending.emptied()
 
     async def run(self, fill: Callable[[list[Bar]], None]) -> None:
         """Works until cancelled; `fill` takes minute bars that may fill."""
         while True:
-            while not self._queue:
-                self._empty.set()
-                self._wake.clear()
-                await self._wake.wait()
-            item = self._queue[0]
+            item = await self._pending.first()
             try:
                 # What was queued for Redis before must be there before it is looked at.
                 await self._writer.flushed()
@@ -75,16 +66,25 @@ class SecondLook:
                         fill([item.what])
                 else:
                     await self._merge(item.what, item.key)
-                self._queue.popleft()
+                self._pending.drop()
             except RedisError as error:
-                log.warning("late data waits for Redis: %s", error)
-                await asyncio.sleep(RETRY_S)
+                if may_pass(error):
+                    log.warning("late data waits for Redis: %s", error)
+                    await asyncio.sleep(RETRY_S)
+                else:
+                    log.error("Redis refuses late data of %s: %s", item.what.sym, error)
+                    self.refused += 1
+                    self._pending.drop()
 
     async def _has_seconds(self, bar: Bar) -> bool:
         pipe = self._client.pipeline(transaction=False)
         pipe.execute_command("TS.RANGE", keys.series(bar.sym, "1s", "volume"), bar.t, bar.t + MINUTE_MS - 1, "COUNT", 2)
         (rows,) = await pipe.execute(raise_on_error=False)
-        return isinstance(rows, list) and any(int(row[0]) % SECOND_MS == 0 for row in rows)
+        if isinstance(rows, Exception):
+            if isinstance(rows, ResponseError) and any(word in str(rows) for word in ("TSDB", "WRONGTYPE")):
+                return False  # there is no such series
+            raise rows  # the server loads its data, or refuses: that tells nothing of the minute
+        return any(int(row[0]) % SECOND_MS == 0 for row in rows)
 
     async def _merge(self, late: LatePrint, key: str) -> None:
         outcome = await merge_late_print(

@@ -1,0 +1,140 @@
+"""Spikes on their way to Redis: in order, once, and none stands in the way of the next."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from redis import Redis
+
+from ingest import alerting as module
+from ingest.alerting import Alerting
+from redis_functions import keys, loader
+from redis_functions.calls import Alert, alert_id
+from redis_functions.connection import connect_async
+from tests.own_redis import OwnRedis
+
+T = 1_760_104_800_000
+
+
+def alert(symbol: str, second: int = 0, direction: str = "up") -> Alert:
+    t = T + second * 1000
+    text = f"{symbol} moved"
+    return Alert(
+        alert_id("velocity", symbol, t, direction), t, symbol, "velocity", "warning", direction, 1.5, text, 101.25
+    )
+
+
+@asynccontextmanager
+async def alerting(url: str, cooldown_ms: int = 300_000) -> AsyncIterator[Alerting]:
+    client = connect_async(url)
+    made = Alerting(client, cooldown_ms)
+    task = asyncio.create_task(made.run())
+    try:
+        async with asyncio.timeout(20):
+            yield made
+            await made.done()
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await client.aclose()
+
+
+def told(redis: Redis) -> list[str]:
+    return [fields[b"id"].decode() for _, fields in redis.xrange(keys.ALERTS)]
+
+
+def test_alerts_are_raised_in_order_and_known_ones_are_counted_apart(redis: Redis, redis_url: str) -> None:
+    loader.ensure(redis)
+    asked = [alert("F"), alert("AAPL"), alert("F"), alert("F", 299), alert("F", 299, "down"), alert("F", 300)]
+
+    async def work() -> Alerting:
+        async with alerting(redis_url) as made:
+            for number, one in enumerate(asked, start=5):
+                made.put(one, number)
+            assert made.oldest == 5
+        assert made.oldest is None
+        return made
+
+    counts = asyncio.run(work()).counts
+    assert told(redis) == [asked[i].id for i in (0, 1, 4, 5)]
+    assert (counts.raised, counts.known, counts.refused) == (4, 2, 0)
+
+
+def test_an_alert_that_redis_refuses_does_not_stand_in_the_way(
+    redis: Redis, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    loader.ensure(redis)
+    redis.set(keys.alert_series("ODD"), "no series")  # its sample can never be written
+
+    async def work() -> Alerting:
+        async with alerting(redis_url) as made:
+            for symbol in ("ODD", "F"):
+                made.put(alert(symbol))
+        return made
+
+    counts = asyncio.run(work()).counts
+    assert told(redis)[-1] == alert("F").id
+    assert (counts.raised, counts.refused) == (1, 1)
+    assert caplog.text.count("refuses the alert") == 1
+
+
+def test_a_redis_without_the_functions_gets_them(redis: Redis, redis_url: str) -> None:
+    async def work() -> None:
+        async with alerting(redis_url) as made:
+            made.put(alert("F"))
+
+    asyncio.run(work())
+    assert told(redis) == [alert("F").id]
+
+
+@pytest.mark.parametrize("trouble", ["full", "replica", "away"])
+def test_what_may_pass_is_waited_for(
+    trouble: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "RETRY_S", 0.01)
+    caplog.set_level(logging.WARNING)
+
+    async def work(server: OwnRedis) -> Alerting:
+        client = server.client
+        async with alerting(server.url) as made:
+            if trouble == "full":
+                client.config_set("maxmemory", 100_000)
+            elif trouble == "replica":
+                client.execute_command("REPLICAOF", "127.0.0.1", "1")
+            else:
+                await asyncio.to_thread(server.kill)
+            for second in range(3):
+                made.put(alert("F", 300 * second))
+            while "waits for Redis" not in caplog.text:
+                await asyncio.sleep(0.01)
+            assert made.counts.raised == 0
+            if trouble == "full":
+                client.config_set("maxmemory", 0)
+            elif trouble == "replica":
+                client.execute_command("REPLICAOF", "NO", "ONE")
+            else:
+                await asyncio.to_thread(server.start)
+        return made
+
+    with OwnRedis() as server:
+        loader.ensure(server.client)
+        assert asyncio.run(work(server)).counts.raised == 3
+        assert told(server.client) == [alert("F", 300 * s).id for s in range(3)]
+
+
+def test_a_raised_alert_is_said_in_the_log(redis: Redis, redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="tapewatch")
+
+    async def work() -> None:
+        async with alerting(redis_url) as made:
+            made.put(alert("F"))
+            made.put(alert("F"))
+
+    asyncio.run(work())
+    assert caplog.text.count("F moved") == 1
