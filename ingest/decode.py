@@ -48,9 +48,10 @@ class Halt(NamedTuple):
 
 
 class Decoded:
-    """What a frame held. `set_aside` counts what could not be used, by reason; `events` counts all."""
+    """What a frame held. `set_aside` counts what could not be used, by reason; `bands` price bands that say nothing of a
+    halt; `events` counts all, each of which is in exactly one of the others; what is no JSON counts as one."""
 
-    __slots__ = ("bars", "events", "halts", "minutes", "set_aside", "statuses", "trades")
+    __slots__ = ("bands", "bars", "events", "halts", "minutes", "set_aside", "statuses", "trades")
 
     def __init__(self) -> None:
         self.bars: list[Bar] = []
@@ -59,6 +60,7 @@ class Decoded:
         self.halts: list[Halt] = []
         self.statuses: list[Status] = []
         self.set_aside: Counter[str] = Counter()
+        self.bands = 0
         self.events = 0
 
 
@@ -144,6 +146,7 @@ def _decode_loosely(frame: bytes, out: Decoded) -> None:
         content = _loose.decode(frame)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         out.set_aside["not_json"] += 1
+        out.events = 1
         return
     events = content if isinstance(content, list) else [content]
     out.events = len(events)
@@ -231,9 +234,14 @@ def _take_status(event: Any, out: Decoded) -> None:
 def _take_luld(event: Any, out: Decoded) -> None:
     if not is_symbol(event.T):
         raise Unusable("bad_symbol")
-    for indicator in event.i:
-        if indicator in (HALTED, RESUMED):
-            out.halts.append(Halt(event.T, epoch_ms(event.t), indicator == HALTED))
+    t = epoch_ms(event.t)
+    if not 0 < t < MAX_TIME:
+        raise Unusable("bad_time")
+    words = [indicator for indicator in event.i if indicator in (HALTED, RESUMED)]
+    if words:
+        out.halts.append(Halt(event.T, t, words[-1] == HALTED))
+    else:
+        out.bands += 1
 
 
 _TAKE: dict[type, Callable[[Any, Decoded], None]] = {

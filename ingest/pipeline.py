@@ -10,7 +10,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from indicators.velocity import Detector, Spike
 from ingest.decode import Decoded, Halt, decode
@@ -50,10 +50,11 @@ class VelocityConfig:
 
 @dataclass
 class Counts:
-    """Since the start; `set_aside` by reason."""
+    """Since the start. `kinds`: events by what they were when decoded, `set_aside` among them; their sum is `events`."""
 
     frames: int = 0
     events: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
     bars: int = 0
     trades: int = 0
     spikes: int = 0
@@ -125,8 +126,19 @@ class Pipeline:
         found = decode(frame)
         self.counts.frames += 1
         self.counts.events += found.events
+        kinds = self.counts.kinds
+        kinds["second"] += len(found.bars)
+        kinds["trade"] += len(found.trades)
+        if found.minutes:
+            kinds["minute"] += len(found.minutes)
+        if found.halts or found.bands:
+            kinds["halt"] += len(found.halts)
+            kinds["band"] += found.bands
+        if found.statuses:
+            kinds["status"] += len(found.statuses)
         if found.set_aside:
             self.set_aside.update(found.set_aside)
+            kinds["set_aside"] += found.set_aside.total()
         return found
 
     def work(self, found: Decoded) -> None:
@@ -276,6 +288,8 @@ class Pipeline:
         )
 
     def _halt(self, halt: Halt) -> None:
+        if halt.halted == (halt.sym in self.halted):
+            return
         if halt.halted:
             self.halted.add(halt.sym)
         else:

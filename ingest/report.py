@@ -118,7 +118,7 @@ class Reporter:
         self._memory_at = -math.inf
         self._created: set[str] = set()
         self.registry = CollectorRegistry()
-        self.registry.register(_Metrics(self.statistics))
+        self.registry.register(_Metrics(self.statistics, pipeline))
 
     def statistics(self) -> dict[str, float]:
         """Every statistic by name; those that are not known yet are left out."""
@@ -191,12 +191,23 @@ class Reporter:
 
 
 class _Metrics(Collector):
-    """The statistics as Prometheus families, read when asked."""
+    """The statistics as Prometheus families, read when asked; and what was decoded, by kind and by reason."""
 
-    def __init__(self, read: Callable[[], dict[str, float]]) -> None:
+    def __init__(self, read: Callable[[], dict[str, float]], pipeline: Pipeline) -> None:
         self._read = read
+        self._pipeline = pipeline
 
     def collect(self) -> Iterable[Metric]:
+        frames = self._pipeline.counts.frames
+        yield CounterMetricFamily("tapewatch_frames", "frames decoded, since the start", value=frames)
+        events = CounterMetricFamily("tapewatch_events", "events decoded, by kind, since the start", labels=["kind"])
+        for kind, number in self._pipeline.counts.kinds.items():
+            events.add_metric([kind], number)
+        yield events
+        unused = CounterMetricFamily("tapewatch_events_set_aside", "events that could not be used", labels=["reason"])
+        for reason, number in self._pipeline.set_aside.items():
+            unused.add_metric([reason], number)
+        yield unused
         for name, value in self._read().items():
             title = name.replace("_", " ")
             if name in COUNTERS:

@@ -65,6 +65,7 @@ class Path:
 
 @asynccontextmanager
 async def running(url: str, **options: Any) -> AsyncIterator[Path]:
+    patience_s = options.pop("patience_s", 30)
     path = Path(url, **options)
     await loader.ensure_async(path.client)
     tasks = [
@@ -72,7 +73,7 @@ async def running(url: str, **options: Any) -> AsyncIterator[Path]:
         asyncio.create_task(path.second_look.run(path.pipeline.minute_bars.fill)),
     ]
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patience_s):
             yield path
             await path.settle()
     finally:

@@ -79,7 +79,12 @@ def test_halts_come_from_the_luld_channel_which_names_its_symbol_otherwise(indic
 
 def test_bands_without_a_halt_say_nothing() -> None:
     found = of({"ev": "LULD", "T": "MSFT", "h": 2, "l": 1, "i": [16], "z": 3, "t": T, "q": 1})
-    assert (found.halts, found.set_aside, found.events) == ([], {}, 1)
+    assert (found.halts, found.bands, found.set_aside, found.events) == ([], 1, {}, 1)
+
+
+def test_of_a_halt_and_its_end_in_one_event_the_last_word_counts() -> None:
+    found = of({"ev": "LULD", "T": "MSFT", "i": [17, 16, 18], "t": T})
+    assert (found.halts, found.events) == ([Halt("MSFT", T, False)], 1)
 
 
 @pytest.mark.parametrize("stamp", [T, T * 1_000 + 999, T * 1_000_000 + 999_999])
@@ -186,6 +191,7 @@ BAD = [
     (PRINT | {"s": -1}, "bad_volume"),
     (PRINT | {"c": ["at dawn"]}, "bad_number"),
     ({"ev": "LULD", "T": "A B", "i": [17], "t": T}, "bad_symbol"),
+    ({"ev": "LULD", "T": "F", "i": [17], "t": -1}, "bad_time"),
     ({"ev": "Q", "sym": "MSFT", "bp": 1, "ap": 2, "t": T}, "other_channel"),
     ({"ev": ["A"]}, "other_channel"),
     ({"sym": "MSFT"}, "not_an_event"),
@@ -208,7 +214,8 @@ def test_a_bad_event_is_counted_by_reason_and_never_costs_its_neighbours(event: 
     "frame", [b"", b"[", b"\xff\xfe", b"[{]", b'[{"ev":"A"', b"[" * 100_000, b'["\xed\xa0\x80"', b"NaN", b"\x00"]
 )
 def test_what_is_not_json_is_counted_as_such(frame: bytes) -> None:
-    assert decode(frame).set_aside == {"not_json": 1}
+    found = decode(frame)
+    assert (found.set_aside, found.events) == ({"not_json": 1}, 1)
 
 
 # --- prints that are the same, and prints that are not

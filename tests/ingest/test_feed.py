@@ -108,9 +108,11 @@ def test_a_frame_of_eight_megabytes_is_taken_and_garbage_is_handed_on() -> None:
         reader = Reader(vendor)
         await reader.until(lambda: vendor.open)
         await vendor.send_text(large)
+        await vendor.send_text('{"status" garbage')  # looks like a status message, and is none
         await vendor.send_text("{garbage")
         await vendor.send_text(b"\x00\xff")
         assert len(await reader.next_frame()) == 60_000
+        assert await reader.frames.get() == b'{"status" garbage'
         assert await reader.frames.get() == b"{garbage"
         assert await reader.frames.get() == b"\x00\xff"
         assert vendor.connections == 1
