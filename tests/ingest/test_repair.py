@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import random
@@ -23,6 +24,7 @@ from redis_functions.schema import Schema
 from simulator.market import Market, now_s
 from simulator.rest import Rest, serve
 from tests.ingest.repair_world import T0, World, at, bar, from_candle, truth_of
+from tests.ingest.vendor import Asked, Reply, Vendor, bars_reply
 
 HOUR = 3_600
 LEVELS = ("1s", "1m", "5m", "1h")
@@ -595,3 +597,40 @@ def test_a_gap_of_the_simulated_market(redis: Redis, redis_url: str) -> None:
     run(go())
     server.shutdown()
     server.server_close()
+
+
+def test_over_http_with_a_vendor_that_pages_throttles_and_stumbles(redis: Redis, redis_url: str) -> None:
+    truth = tape("A", 900, step=1) + tape("B", 900, step=1)
+    answers = itertools.count()
+
+    def answer(asked: Asked) -> Reply:
+        number = next(answers)
+        if number == 3:
+            return Reply(429, {}, {"Retry-After": "0.1"})
+        if number in (5, 6):
+            return [Reply(500), Reply(200, b"{")][number - 5]
+        rows = [
+            {"t": b.t, "o": b.o, "h": b.h, "l": b.l, "c": b.c, "v": b.v, "vw": (b.n or 0) / b.v}
+            for b in truth
+            if b.sym == asked.symbol and asked.start <= b.t <= asked.end
+        ]
+        for row in rows:
+            row.update({name: (row[name] or 0) / 10_000 for name in ("o", "h", "l", "c", "vw")})
+        return bars_reply(rows[:100], "/next" if len(rows) > 100 else "")
+
+    async def go() -> None:
+        with Vendor(answer) as server:
+            vendor = VendorRest(server.url, "any", 200, sleep=lambda seconds: None)
+            async with World(redis_url) as world:
+                world.rest = vendor
+                world.hear(sorted(heard(truth, 200, 700), key=lambda b: b.t))
+                world.lose(200, 700)
+                await world.repair(repairer=world.new_repairer())
+                for symbol in ("A", "B"):
+                    for level in LEVELS:
+                        own = [b for b in truth if b.sym == symbol]
+                        assert world.candles(symbol, level) == truth_of(own, level), (symbol, level)
+            assert vendor.retried == 3
+            vendor.close()
+
+    run(go())
