@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from redis_functions import embedded, keys
 from redis_functions.connection import connect
+from tests import tape_reference
 from tests.support import Running, free_port, wait_until
 
 
@@ -61,3 +64,57 @@ def test_an_emptied_redis_and_a_killed_reader_lose_nothing_that_was_sent(tmp_pat
 def reader_watermark(redis: Redis) -> int:
     found = redis.get(keys.watermark("stocks"))
     return int(found) if isinstance(found, bytes) else 0
+
+
+def test_trades_killed_in_the_middle_again_and_again_give_the_candles_of_the_tape(data: Path) -> None:
+    """All frames are spooled while Redis is away; then the reader is killed at odd moments while it works them off."""
+    file = data / "us-tape-2018" / "trades.csv.gz"
+    expected = {t: c for t, c in tape_reference.candles(file)["1m"].items() if None not in c[:4]}
+    port = free_port()
+    feed = {"TAPEWATCH_FEED_URL": f"ws://127.0.0.1:{port}/stocks", "TAPEWATCH_SUBSCRIBE": "T.*"}
+    with Running("replay", str(file), "--speed", "0", "--port", str(port)) as replay:
+        with Running("ingest", **feed) as reader:
+            folder = reader.data_dir
+            replay.wait(lambda: "replayed all of it" in replay.output(), 30, "the replay")
+            wait_until(lambda: settled(folder / "spool"), 20, "the spool")
+            os.killpg(reader.process.pid, signal.SIGKILL)
+            reader.process.wait()
+        with Running("redis", data_dir=folder) as server, connect(embedded.url(folder)) as redis:
+            server.wait(embedded.socket_path(folder).exists, 20, "the server's socket")
+            for minutes in (50, 300, 700):
+                with Running("ingest", data_dir=folder, **feed) as reader:
+                    reader.wait(lambda n=minutes: stored(redis) >= n, 30, f"{minutes} minutes")
+                    os.killpg(reader.process.pid, signal.SIGKILL)
+                    reader.process.wait()
+            with Running("ingest", data_dir=folder, **feed) as reader:
+                reader.wait(lambda: candle(redis, max(expected)) == expected[max(expected)][3], 60, "the last minute")
+                assert reader.stop() == 0
+            for t, (o, h, low, c, v, _) in expected.items():
+                got = [minute(redis, name, t) for name in ("open", "high", "low", "close")]
+                assert [x / 10_000 for x in got] == [o, h, low, c], t
+                assert minute(redis, "volume", t) == v, t
+
+
+def settled(folder: Path) -> bool:
+    """Whether nothing was spooled within the last second."""
+    files = list(folder.glob("*.spool"))
+    return bool(files) and time.time() - max(f.stat().st_mtime for f in files) > 1.0
+
+
+def stored(redis: Redis) -> int:
+    try:
+        return int(redis.execute_command("TS.INFO", keys.series("XXX", "1m", "volume"))[1])
+    except ResponseError:
+        return 0
+
+
+def minute(redis: Redis, field: str, t: int) -> float:
+    rows = redis.execute_command("TS.RANGE", keys.series("XXX", "1m", field), t, t, "LATEST")
+    return float(rows[0][1]) if rows else -1.0
+
+
+def candle(redis: Redis, t: int) -> float:
+    try:
+        return minute(redis, "close", t) / 10_000
+    except ResponseError:
+        return -1.0
