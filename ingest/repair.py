@@ -24,6 +24,7 @@ from ingest.repair_order import known_symbols, repair_order
 from ingest.repair_progress import Progress
 from ingest.repair_symbol import Bars, GrewOld, Live, SymbolRepair
 from ingest.vendor_rest import Refused, Unavailable
+from market.bar import MINUTE_MS
 from market.calendar import tape_hours
 from market.sessions import day_of
 from redis_functions import keys
@@ -85,6 +86,8 @@ class Repairer:
         self._due: dict[str, tuple[float, int]] = {}  # gap id to (monotonic time, attempts)
         self._first_met: dict[str, float] = {}
         self._wake = asyncio.Event()
+        self._changes = 0  # of the gaps
+        self._complete: tuple[tuple[int, int, int], Completeness] | None = None  # asked last, with its answer
 
     # --- what there is to repair
 
@@ -115,8 +118,11 @@ class Repairer:
     def completeness(self, symbols: int) -> Completeness:
         """Gaps by state and the coverage of the clock's day, for the statistics; as far as the log has been read."""
         now = self._live.clock or time.time_ns() // 1_000_000
-        hours = tape_hours(day_of(now), self.config.always_open)
-        return completeness(list(self._gaps.values()), symbols, hours, now)
+        asked = (now // MINUTE_MS, symbols, self._changes)
+        if self._complete is None or self._complete[0] != asked:
+            hours = tape_hours(day_of(now), self.config.always_open)
+            self._complete = asked, completeness(list(self._gaps.values()), symbols, hours, now)
+        return self._complete[1]
 
     async def _read_log(self) -> None:
         key = keys.gaps(self.config.feed_name)
@@ -125,6 +131,7 @@ class Repairer:
             if not entries:
                 return
             self._gaps = fold(entries, self._gaps)
+            self._changes += 1
             self._read_to = f"({entries[-1][0].decode()}"
 
     def _next(self) -> Gap | None:
@@ -261,6 +268,7 @@ class Repairer:
         )
         await self._record(_entry(closed))
         self._gaps[gap.id] = closed
+        self._changes += 1
         self._due.pop(gap.id, None)
         self._first_met.pop(gap.id, None)
         await progress.forget()
@@ -274,6 +282,7 @@ class Repairer:
         )  # fmt: skip
         await self._record(_entry(apart))
         self._gaps[apart.id] = apart
+        self._changes += 1
         log.warning("the gap %s cannot be repaired for %d symbols: %s", _told(gap), len(refused), why)
 
 
