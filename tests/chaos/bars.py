@@ -52,7 +52,7 @@ class Difference(NamedTuple):
     differing: Ints
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         return len(self.missing) + len(self.extra) + len(self.differing)
 
 

@@ -8,9 +8,8 @@ import traceback
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.chaos import rows_feed, rows_processes  # noqa: F401 - they add their rows
+from tests.chaos import rows_disk, rows_feed, rows_processes, rows_replay  # noqa: F401 - they add their rows
 from tests.chaos.rows import ROWS, Row
-from tests.chaos.scene import Scene
 from tests.chaos.verdict import COLUMNS, Cell, judge
 
 Line = tuple[str, dict[str, Cell]]
@@ -18,9 +17,9 @@ Line = tuple[str, dict[str, Cell]]
 
 def play(row: Row) -> dict[str, Cell]:
     """One row in a scene of its own. A fault of the scene itself is the first cell's."""
-    with Scene(**row.options) as scene:
+    with row.scene(**row.options) as scene:
         try:
-            scene.begin()
+            scene.begin(row.before)
             row.play(scene)
             cells = judge(scene, row.promise)
         except Exception as error:

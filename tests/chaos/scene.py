@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -22,6 +22,8 @@ from redis_functions import embedded, keys
 from redis_functions.connection import connect
 from redis_functions.gaps_reader import OPEN, Gap, read_gaps
 from simulator.market import Market
+from tests.chaos.bars import Bars
+from tests.chaos.hurt import mount_small, stepped_clock
 from tests.chaos.truth import Expectation, Truth, read_truth
 from tests.support import Running, free_port, wait_until
 
@@ -49,15 +51,21 @@ class Scene:
         seed: int = 7,
         ingest: dict[str, str] | None = None,
         own_redis: bool = False,
+        clock: bool = False,
+        disk_kb: int = 0,
     ) -> None:
-        """`ingest`: more of its environment; `own_redis`: Redis lives in another folder than the daemon's data."""
+        """`ingest`: more of its environment; `own_redis`: Redis lives in another folder than the daemon's data; `clock`: the
+        daemon's wall clock can be stepped; `disk_kb`: its data lies on a disk of that size."""
         self.folder = Path(tempfile.mkdtemp(prefix="tc-"))
         self.data = self.folder / "d"
         self.redis_data = self.folder / "r" if own_redis else self.data
         self.truth_file = self.folder / "truth.jsonl"
         self.keep = False
-        self.market = Market(symbols, rate, seed, spike_every)
-        self.expectation = Expectation(self.market)
+        market = Market(symbols, rate, seed, spike_every)
+        self.names: Sequence[str] = market.names
+        self.expectation: Expectation = Expectation(market)
+        #: More that is to be looked at in the end: given the bars that should be there, what is wrong.
+        self.beside: list[Callable[[Bars], list[str]]] = []
         self.parts: dict[Part, Running] = {}
         self.ended: list[Running] = []
         self.ws_port, self.rest_port = free_port(), free_port()
@@ -72,8 +80,13 @@ class Scene:
             "TAPEWATCH_REDIS_URL": embedded.url(self.redis_data),
             "TAPEWATCH_VELOCITY_BASE": "window_start",
             "TAPEWATCH_STALL_AFTER_S": "5",
+            "TAPEWATCH_REST_PER_SECOND": "500",
             "MASSIVE_API_KEY": "key-of-the-matrix",
         } | (ingest or {})
+        self.clock_file = self.folder / "clock"
+        if clock:
+            self.environment |= stepped_clock(self.clock_file)
+        self._disk_kb = disk_kb
         self.client: Redis = connect(embedded.url(self.redis_data), timeout=5)
 
     # --- parts
@@ -86,10 +99,15 @@ class Scene:
         self._start("redis", Running("redis", data_dir=self.redis_data))
         self.parts["redis"].wait(self.redis_answers, 30, "Redis")
 
-    def start_ingest(self, part: Part = "ingest", **more: str) -> None:
-        """The daemon; the standby has a data folder of its own."""
-        folder = self.data if part == "ingest" else self.folder / "e"
-        self._start(part, Running("ingest", data_dir=folder, **(self.environment | more)))
+    def start_ingest(self) -> None:
+        """The daemon."""
+        self._start("ingest", Running("ingest", data_dir=self.data, **self.environment))
+
+    def start_standby(self, folder: Path) -> None:
+        """A second daemon, with this data folder; it waits."""
+        self._start("standby", Running("ingest", data_dir=folder, **self.environment))
+        standby = self.parts["standby"]
+        standby.wait(lambda: "standby" in standby.output(), 20, "a second daemon that waits")
 
     def _start(self, part: Part, process: Running) -> None:
         if part in self.parts:
@@ -142,7 +160,7 @@ class Scene:
         return read_gaps(self.client, FEED)
 
     def truth(self) -> Truth:
-        return read_truth(self.truth_file, self.market.names)
+        return read_truth(self.truth_file, self.names)
 
     def spool_files(self) -> list[Path]:
         return sorted((self.data / "spool").glob("*.spool"))
@@ -158,9 +176,11 @@ class Scene:
 
     # --- beginning and end
 
-    def begin(self) -> None:
-        """Everything is up, and bars arrive in Redis."""
+    def begin(self, before: Callable[[Scene], None] | None = None) -> None:
+        """Everything is up, and bars arrive in Redis; `before` is called before the daemon begins."""
         self.start_redis()
+        if before is not None:
+            before(self)
         self.start_simulator()
         self.start_ingest()
         self.until_flowing()
@@ -168,6 +188,10 @@ class Scene:
     def until_flowing(self, seconds: float = 40.0) -> None:
         before = self.watermarks()
         self.wait(lambda: self.watermarks() not in ({}, before), seconds, "bars in Redis")
+
+    def at_frames(self) -> None:
+        """Waits for the moment at which a second's frames are under way."""
+        wait_until(lambda: 0.005 < time.time() % 1 < 0.03, 5, "the begin of a second", every=0.002)
 
     def until_repaired(self, seconds: float = 90.0) -> None:
         """No gap is open any more."""
@@ -194,6 +218,8 @@ class Scene:
 
     def __enter__(self) -> Scene:
         self.data.mkdir(parents=True, exist_ok=True)
+        if self._disk_kb:
+            mount_small(self.data, self._disk_kb)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:

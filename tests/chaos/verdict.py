@@ -20,7 +20,6 @@ from tests.chaos.bars import (
     TIMEFRAMES,
     Bars,
     Difference,
-    Ints,
     difference,
     replaced,
     rolled,
@@ -32,8 +31,9 @@ from tests.chaos.scene import Scene
 from tests.chaos.truth import Truth
 
 COLUMNS = ("raw bars", "downsampled bars", "alerts", "gap records")
-#: A gap may tell this many seconds more at either end than were lost: its ends are seconds that did come.
-_EDGE_S = 3
+#: A repair looks so far beyond the ends of its gap: bars are corrected up to a minute later, and one second's events come
+#: one after the other.
+_BEFORE_S, _EDGE_S = 62, 3
 #: A spike needs a window before it to be seen, and its own seconds.
 _WARM_S, _RISE_S = 9, 2
 #: After a gap the detector compares with a price up to window + max_age seconds old.
@@ -76,11 +76,12 @@ def judge(scene: Scene, promise: Promise) -> dict[str, Cell]:
     code = scene.end("ingest" if "standby" not in scene.parts else "standby")
     assert code == 0, f"the daemon ended with {code}; {scene.last_words()}"
     truth = scene.truth()
-    found = stored_seconds(scene.client, scene.market.names)
+    found = stored_seconds(scene.client, scene.names)
     outcome = Outcome(gaps, read_alerts(scene.client), truth, found, _expected(scene, truth, found, gaps))
+    beside = [words for look in scene.beside for words in look(outcome.expected)]
     return {
-        "raw bars": _raw(outcome, scene.market.names),
-        "downsampled bars": _downsampled(outcome, scene.client, scene.market.names),
+        "raw bars": Cell(False, "; ".join(beside)) if beside else _raw(outcome, scene.names),
+        "downsampled bars": _downsampled(outcome, scene.client, scene.names),
         "alerts": _alerts(outcome, scene),
         "gap records": _gaps(outcome, promise),
     }
@@ -98,15 +99,17 @@ def _expected(scene: Scene, truth: Truth, found: Bars, gaps: Sequence[Gap]) -> B
     """The truth; but a repair may know a late print that the feed has not told yet."""
     seen = difference(truth.bars, found)
     doubtful = np.concatenate([seen.differing, seen.extra])
-    doubtful = doubtful[[_within(key, gaps, _EDGE_S) for key in doubtful.tolist()]] if len(doubtful) else doubtful
+    near = np.array([_within(key, gaps, _BEFORE_S, _EDGE_S) for key in doubtful.tolist()], bool)
+    doubtful = doubtful[near]
     final = scene.expectation.final(doubtful)
     wrong = difference(final, found.where(np.isin(found.key, final.key)))
     return replaced(truth.bars, final.where(~np.isin(final.key, wrong.differing)))
 
 
-def _within(key: int, gaps: Sequence[Gap], edge_s: float) -> bool:
+def _within(key: int, gaps: Sequence[Gap], before_s: float = 0, after_s: float = 0) -> bool:
+    """Whether the second (of a key, or of a time) lies in a gap, or so near to one."""
     t = key % SECONDS
-    return any((g.start or 0) / 1000 - edge_s <= t <= (g.end or 0) / 1000 + edge_s for g in gaps)
+    return any((g.start or 0) / 1000 - before_s <= t <= (g.end or 0) / 1000 + after_s for g in gaps)
 
 
 # --- bars
@@ -129,7 +132,7 @@ def _shown(found: Difference, names: Sequence[str], expected: Bars, stored: Bars
 
 def _raw(outcome: Outcome, names: Sequence[str]) -> Cell:
     seen = difference(outcome.expected, outcome.found)
-    if seen.count:
+    if seen.total:
         return Cell(False, _shown(seen, names, outcome.expected, outcome.found))
     repaired = len(np.intersect1d(outcome.truth.lost, outcome.found.key))
     text = f"{_count(len(outcome.found.key), 'bar')}, 0 lost, 0 twice"
@@ -142,7 +145,7 @@ def _downsampled(outcome: Outcome, client: Redis, names: Sequence[str]) -> Cell:
         expected, found = rolled(outcome.expected, span), stored_candles(client, names, timeframe)
         seen = difference(expected, found)
         total += len(found.key)
-        if seen.count:
+        if seen.total:
             wrong.append(f"{timeframe}: {_shown(seen, names, expected, found)}")
     return Cell(not wrong, "; ".join(wrong) or f"{_count(total, 'candle')} equal, volume too")
 
@@ -152,11 +155,11 @@ def _downsampled(outcome: Outcome, client: Redis, names: Sequence[str]) -> Cell:
 
 def _alerts(outcome: Outcome, scene: Scene) -> Cell:
     start, end = outcome.truth.span
-    planted = [(scene.market.names[s.who], s) for s in scene.expectation.spikes(start - _LOOKS_BACK_S, end + 1)]
+    planted = [(scene.names[s.who], s) for s in scene.expectation.spikes(start - _LOOKS_BACK_S, end + 1)]
     wrong = [f"{number} times {one}" for one, number in Counter(a["id"] for a in outcome.alerts).items() if number > 1]
     raised: Counter[Spike] = Counter()
     for alert in outcome.alerts:
-        spike = _spike_of(alert, planted, outcome.gaps)
+        spike = _spike_of(alert, planted, outcome.gaps, start)
         if spike is None:
             wrong.append(f"no spike for {alert['id']}")
         else:
@@ -177,13 +180,16 @@ def _alerts(outcome: Outcome, scene: Scene) -> Cell:
     )
 
 
-def _spike_of(alert: dict[str, Any], planted: Sequence[tuple[str, Spike]], gaps: Sequence[Gap]) -> Spike | None:
-    """The spike that the alert is of. One that lies in a gap may be seen when the gap is over: the price is still away."""
+def _spike_of(
+    alert: dict[str, Any], planted: Sequence[tuple[str, Spike]], gaps: Sequence[Gap], start: int
+) -> Spike | None:
+    """The spike that the alert is of. One that lies in a gap, or in the first seconds, may be seen when there are prices to
+    compare: it is still away."""
     for symbol, spike in planted:
         if symbol != alert["symbol"] or (spike.size > 0) != (alert["direction"] == "up"):
             continue
         later = alert["t"] - spike.t
-        cut = _within(spike.t, gaps, _WARM_S) or _within(alert["t"], gaps, _LOOKS_BACK_S)
+        cut = spike.t <= start + _WARM_S or _within(spike.t, gaps, _WARM_S, _WARM_S)
         if 0 <= later <= (_LOOKS_BACK_S + 10 if cut else _RISE_S):
             return spike
     return None
@@ -210,7 +216,7 @@ def _gaps(outcome: Outcome, promise: Promise) -> Cell:
         if gap.start is None or gap.end is None or gap.end - gap.start > promise.widest * 1000:
             wrong.append(f"{gap.reason} from {gap.start} to {gap.end} is too wide")
     wrong += [f"no record of {pattern!r}" for pattern in wanted]
-    outside = [key for key in outcome.truth.lost.tolist() if not _within(key, outcome.gaps, 0)]
+    outside = [key for key in outcome.truth.lost.tolist() if not _within(key, outcome.gaps)]
     if outside:
         wrong.append(f"{len(outside)} lost bars lie in no gap, the first at second {outside[0] % SECONDS}")
     return Cell(not wrong, "; ".join(wrong[:4]) or _listed(outcome))
@@ -221,8 +227,3 @@ def _listed(outcome: Outcome) -> str:
         return "none, as nothing was lost"
     lost = outcome.truth.lost
     return f"{_count(len(outcome.gaps), 'gap')}, with all {_count(len(lost), 'bar')} lost; repaired"
-
-
-def lost_in(gaps: Sequence[Gap], lost: Ints) -> int:
-    """How many of the lost bars lie in gaps."""
-    return sum(_within(key, gaps, 0) for key in lost.tolist())
