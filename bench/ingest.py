@@ -1,0 +1,205 @@
+"""How fast bars are stored, against the raw limit of the same Redis and against ordinary designs, all in one run.
+
+`python -m bench.ingest [--short] [--symbols N] [--seconds S]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bench import postgres, tape
+from bench.feed import FeedProcess, plain
+from bench.raw import blast, record
+from bench.table import Table, command_line
+from bench.world import World, cpu_s
+from market.bar import Bar
+from redis_functions.schema import Schema, create_commands
+
+#: Without labels, as the profile for small machines has it.
+SCHEMA = Schema(labels=False)
+_PROFILE = {"LABELS": "false", "SPOOL_MB": "4096"}
+
+
+@dataclass
+class Result:
+    """Events a second, and CPU µs an event of the client and of the server."""
+
+    per_second: float
+    client_us: float
+    server_us: float
+
+
+def raw(seconds: Sequence[Sequence[Bar]]) -> Result:
+    """(a) The writer's own bytes, taken down before, from a bare socket."""
+    warm, timed = seconds[0], list(itertools.chain.from_iterable(seconds[1:]))
+    with World() as world:
+        make_series(world, [bar.sym for bar in warm])
+        blast(world.socket, record(warm, SCHEMA))
+        taken = record(timed, SCHEMA)
+        before, mine = cpu_s(world.redis_pid), time.process_time()
+        took = blast(world.socket, taken)
+        spent = time.process_time() - mine
+        server = cpu_s(world.redis_pid) - before
+        check(world, sum(map(len, seconds)))
+    return Result(len(timed) / took, spent / len(timed) * 1e6, server / len(timed) * 1e6)
+
+
+def tapewatch(seconds: Sequence[Sequence[Bar]]) -> Result:
+    """(b) The real daemon, from the WebSocket to the acknowledged bar, spool and all."""
+    return through_feed(seconds, lambda world, feed: world.tapewatch("ingest", FEED_URL=feed.url, **_PROFILE).pid)
+
+
+def ordinary(seconds: Sequence[Sequence[Bar]]) -> Result:
+    """(c) The vendor's objects and one pipeline of redis.asyncio."""
+
+    def start(world: World, feed: FeedProcess) -> int:
+        make_series(world, [bar.sym for bar in seconds[0]])
+        return world.python("bench.ordinary", str(feed.port), world.url).pid
+
+    return through_feed(seconds, start, "TS.ADD")
+
+
+def through_feed(
+    seconds: Sequence[Sequence[Bar]], start: Callable[[World, FeedProcess], int], command: str = "TS.MADD"
+) -> Result:
+    """Starts a contestant, lets the first second warm it up, and times the rest until the last bar is readable."""
+    warm, timed = seconds[0], list(itertools.chain.from_iterable(seconds[1:]))
+    rounds = [plain(tape.frames([tape.aggregate(bar) for bar in bars])) for bars in (warm, timed)]
+    with FeedProcess(rounds) as feed, World() as world:
+        pid = start(world, feed)
+        feed.begin(0)
+        feed.sent(60)
+        world.wait(lambda: stored(world, warm), 120, "the first second")
+        server, client, began = cpu_s(world.redis_pid), cpu_s(pid), time.perf_counter()
+        feed.begin(1)
+        world.wait(lambda: stored(world, timed[-1:]), 600, "the last bar")
+        took = time.perf_counter() - began
+        server, client = cpu_s(world.redis_pid) - server, cpu_s(pid) - client
+        feed.sent(60)
+        check(world, sum(map(len, seconds)), command)
+    return Result(len(timed) / took, client / len(timed) * 1e6, server / len(timed) * 1e6)
+
+
+def stored(world: World, bars: Sequence[Bar]) -> bool:
+    """Whether the last of `bars` is in Redis: everything is written in order."""
+    return world.newest(bars[-1].sym) >= bars[-1].t
+
+
+def check(world: World, bars: int, command: str = "TS.MADD") -> None:
+    """Every bar was one TS.MADD (or six TS.ADD): neither more nor fewer. Raises RuntimeError."""
+    calls = world.calls(command)
+    expected = bars if command == "TS.MADD" else 6 * bars
+    # The daemon's statistics are a few TS.ADD a second, never a TS.MADD.
+    if calls != expected:
+        raise RuntimeError(f"{calls} {command} instead of {expected}")
+
+
+def make_series(world: World, symbols: Sequence[str]) -> None:
+    """The series and rules of all symbols."""
+    pipe = world.client.pipeline(transaction=False)
+    for symbol in symbols:
+        for command in create_commands(symbol, SCHEMA):
+            pipe.execute_command(*command)
+    pipe.execute()
+
+
+def trades(seconds: int, per_second: int) -> Result:
+    """The path of the prints: through the daemon with T.* alone, into seconds built by the tape's rules, into the store."""
+    symbols = tape.names(2_000)
+    start, last = tape.OPEN_MS, tape.OPEN_MS + (seconds + 1) * 1000
+    # Every symbol once: its series are made before the clock runs. A print of a symbol of its own ends each round: once its
+    # second is stored, so is everything before.
+    warm = [
+        *(tape.trade(symbol, start) for symbol in symbols),
+        tape.trade("BEGIN", start + 1),
+        tape.trade("TICK", start + 3000),
+    ]
+    told = itertools.chain.from_iterable(tape.trade_frames(symbols, seconds, per_second, start + 4000))
+    end = tape.frames([tape.trade("END", last + 4000), tape.trade("TOCK", last + 8000)])
+    rounds = [plain(tape.frames(warm)), plain([*told, *end])]
+    with FeedProcess(rounds) as feed, World() as world:
+        pid = world.tapewatch("ingest", FEED_URL=feed.url, SUBSCRIBE="T.*", **_PROFILE).pid
+        feed.begin(0)
+        feed.sent(60)
+        world.wait(lambda: world.newest("BEGIN") == start, 60, "the first second")
+        server, client, began = cpu_s(world.redis_pid), cpu_s(pid), time.perf_counter()
+        feed.begin(1)
+        world.wait(lambda: world.newest("END") == last + 4000, 600, "the last print")
+        took, count = time.perf_counter() - began, seconds * per_second
+        server, client = cpu_s(world.redis_pid) - server, cpu_s(pid) - client
+        feed.sent(60)
+    return Result(count / took, client / count * 1e6, server / count * 1e6)
+
+
+def run(argv: Sequence[str] | None = None) -> list[Table]:
+    parser = argparse.ArgumentParser(prog="bench.ingest", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--short", action="store_true", help="a few thousand bars: whether it runs, not how fast")
+    parser.add_argument("--symbols", type=int, help="default 10,000")
+    parser.add_argument("--seconds", type=int, help="seconds of every symbol's bars that are timed; default 50")
+    args = parser.parse_args(argv)
+    symbols = args.symbols or (200 if args.short else 10_000)
+    count = args.seconds or (10 if args.short else 50)
+    return [bars_table(symbols, count), trades_table(3 if args.short else 20, 2_000 if args.short else 50_000)]
+
+
+def bars_table(symbols: int, count: int) -> Table:
+    seconds = tape.bars(tape.names(symbols), count + 1)
+    # The ordinary design is several times slower: a part of the tape is enough for its rate.
+    part = seconds[: max(3, count // 5 + 1)]
+    found = {"(a) raw limit": raw(seconds), "(b) tapewatch": tapewatch(seconds), "(c) ordinary design": ordinary(part)}
+    if postgres.folder() is not None:
+        per_second, cpu = postgres.run(part)
+        found["(d) PostgreSQL"] = Result(per_second, 0.0, cpu)
+    table = Table(
+        f"Ingest: {symbols:,} symbols in random order, rules 1m 5m 1h, {count} s of every symbol",
+        ["contestant", "b is so many times this", "bars/s", "client µs/bar", "server µs/bar"],
+        command_line("bench.ingest"),
+    )
+    ours = found["(b) tapewatch"].per_second
+    for name, result in found.items():
+        shown = "-" if name.startswith("(d)") else f"{result.client_us:.1f}"
+        table.add(
+            name, f"{ours / result.per_second:.2f}", f"{result.per_second:,.0f}", shown, f"{result.server_us:.1f}"
+        )
+    table.notes.append(
+        "(a) is what (b)'s writer sends (TS.MADD, latest:, PUBLISH), sent by a bare socket. (b) reads a WebSocket, "
+        "spools, decodes and detects besides. (c) is the vendor's client with redis.asyncio without hiredis, 100 events or 0.1 s "
+        "a flush. (d) gets rows ready-made in transactions of 500, synchronous_commit off; its client's CPU is in the server's. "
+        "All have the feed's process on the same cores; each has a fresh Redis with its append-only file."
+    )
+    if postgres.folder() is None:
+        table.notes.append("(d) was left out: PostgreSQL is not installed.")
+    return table
+
+
+def trades_table(seconds: int, per_second: int) -> Table:
+    result = trades(seconds, per_second)
+    table = Table(
+        f"Trades: {per_second:,} prints a second of event time over 2,000 symbols, {seconds} s",
+        [
+            "path",
+            "of the 150,000/s wanted",
+            "trades/s",
+            "trades per core second of the daemon",
+            "client µs/trade",
+            "server µs/trade",
+        ],
+        command_line("bench.ingest"),
+    )
+    core = 1e6 / result.client_us
+    table.add(
+        "WebSocket, spool, decode, seconds, store", f"{core / 150_000:.2f}", f"{result.per_second:,.0f}", f"{core:,.0f}",
+        f"{result.client_us:.2f}", f"{result.server_us:.2f}",
+    )  # fmt: skip
+    return table
+
+
+if __name__ == "__main__":
+    for made in run():
+        print(made.markdown())
+    sys.exit(0)
