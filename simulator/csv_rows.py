@@ -21,6 +21,12 @@ EXCHANGE_IDS = {
     "L": 14, "V": 15, "W": 16, "X": 17, "Y": 18, "Z": 19, "H": 20, "U": 21,
 }  # fmt: skip
 
+#: What goes out must fit: sizes as far as a feed's reader takes them, times (epoch ms) to where ms could be µs, whole
+#: numbers into 64 bits.
+_MAX_SIZE = 1e15
+_MAX_TIME = 100_000_000_000_000
+_MAX_WHOLE = 2**63 - 1
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 
@@ -60,9 +66,23 @@ def price(text: str) -> float:
 
 def _size(text: str) -> float | int:
     value = number(text)
-    if value < 0:
-        raise ValueError(f"{text!r} is below 0")
+    if not 0 <= value < _MAX_SIZE:
+        raise ValueError(f"{text[:20]!r} is not a size")
     return value
+
+
+def whole(text: str) -> int:
+    """A whole number of at most 64 bits. Raises ValueError."""
+    value = int(text)
+    if not -_MAX_WHOLE <= value <= _MAX_WHOLE:
+        raise ValueError(f"{text[:20]!r} is too large")
+    return value
+
+
+def _time(ms: int) -> int:
+    if not 0 < ms < _MAX_TIME:
+        raise ValueError(f"{ms} ms since 1970 is no time of a trade")
+    return ms
 
 
 def _symbol(text: str) -> str:
@@ -88,7 +108,7 @@ def _tape_trades(symbol: str | None) -> Callable[[Row], Parsed]:
         sequence[name] = q = sequence.get(name, 0) + 1
         if not counts(int(row["correction"] or 0)):
             return None
-        t = (datetime.fromisoformat(row["time_utc"]).replace(tzinfo=UTC) - _EPOCH) // _MS
+        t = _time((datetime.fromisoformat(row["time_utc"]).replace(tzinfo=UTC) - _EPOCH) // _MS)
         exchange = EXCHANGE_IDS.get(row["exchange"].strip())
         if exchange is None:
             raise ValueError(f"unknown exchange {row['exchange'][:20]!r}")
@@ -107,17 +127,17 @@ def _vendor_trades(symbol: str | None) -> Callable[[Row], Parsed]:
     def parse(row: Row) -> Parsed:
         if not counts(int(row["correction"] or 0)):
             return None
-        t = int(row["sip_timestamp"]) // 1_000_000
+        t = _time(whole(row["sip_timestamp"]) // 1_000_000)
         body: dict[str, Any] = {
-            "ev": "T", "sym": symbol or _symbol(row["ticker"]), "x": int(row["exchange"]), "i": row["id"],
-            "z": int(row["tape"]), "p": price(row["price"]),
+            "ev": "T", "sym": symbol or _symbol(row["ticker"]), "x": whole(row["exchange"]), "i": row["id"],
+            "z": whole(row["tape"]), "p": price(row["price"]),
         }  # fmt: skip
         if row["conditions"].strip():
-            body["c"] = [int(word) for word in row["conditions"].split(",")]
+            body["c"] = [whole(word) for word in row["conditions"].split(",")]
         _sized(body, _size(row["size"]))
-        body |= {"t": t, "q": int(row["sequence_number"])}
-        if int(row.get("trf_id") or 0):
-            body |= {"trfi": int(row["trf_id"]), "trft": int(row["trf_timestamp"] or 0) // 1_000_000}
+        body |= {"t": t, "q": whole(row["sequence_number"])}
+        if whole(row.get("trf_id") or "0"):
+            body |= {"trfi": whole(row["trf_id"]), "trft": whole(row.get("trf_timestamp") or "0") // 1_000_000}
         return t, body
 
     return parse
@@ -137,7 +157,7 @@ def _bars_stamped_at_end(symbol: str | None) -> Callable[[Row], Parsed]:
 
     def parse(row: Row) -> Parsed:
         stamp = datetime.fromisoformat(row["datetime"]).replace(tzinfo=NEW_YORK)
-        end = (stamp.astimezone(UTC) - _EPOCH) // _MS
+        end = _time((stamp.astimezone(UTC) - _EPOCH) // _MS)
         return end, _bar(name, row, end)
 
     return parse
@@ -147,10 +167,10 @@ def _vendor_bars(symbol: str | None) -> Callable[[Row], Parsed]:
     """The vendor's flat file of aggregates: symbol by symbol, the start in ns."""
 
     def parse(row: Row) -> Parsed:
-        start = int(row["window_start"]) // 1_000_000
+        start = _time(whole(row["window_start"]) // 1_000_000)
         body = _bar(symbol or _symbol(row["ticker"]), row, start)
-        transactions = int(row.get("transactions") or 0)
-        if transactions:
+        transactions = whole(row.get("transactions") or "0")
+        if transactions > 0:
             body["z"] = int(body["v"] // transactions)
         return start, body
 
@@ -194,6 +214,7 @@ KINDS = (
                 "sequence_number",
                 "sip_timestamp",
                 "size",
+                "tape",
             }
         ),
         _vendor_trades,

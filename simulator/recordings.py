@@ -74,6 +74,8 @@ class Recording:
             self.size = max(1, path.stat().st_size)
             with self._open() as text:
                 lines = [line for line in (text.readline(), text.readline()) if line]
+            if lines and not lines[0].lstrip().startswith(("[", "{")):
+                self.kind = _kind(path, lines)
         except UnicodeDecodeError:
             raise CannotReplay(f"{path} is not a text file: frames (.jsonl) or CSV can be replayed") from None
         except _UNREADABLE as error:
@@ -82,8 +84,6 @@ class Recording:
             self._raw = None
         if not lines:
             raise CannotReplay(f"{path} is empty")
-        if not lines[0].lstrip().startswith(("[", "{")):
-            self.kind = _kind(path, lines)
         self.symbol = symbol or (_symbol_of(path) if self.kind is STAMPED_AT_END else None)
 
     @property

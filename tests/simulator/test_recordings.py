@@ -260,3 +260,32 @@ def test_a_week_of_minute_bars_merged_by_time(data: Path) -> None:
     for path in (data / "minute-bars-2019").glob("*_daily.csv"):
         with pytest.raises(CannotReplay, match="daily bars"):
             Recording(path, None, Report())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("X_1min.csv", BARS + "2024-03-01 09:31:00,1,2,1,1,1e30\n"),
+        ("X_1min.csv", BARS + "9999-12-31 23:59:59,1,2,1,1,1\n"),
+        ("X_1min.csv", BARS + "0001-01-01 00:00:01,1,2,1,1,1\n"),
+        ("t.csv", TRADES + "2018-01-16T14:30:00,P,AAPL,@,1e30,170,00\n"),
+        ("f.csv", FLAT_TRADES + f"AAPL,12,0,4,i,0,190.5,{2**70},1704099600000000000,1,3,0,0\n"),
+        ("b.csv", FLAT_BARS + "AAPL,1e30,1,1,1,1,1704099600000000000,1\n"),
+    ],
+)
+def test_what_no_frame_could_carry_is_named_and_left_out(tmp_path: Path, name: str, text: str) -> None:
+    bodies, report = read(written(tmp_path, name, text))
+    assert (bodies, report.read, report.unread) == ([], 0, 1)
+    assert report.named[0].startswith(f"{name}:2: ")
+
+
+def test_a_report_without_its_own_time_is_a_trade_all_the_same(tmp_path: Path) -> None:
+    text = FLAT_TRADES.replace(",trf_timestamp", "") + "AAPL,12,0,4,i,0,190.5,7,1704099600000000000,1,3,201\n"
+    bodies, report = read(written(tmp_path, "f.csv", text))
+    assert [(body["trfi"], body["trft"]) for body in bodies] == [(201, 0)]
+    assert report.unread == 0
+
+
+def test_a_first_line_that_is_no_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CannotReplay, match="field larger than field limit"):
+        read(written(tmp_path, "t.csv", "x" * 200_000))
