@@ -10,11 +10,13 @@ import asyncio
 import contextlib
 import ctypes
 import logging
+import os
 import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 log = logging.getLogger("tapewatch.run")
 
@@ -25,6 +27,8 @@ STEADY_S = 20.0
 #: Seconds that parts get to end by themselves: the earlier ones write what they hold, Redis is last.
 STOP_S, STOP_LAST_S = 7.0, 2.0
 _PR_SET_PDEATHSIG = 1
+#: Loaded here: between fork and exec a child must not load anything.
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ class Supervisor:
     async def _start(self, part: Part) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tapewatch", *part.words,
-            env=dict(part.env), stdin=asyncio.subprocess.DEVNULL, process_group=0, preexec_fn=_end_with_parent,
+            env=dict(part.env), stdin=asyncio.subprocess.DEVNULL, process_group=0,
+            preexec_fn=partial(_end_with_parent, os.getpid()),
         )  # fmt: skip
         self._processes[part.name] = process
         return process
@@ -109,10 +114,15 @@ class Supervisor:
             await asyncio.wait(waits, timeout=STOP_LAST_S)
 
 
-def _end_with_parent() -> None:
-    """In the child, before it runs: should this supervisor be killed, the kernel ends the child too (Linux only)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def _end_with_parent(parent: int) -> None:
+    """In the child, before it runs: should this supervisor be killed, the kernel ends the child too (Linux only).
+
+    The kernel means the thread that made the child, here the main thread of an event loop.
+    """
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it was killed before we could ask
+            os._exit(1)
 
 
 def _how(code: int) -> str:
