@@ -31,6 +31,7 @@ from ingest.report import Reporter
 from ingest.second_look import SecondLook
 from ingest.spool import Spool
 from ingest.spool_segment import CONTROL, CORRUPT, DATA, Record
+from ingest.tasks import ended
 from ingest.vendor_rest import VendorRest
 from market.sessions import TradingDay
 from redis_functions import keys, loader
@@ -141,9 +142,7 @@ class Engine:
             for task in done:
                 task.result()
         finally:
-            for task in (worker, *tasks):
-                task.cancel()
-            await asyncio.gather(worker, *tasks, return_exceptions=True)
+            await ended(worker, *tasks)
 
     # --- the start
 

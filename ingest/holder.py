@@ -7,10 +7,10 @@ another one turns out to hold the lease.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 
 from ingest.feed import Feed
+from ingest.tasks import ended
 from redis_functions.lease import Lease
 
 log = logging.getLogger("tapewatch.feed")
@@ -37,11 +37,7 @@ class Holder:
                 feed = asyncio.create_task(self._feed.run())
                 await self._while_allowed(feed, waiting)
             finally:
-                for task in (waiting, feed):
-                    if task is not None:
-                        task.cancel()
-                        with contextlib.suppress(asyncio.CancelledError, Exception):
-                            await task
+                await ended(waiting, feed)
 
     async def _until_allowed(self, waiting: asyncio.Task[int]) -> None:
         while True:
@@ -67,4 +63,4 @@ class Holder:
             if feed.done():
                 feed.result()
         finally:
-            holding.cancel()
+            await ended(holding)

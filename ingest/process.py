@@ -20,6 +20,7 @@ from ingest.holder import Holder
 from ingest.intake import Intake
 from ingest.spool import Spool
 from ingest.spool_errors import SpoolLocked
+from ingest.tasks import ended
 from ingest.vendor_rest import VendorRest
 from ingest.watched import Watched
 from redis_functions import keys
@@ -78,9 +79,7 @@ class Ingest:
             if await self._open_spool(stopped):
                 await self._session(stopped)
         finally:
-            for task in (beat, stopped):
-                task.cancel()
-            await asyncio.gather(beat, stopped, return_exceptions=True)
+            await ended(beat, stopped)
             if self._rest is not None:
                 self._rest.close()
             self._spool.close()
@@ -119,17 +118,14 @@ class Ingest:
             for task in done - {stopped}:
                 task.result()
         finally:
-            for task in (holder, engine, sync, watched):
-                task.cancel()
-            await asyncio.gather(holder, engine, sync, watched, return_exceptions=True)
+            await ended(holder, engine, sync, watched)
             await lease.release()
             with contextlib.suppress(RedisError, OSError):
                 await self._client.delete(keys.metrics("ingest"))
 
     async def _end(self, holder: asyncio.Task[None], intake: Intake, engine: asyncio.Task[None]) -> None:
         """The feed first (with its close frame), then what was read, then what waits for Redis."""
-        holder.cancel()
-        await asyncio.gather(holder, return_exceptions=True)
+        await ended(holder)
         intake.close()
         try:
             async with asyncio.timeout(FAREWELL_S):
