@@ -49,6 +49,7 @@ class MinuteBars:
         self._on_unsure = on_unsure
         self._subscribed = subscribed
         self._held: list[Bar] = []
+        self._due = 0  # when the first of them may be used, by the event clock
         self._since = 0.0  # monotonic time of the newest held bar
         self._seconds_seen = False
 
@@ -57,15 +58,17 @@ class MinuteBars:
         self._subscribed = True
         if self._seconds_seen:
             self._held += bars
+            self._due = min(b.t for b in self._held) + MINUTE_MS + HOLD_MS
             self._since = time.monotonic()
         else:
             self._use(bars)
 
     def release(self, clock: int) -> None:
         """Uses the held bars whose minute's seconds must have come by the event clock."""
-        if self._held and clock - HOLD_MS >= self._held[0].t + MINUTE_MS:
+        if self._held and clock >= self._due:
             ready = [b for b in self._held if clock - HOLD_MS >= b.t + MINUTE_MS]
             self._held = [b for b in self._held if clock - HOLD_MS < b.t + MINUTE_MS]
+            self._due = min((b.t for b in self._held), default=0) + MINUTE_MS + HOLD_MS
             self._use(ready)
 
     def idle(self) -> None:
