@@ -76,9 +76,9 @@ def file_name(first: int) -> str:
 
 
 def first_number(name: str) -> int | None:
-    """The number in a segment's name; None for any other file."""
+    """The number in a segment's name; None for any other file (numbers begin at 1)."""
     found = _NAME.fullmatch(name)
-    return int(found[1]) if found else None
+    return int(found[1]) or None if found else None
 
 
 class Segment:
