@@ -19,25 +19,10 @@ from tests.vendor import second_bar
 
 T = 1_760_104_800_000
 #: Statistics that dashboards and `/stats` are made of.
-NAMES = set(
-    [
-        "active_symbols",
-        "bars_per_second",
-        "events_per_second",
-        "lag_ms",
-        "restated",
-        "rejected",
-        "duplicates",
-        "late_prints",
-        "symbols",
-        "advancing",
-        "declining",
-        "unchanged",
-        "redis_memory_bytes",
-        "minute_bars_filled",
-        "minute_bars_differ",
-    ]
-)
+NAMES = {
+    "active_symbols", "bars_per_second", "events_per_second", "lag_ms", "restated", "rejected", "duplicates", "late_prints",
+    "symbols", "advancing", "declining", "unchanged", "redis_memory_bytes", "minute_bars_filled", "minute_bars_differ",
+}  # fmt: skip
 
 
 def market(redis_url: str, *frames: list[dict[str, Any]], closes: dict[str, float] | None = None) -> Path:
