@@ -19,7 +19,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .SILENT:
 .NOTPARALLEL:
-.PHONY: help setup run test check format grafana install install-files install-app moved
+.PHONY: help setup run test fuzz check format grafana install install-files install-app moved
 
 PIP_INSTALL := -m pip --quiet --disable-pip-version-check --no-input install
 
@@ -33,6 +33,9 @@ run: $(VENV)/.installed ## Everything on this box: Redis, market, ingest, bridge
 
 test: $(VENV)/.installed-dev ## The tests
 	exec $(BIN)/pytest -n 2 --dist loadfile
+
+fuzz: $(VENV)/.installed-dev ## A million hostile frames, and hostile requests, spool files and recordings by the thousand
+	TAPEWATCH_TEST_FUZZ=long exec $(BIN)/pytest -n 2 tests/fuzz
 
 check: $(VENV)/.installed-dev ## Format, lint, types, import rules, dashboards, tests
 	$(BIN)/ruff format --check --quiet .
