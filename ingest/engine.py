@@ -201,7 +201,7 @@ class Engine:
             spool.acknowledge(watermark)
         else:
             spool.rewind(first - 1)
-        self.pipeline.begin(replayed_to=watermark or 0, partial=first > spool.first)
+        self.pipeline.begin(replayed_to=watermark or 0, partial=watermark is not None and first > 1)
         self._intake.rewind(first - 1)
         waiting = spool.last - first + 1
         if waiting > 0:
@@ -229,7 +229,7 @@ class Engine:
         await self._set_watermark()
 
     async def _frame(self, record: Record) -> None:
-        found = self.pipeline.frame(record.payload, record.number)
+        found = self.pipeline.frame(record.payload, record.number, record.received_ms)
         for part in slices(found):
             self.pipeline.work(part)
             await self.writer.room()

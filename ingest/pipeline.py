@@ -31,6 +31,10 @@ VELOCITY_RULE = "velocity"
 HOLD_MS = 1_000
 #: Wall time without trades after which what is held is written anyway (the end of a replay, a quiet market).
 IDLE_S = 2.0
+#: Event time after a replay until all that a crash left open has come by.
+SETTLED_MS = 300_000
+#: Time of arrival at the beginning of a replay amid the stream that is only listened to.
+BEGINNING_MS = 5_000
 #: A move of so many thresholds is critical.
 CRITICAL = 4.0
 #: Events worked on before other tasks get their turn.
@@ -71,7 +75,7 @@ class Pipeline:
         writer: Writer,
         *,
         on_alert: Callable[[Alert, int], None],
-        on_late: Callable[[LatePrint, int, str], None],
+        on_late: Callable[[LatePrint, int, str, str], None],
         on_unsure: Callable[[Bar, int], None],
         on_day: Callable[[TradingDay], None],
         minutes_subscribed: bool,
@@ -103,6 +107,9 @@ class Pipeline:
         self._run = secrets.token_hex(4)
         self._replayed_to = 0
         self._partial = False
+        self._began_ms = 0  # when the first of the replayed records was received
+        self.received_ms = 0  # when the record being worked on was received
+        self._replay_clock = 0  # the trade clock when the replay was over
         self._met = 0  # symbols that the detector knows
         self._previous: dict[str, float] = {}
         self._aggregated: set[str] = set()  # symbols whose second bars the vendor sends itself
@@ -113,14 +120,17 @@ class Pipeline:
         """Records up to number `replayed_to` were worked on before; `partial`: earlier ones are not told again."""
         self._replayed_to = replayed_to
         self._partial = partial
+        if replayed_to:
+            self.trade_bars.built = set()
 
     @property
     def event_clock(self) -> int:
         """The newest event time seen, also of seconds that are still being built."""
         return max(self.tape.clock, self._trade_clock - self._trade_clock % SECOND_MS)
 
-    def frame(self, frame: bytes, number: int = 0) -> Decoded:
+    def frame(self, frame: bytes, number: int = 0, received_ms: int = 0) -> Decoded:
         """Decodes one frame and counts it; `work` then takes its records."""
+        self.received_ms = received_ms
         if number != self.number:
             self.number, self._lates = number, 0
         found = decode(frame)
@@ -168,15 +178,25 @@ class Pipeline:
             usable = [x for x in usable if x.sym not in self._aggregated]
         if not usable:
             return
-        if self._partial:
-            # The replay began amid these seconds: from the next one on all prints are seen.
-            self._partial = False
-            self.trade_bars.floor = max(x.t for x in usable) // SECOND_MS * SECOND_MS + SECOND_MS
+        if self._partial and self._skip(usable):
+            return
         self.counts.trades += len(usable)
         self.trade_bars.add_many(usable)
         self._last_trade = time.monotonic()
         self._trade_clock = max(self._trade_clock, max(x.t for x in usable))
         self._take_built(self._trade_clock - HOLD_MS)
+
+    def _skip(self, trades: list[Trade]) -> bool:
+        """Whether a replay that began amid the stream is still within its first seconds: they were worked on before, and
+        only tell from which second on all prints are seen."""
+        if self._began_ms == 0:
+            self._began_ms = self.received_ms
+        if self.received_ms - self._began_ms >= BEGINNING_MS:
+            self._partial = False
+            return False
+        newest = max(x.t for x in trades)
+        self.trade_bars.floor = max(self.trade_bars.floor, newest // SECOND_MS * SECOND_MS + SECOND_MS)
+        return True
 
     def _take_built(self, before_ms: int | None) -> None:
         # The vendor may have begun to send a symbol's own second bars since its prints were taken: those are the better ones.
@@ -189,17 +209,23 @@ class Pipeline:
     def _late(self, late: LatePrint) -> None:
         """Each print is merged once, also when a replay after a crash tells it again.
 
-        Seconds before the floor are not built again by a replay: what is known to be in Redis stays out, and what may be is
-        told by its key. Seconds from the floor on were just built again from their prints alone: a key of this run.
+        A second that the replay built again holds its prints on time alone, so its late prints are merged again, under a
+        name of this run. Any other still holds what it held: what is known to be in Redis stays out, and what may be is
+        told by its name.
         """
         self._lates += 1
-        key = f"{self.number}:{self._lates}"
-        if self.trade_bars.floor > 0:
-            if late.t_second >= self.trade_bars.floor:
-                key = f"{self._run}:{key}"
+        key, also = f"{self.number}:{self._lates}", ""
+        built = self.trade_bars.built
+        if built is not None:
+            if (late.sym, late.t_second) in built:
+                key, also = f"{self._run}:{key}", key
             elif self.number <= self._replayed_to:
                 return
-        self._on_late(late, self.number, key)
+            elif self._replay_clock == 0:
+                self._replay_clock = self._trade_clock
+            elif self._trade_clock > self._replay_clock + SETTLED_MS:
+                self.trade_bars.built = None  # nothing from here on can have been merged before the crash
+        self._on_late(late, self.number, key, also)
 
     def builds(self, symbol: str) -> bool:
         """Whether the symbol's seconds are built here, from trades."""

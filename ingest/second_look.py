@@ -28,6 +28,7 @@ RETRY_S = 0.5
 @dataclass(frozen=True, slots=True)
 class _Item:
     key: str  # tells a late print from others of its symbol
+    also: str  # another name that a later run may look for
     what: LatePrint | Bar
 
 
@@ -41,9 +42,9 @@ class SecondLook:
         self._lateness_ms = lateness_ms
         self._pending: Pending[_Item] = Pending()
 
-    def put(self, what: LatePrint | Bar, number: int, key: str = "") -> None:
+    def put(self, what: LatePrint | Bar, number: int, key: str = "", also: str = "") -> None:
         """Queues a late print (with a key that is its own) or a minute bar, both of record `number`."""
-        self._pending.put(number, _Item(key, what))
+        self._pending.put(number, _Item(key, also, what))
 
     @property
     def oldest(self) -> int | None:
@@ -65,7 +66,7 @@ class SecondLook:
                     if not await self._has_seconds(item.what):
                         fill([item.what])
                 else:
-                    await self._merge(item.what, item.key)
+                    await self._merge(item.what, item)
                 self._pending.drop()
             except RedisError as error:
                 if may_pass(error):
@@ -86,10 +87,10 @@ class SecondLook:
             raise rows  # the server loads its data, or refuses: that tells nothing of the minute
         return any(int(row[0]) % SECOND_MS == 0 for row in rows)
 
-    async def _merge(self, late: LatePrint, key: str) -> None:
+    async def _merge(self, late: LatePrint, item: _Item) -> None:
         outcome = await merge_late_print(
-            self._client, late.sym, late.t_second, late.price_ticks, late.size, late.notional, key,
-            lateness_ms=self._lateness_ms,
+            self._client, late.sym, late.t_second, late.price_ticks, late.size, late.notional, item.key,
+            lateness_ms=self._lateness_ms, also=item.also,
         )  # fmt: skip
         if outcome == MERGED:
             self.merged += 1

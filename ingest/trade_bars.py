@@ -149,6 +149,8 @@ class TradeBars:
         self.late_prints = 0
         #: Seconds before this (epoch ms) are not built here: their prints are handed out as late ones.
         self.floor = 0
+        #: Where it is a set: every (symbol, start) that is built here, while that matters (see `Pipeline.begin`).
+        self.built: set[tuple[str, int]] | None = None
         self._conditions = conditions or ConditionTable.frozen()
         self._unknown_before = 0
         self._books: dict[str, _Book] = {}
@@ -234,6 +236,8 @@ class TradeBars:
                 return
             second = book.seconds[start] = _Second(book, start)
             changed = True
+            if self.built is not None:
+                self.built.add((book.sym, start))
         else:
             changed = False
         if volume and s:

@@ -16,13 +16,20 @@ _LATENESS_MS = Schema().lateness_ms
 
 
 def merge_late_print_args(
-    symbol: str, t: int, price_ticks: int | None, size: float, notional: int, key: int | str, lateness_ms: int
+    symbol: str,
+    t: int,
+    price_ticks: int | None,
+    size: float,
+    notional: int,
+    key: int | str,
+    lateness_ms: int,
+    also: str = "",
 ) -> Words:
     """The call of lua/merge_late_print.lua."""
     series = (keys.series(symbol, "1s", field) for field in keys.FIELDS)
     return (
         "FCALL", "merge_late_print", len(keys.FIELDS) + 1, *series, keys.late(symbol),
-        t, "" if price_ticks is None else price_ticks, repr(float(size)), notional, key, lateness_ms, REMEMBERED_MS,
+        t, "" if price_ticks is None else price_ticks, repr(float(size)), notional, key, lateness_ms, REMEMBERED_MS, also,
     )  # fmt: skip
 
 
@@ -36,14 +43,15 @@ async def merge_late_print(
     key: int | str,
     *,
     lateness_ms: int = _LATENESS_MS,
+    also: str = "",
 ) -> str:
     """Merges one print into the stored second that starts at `t` (epoch ms), in one atomic step.
 
     `price_ticks` may move high and low (None: it may not), `size` and `notional` (ticks) are added; `key` tells the print
-    from others of the symbol. Answers MERGED; KNOWN: it was merged within REMEMBERED_MS; MISSING: the symbol has no
+    from others of the symbol; it is remembered as `also`, too. Answers MERGED; KNOWN: it was merged within REMEMBERED_MS; MISSING: the symbol has no
     series; TOO_LATE: further than `lateness_ms` behind the newest sample (Schema.lateness_ms), where a write would harm
     the larger candles. Only MERGED changes anything. Raises redis.RedisError.
     """
-    words = merge_late_print_args(symbol, t, price_ticks, size, notional, key, lateness_ms)
+    words = merge_late_print_args(symbol, t, price_ticks, size, notional, key, lateness_ms, also)
     outcome: bytes = await call_async(client, words)
     return outcome.decode()

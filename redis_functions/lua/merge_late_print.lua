@@ -9,6 +9,7 @@
 --       5 print        what tells the print from others of the symbol; not empty
 --       6 lateness_ms  further behind a series' newest sample a write would harm the larger candles
 --       7 ttl_ms       how long the print is remembered
+--       8 also         optional: another name under which the print is remembered, but not looked for
 -- Returns "merged"; "known" when this print was merged before; "missing" when a series does not exist; "too_late".
 --         Only "merged" changes anything, and it creates no series.
 -- Errors  BADARG; WRONGTYPE; BADDATA when a write was refused (then it is not tried again: a sum must not be added twice).
@@ -71,8 +72,8 @@ local function merged(keys, t, values, price, size, notional)
 end
 
 local function merge_late_print(keys, args)
-    expect(keys, 7, args, 7, 7, 'merge_late_print open high low close volume notional (series) late:{SYMBOL} '
-        .. 't price size notional print lateness_ms ttl_ms')
+    expect(keys, 7, args, 7, 8, 'merge_late_print open high low close volume notional (series) late:{SYMBOL} '
+        .. 't price size notional print lateness_ms ttl_ms [also]')
     local t = integer(args[1], 't', 0, LARGEST)
     local price = args[2] ~= '' and integer(args[2], 'price', 0, PRICE_LIMIT) or nil
     local size, notional = tonumber(decimal(args[3], 'size')), integer(args[4], 'notional', 0, LARGEST)
@@ -93,6 +94,9 @@ local function merge_late_print(keys, args)
     local now = tonumber(redis.call('TIME')[1]) * 1000
     redis.call('ZREMRANGEBYSCORE', keys[7], '-inf', now - ttl)
     redis.call('ZADD', keys[7], now, args[5])
+    if (args[8] or '') ~= '' then
+        redis.call('ZADD', keys[7], now, args[8])
+    end
     redis.call('PEXPIRE', keys[7], ttl)
     local words = merged(keys, args[1], values, price, size, notional)
     for _, reply in ipairs(#words > 0 and redis.call('TS.MADD', unpack(words)) or {}) do
