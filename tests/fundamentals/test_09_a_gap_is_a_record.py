@@ -1,0 +1,25 @@
+"""The vendor replays nothing after a reconnect: what may be missing is written down, from when to when, and why."""
+
+import asyncio
+
+from redis import Redis
+
+from redis_functions.gaps_reader import Gap, read_gaps
+from tests.ingest.test_gaps import logging_gaps
+
+T = 1_760_104_800_000
+
+
+def test_it_opens_with_the_loss_and_ends_with_the_first_data_after(redis: Redis, redis_url: str) -> None:
+    async def lose_and_resume() -> Gap:
+        async with logging_gaps(redis_url) as world:
+            world.gaps.begin(1, T, "connection lost")
+            await world.gaps.done()
+            (open_gap,) = read_gaps(redis, "stocks")
+            world.gaps.resume()
+            world.gaps.data(2, T + 60_000)
+            return open_gap
+
+    assert asyncio.run(lose_and_resume()).end is None
+    (gap,) = read_gaps(redis, "stocks")
+    assert (gap.start, gap.end, gap.reason) == (T, T + 60_000, "connection lost")

@@ -1,0 +1,46 @@
+"""Live, delayed, simulated or replayed: a feed is an address. The reader cannot tell a market from a simulated one."""
+
+import asyncio
+
+from ingest.decode import decode
+from ingest.feed import Feed, FeedConfig
+from simulator.market import Market
+from simulator.server import Plan
+from tests.simulator.support import simulating
+from tests.vendor import KEY, Vendor, second_bar
+
+T = 1_760_104_800_000
+
+
+class Ear(asyncio.Queue[bytes]):
+    """Listens to a feed and keeps its frames."""
+
+    frame = asyncio.Queue.put_nowait
+
+    def connected(self) -> None: ...
+    def disconnected(self, reason: str) -> None: ...
+
+
+async def first_symbol(url: str) -> str:
+    """The symbol of the first bar that the feed at `url` tells."""
+    ear = Ear()
+    reading = asyncio.create_task(Feed(FeedConfig(url, KEY, ("A.*",)), ear).run())
+    async with asyncio.timeout(20):
+        symbol = decode(await ear.get()).bars[0].sym
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    return symbol
+
+
+def test_the_vendor_and_the_simulator_are_read_alike() -> None:
+    async def both() -> None:
+        async with simulating(Plan(Market(5, 20.0, 1), history_s=60)) as (simulator, port):
+            assert await first_symbol(f"ws://127.0.0.1:{port}/stocks") in simulator.plan.market.names
+        async with Vendor() as vendor:
+            told = asyncio.create_task(first_symbol(vendor.url))
+            while not vendor.open:
+                await asyncio.sleep(0.01)
+            await vendor.send(second_bar("BRK.B", T))
+            assert await told == "BRK.B"
+
+    asyncio.run(both())
