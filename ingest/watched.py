@@ -42,7 +42,7 @@ class Watched:
         except orjson.JSONDecodeError:
             return None
         kept = (
-            [e for e in events if isinstance(e, dict) and e.get("sym") in self.symbols]
+            [e for e in events if isinstance(e, dict) and isinstance(e.get("sym"), str) and e["sym"] in self.symbols]
             if isinstance(events, list)
             else []
         )

@@ -8,22 +8,10 @@ from typing import Any
 
 #: A fixed set, so that a million frames do not make a million series.
 SYMBOLS = [f"FZ{number}" for number in range(40)] + ["BRK.B", "KIMpL", "O:SPY251219C00650000", "BTC-USD"]
-ODD_SYMBOLS = [
-    "",
-    " ",
-    "A B",
-    "{X}",
-    "*",
-    "\x00",
-    "A" * 33,
-    "ÅÄÖ",
-    "\U0001f600",
-    "\ud800",
-    "ts:{A}:1s:close",
-    "A\r\nPING",
-    None,
-    7,
-]
+ODD_SYMBOLS: list[Any] = [
+    "", " ", "A B", "{X}", "*", "\x00", "A" * 33, "ÅÄÖ", "\U0001f600", "\ud800", "ts:{A}:1s:close", "A\r\nPING", None, 7, [],
+    {}, ["FZ1"],
+]  # fmt: skip
 ODD_NUMBERS: list[Any] = [
     0, -0.0, -1, 1, 0.00005, 0.00004, 1e-320, 1e15, 9.9e14, 1e308, float("nan"), float("inf"), float("-inf"), 2**53, 2**63,
     2**64, -(2**63) - 1, 10**400, 99_999_999.9999, 1e8, "1", " 12.5 ", "1e5", "1_000", "٣", "", "NaN", "x" * 300, "9" * 400,

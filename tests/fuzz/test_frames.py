@@ -4,6 +4,7 @@ add up to what was sent."""
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import re
 import time
@@ -13,12 +14,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from redis.asyncio import Redis
 
 from ingest.decode import MAX_NOTIONAL, MAX_TIME, Decoded, decode
+from ingest.watched import Watched
 from market.bar import Bar
 from market.symbols import is_symbol
 from tests.fuzz import LONG, times
-from tests.fuzz.frames import Frames
+from tests.fuzz.frames import SYMBOLS, Frames
 from tests.ingest.harness import running
 from tests.support import Running
 from tests.vendor import KEY, VendorThread, second_bar
@@ -70,6 +73,19 @@ def check_bar(bar: Bar, span: int) -> None:
     assert bar.v >= 0
     assert bar.n is None or 0 <= bar.n < MAX_NOTIONAL
     assert bar.av is None or math.isfinite(bar.av)
+
+
+def test_what_is_kept_of_a_frame_for_those_who_watch() -> None:
+    """While the disk is full, frames are cut down to the events of watched symbols: odd ones like any other."""
+    frames, watched, kept = Frames(5, NOW), Watched(Redis()), 0
+    watched.symbols = frozenset(SYMBOLS[:3])
+    for number in range(times(5_000, 200_000)):
+        frame = frames.next()
+        part = watched.only(frame)
+        if part is not None:
+            assert {event["sym"] for event in json.loads(part)} <= watched.symbols, number
+            kept += 1
+    assert kept > 100
 
 
 @settings(max_examples=times(300, 20_000), deadline=None)
