@@ -104,7 +104,7 @@ class SymbolRepair:
             stop = min(gap.end, begin - begin % HOUR_MS + SECONDS_CHUNK_MS - 1)
             told = await self._rest.bars(symbol, self._live.step_ms, begin, stop)
             # What was never listened to is no part of the gap.
-            told = [bar for bar in told if bar.t >= min(heard_from, gap.start)]
+            told = [bar for bar in told if bar.t >= min(heard_from - heard_from % self._live.step_ms, gap.start)]
             for at in range(0, len(told), SLICE):
                 outcome.bars += await self._fill(symbol, told[at : at + SLICE], gap)
                 await self._live.stored()

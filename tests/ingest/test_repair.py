@@ -247,6 +247,23 @@ def test_a_feed_of_minute_bars_gets_its_minutes_back(redis: Redis, redis_url: st
     run(go())
 
 
+def test_corrections_of_minute_bars_told_in_a_gap(redis: Redis, redis_url: str) -> None:
+    truth = tape("AAPL", 900)
+    minutes = [from_candle("AAPL", c, MINUTE_MS) for c in truth_of(truth, "1m")]
+    early = [minutes[0]._replace(v=1), minutes[3]._replace(v=1), *minutes[1:3], *minutes[4:6]]
+
+    async def go() -> None:
+        async with World(redis_url, truth, minutes_only=True) as world:
+            world.hear([*sorted(early, key=lambda b: b.t), *minutes[9:]])
+            world.lose(5 * 60, 9 * 60)
+            await world.repair()
+            for level in ("1m", "5m", "1h"):
+                assert world.candles("AAPL", level) == truth_of(truth, level), level
+            assert world.gap().repaired_bars == 5
+
+    run(go())
+
+
 def test_a_minute_bar_that_filled_its_minute_is_not_doubled(redis: Redis, redis_url: str) -> None:
     truth = tape("AAPL", 900)
     minutes = [from_candle("AAPL", c, MINUTE_MS) for c in truth_of(truth, "1m")]
