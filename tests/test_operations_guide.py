@@ -1,0 +1,59 @@
+"""docs/operations.md speaks of what is there: its log lines are in the code, its metrics and settings exist."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from redis_functions.stats_reader import STATS
+from tapewatch.settings import PREFIX, Settings
+from tests.support import ROOT, Running
+
+GUIDE = (ROOT / "docs/operations.md").read_text()
+
+
+def section(title: str) -> str:
+    return GUIDE.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def first_cells(title: str) -> list[str]:
+    """What is in code marks in the first column of the section's table."""
+    rows = [line for line in section(title).splitlines() if line.startswith("| ") and not line.startswith("|---")]
+    return [words for row in rows[1:] for words in re.findall(r"`([^`]+)`", row.split(" | ")[0])]
+
+
+@pytest.mark.parametrize("title", ["Log lines", "Gaps"])
+def test_its_log_lines_and_reasons_are_in_the_code(title: str) -> None:
+    folders = ("ingest", "redis_functions", "rest_bridge", "tapewatch")
+    code = "".join(path.read_text() for folder in folders for path in sorted((ROOT / folder).rglob("*.py")))
+    found = [words.removesuffix("…").removeprefix("; ").strip(" :") for words in first_cells(title)]
+    assert len(found) > 8
+    missing = []
+    for words in found:
+        fixed = re.split(r"CODE|: unwatched shed|: everything shed|: …", words)[0].strip(" :")
+        if fixed and fixed not in code:
+            missing.append(fixed)
+    assert not missing
+
+
+def test_its_settings_exist() -> None:
+    named = set(re.findall(rf"\b{PREFIX}([A-Z0-9_]+[A-Z0-9])", GUIDE))
+    assert len(named) > 6
+    assert {name for name in named if not any(f.upper().startswith(name) for f in Settings.__struct_fields__)} == set()
+
+
+def test_its_metrics_are_told_by_a_running_daemon() -> None:
+    named = set(re.findall(r"tapewatch_([a-z_]+)", section("Alarms worth having"))) - {""}
+    with Running("run", TAPEWATCH_SIM_SYMBOLS="5", TAPEWATCH_SIM_RATE="20") as daemon:
+        daemon.ready()
+        told = str(daemon.get("/metrics")[1])
+    assert len(named) > 10
+    # Of requests and odd events there are samples once there were any.
+    assert {name for name in named if f"tapewatch_{name}" not in told} == set()
+    for name in named & STATS.keys():
+        assert re.search(rf"^tapewatch_{name}{{", told, re.MULTILINE), name
+
+
+def test_it_is_short_enough_to_be_read_at_night() -> None:
+    assert len(GUIDE.splitlines()) < 200
