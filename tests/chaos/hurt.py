@@ -47,7 +47,7 @@ def stepped_clock(file: Path) -> dict[str, str]:
     """The environment of a process whose wall clock follows `file` (see `step_clock`); its monotonic clock is left alone."""
     step_clock(file, 0)
     return {
-        "LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1",
+        "LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_CACHE_DURATION": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
     }  # fmt: skip
 

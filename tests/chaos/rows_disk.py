@@ -33,9 +33,13 @@ def _watch(scene: Scene) -> None:
 def _unheard(scene: Scene, ear: PubSub, expected: Bars) -> list[str]:
     """A repaired bar is told to nobody; so what was not heard had been shed."""
     heard = set()
-    while (message := ear.get_message(timeout=0.2)) is not None:
-        bar = orjson.loads(message["data"])
-        heard.add(scene.names.index(bar["sym"]) * SECONDS + bar["t"] // 1000)
+    silent = 0
+    while silent <= _WATCHED:  # None stands for the answer to a subscription, too
+        message = ear.get_message(timeout=0.2)
+        silent = silent + 1 if message is None else 0
+        if message is not None:
+            bar = orjson.loads(message["data"])
+            heard.add(scene.names.index(bar["sym"]) * SECONDS + bar["t"] // 1000)
     ear.close()
     due = expected.key[expected.key < _WATCHED * SECONDS]
     lost = np.setdiff1d(due, np.array(sorted(heard), np.int64))

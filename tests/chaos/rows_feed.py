@@ -25,7 +25,7 @@ def clean_close(scene: Scene) -> None:
     let_pass(14 + AFTER_S)
 
 
-@row("stall", Promise(gaps=("connection lost|no frame",)), faults="stall@6:12")
+@row("stall", Promise(gaps=("connection lost|no frame",)), faults="stall@6:12", ingest={"TAPEWATCH_STALL_AFTER_S": "5"})
 def stall(scene: Scene) -> None:
     """The socket stays open and silent."""
     let_pass(6 + 12 + AFTER_S)

@@ -64,6 +64,8 @@ class Scene:
         market = Market(symbols, rate, seed, spike_every)
         self.names: Sequence[str] = market.names
         self.expectation: Expectation = Expectation(market)
+        #: As they were when all was repaired.
+        self.settled_gaps: list[Gap] = []
         #: More that is to be looked at in the end: given the bars that should be there, what is wrong.
         self.beside: list[Callable[[Bars], list[str]]] = []
         self.parts: dict[Part, Running] = {}
@@ -79,7 +81,7 @@ class Scene:
             "TAPEWATCH_REST_URL": f"http://127.0.0.1:{self.rest_port}",
             "TAPEWATCH_REDIS_URL": embedded.url(self.redis_data),
             "TAPEWATCH_VELOCITY_BASE": "window_start",
-            "TAPEWATCH_STALL_AFTER_S": "5",
+            "TAPEWATCH_STALL_AFTER_S": "20",
             "TAPEWATCH_REST_PER_SECOND": "500",
             "MASSIVE_API_KEY": "key-of-the-matrix",
         } | (ingest or {})

@@ -49,6 +49,7 @@ class Promise:
     perhaps: tuple[str, ...] = ()
     widest: float = 25.0
     differs: str = ""
+    repaired_within_s: float = 90.0
 
 
 class Cell(NamedTuple):
@@ -70,9 +71,10 @@ class Outcome(NamedTuple):
 
 def judge(scene: Scene, promise: Promise) -> dict[str, Cell]:
     """Waits for repairs, stops the market and the daemon, and compares. Raises AssertionError where that cannot be done."""
-    scene.until_repaired()
+    scene.until_repaired(promise.repaired_within_s)
+    # Now, as the stopped market that follows is an outage, too.
+    gaps = scene.settled_gaps = scene.gaps()
     scene.freeze()
-    gaps = scene.gaps()
     code = scene.end("ingest" if "standby" not in scene.parts else "standby")
     assert code == 0, f"the daemon ended with {code}; {scene.last_words()}"
     truth = scene.truth()
@@ -225,5 +227,5 @@ def _gaps(outcome: Outcome, promise: Promise) -> Cell:
 def _listed(outcome: Outcome) -> str:
     if not outcome.gaps:
         return "none, as nothing was lost"
-    lost = outcome.truth.lost
-    return f"{_count(len(outcome.gaps), 'gap')}, with all {_count(len(lost), 'bar')} lost; repaired"
+    told = sum(gap.repaired_bars for gap in outcome.gaps)
+    return f"{_count(len(outcome.gaps), 'gap')}, nothing lost outside; repaired with {_count(told, 'bar')}"

@@ -1,0 +1,26 @@
+"""The most telling rows of the loss matrix on a small market; all of them: `make chaos`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.chaos import matrix
+from tests.chaos.soak import EVERY_S, KINDS, REST_S, plan
+
+
+@pytest.mark.timeout(180)
+def test_every_cell_of_the_short_matrix_holds() -> None:
+    rows = matrix.chosen([], short=True)
+    assert len(rows) >= 3
+    lines = matrix.run(rows, at_once=len(rows))
+    assert matrix.holds(lines), matrix.markdown(lines)
+
+
+def test_a_soak_meets_every_kind_of_death_before_it_repeats_one() -> None:
+    planned = plan(200, seed=3)
+    assert [at for at, _ in planned] == [EVERY_S * k for k in range(1, 10)]
+    assert planned[-1][0] <= 200 - REST_S
+    assert all(
+        sorted(kind for _, kind in planned[i : i + len(KINDS)]) == sorted(KINDS) for i in range(0, 9, len(KINDS))
+    )
+    assert plan(200, seed=3) == planned != plan(200, seed=4)
