@@ -143,9 +143,12 @@ class Minutes:
 def _repeats(idx: NDArray[np.int64], t: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which bars tell a second that an earlier bar of the same batch told."""
     found = np.zeros(len(t), dtype=bool)
-    if len(t) > 1:
-        seconds, first = np.unique((idx << 38) | (t // 1000), return_index=True)
-        if len(seconds) < len(t):
-            found[:] = True
-            found[first] = False
+    if len(t) < 2:
+        return found
+    seconds = ((idx << 38) | (t // 1000)).tolist()
+    if len(set(seconds)) < len(seconds):
+        seen: set[int] = set()
+        for row, second in enumerate(seconds):
+            found[row] = second in seen
+            seen.add(second)
     return found
