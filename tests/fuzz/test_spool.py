@@ -105,12 +105,12 @@ def test_every_record_that_was_not_touched_is_read(seed: int, tmp_path: Path) ->
             span = hurt(rng, path)
             if span is not None:
                 touched |= {r.number for begin, end, r in places[path] if begin < span[1] and span[0] < end}
-        whole = {r.number: r for spots in places.values() for _, _, r in spots if r.number not in touched}
+        original = {r.number: r for spots in places.values() for _, _, r in spots}
         told = {record.number: record for record in check(folder) if record.kind != CORRUPT}
-        assert {n: told.get(n) for n in whole} == whole, f"seed {seed}, folder {number}, touched {touched}"
-        assert not [r for n, r in told.items() if n in touched and r != whole.get(n)], (
-            "nothing is told that was damaged"
-        )
+        told = {n: record for n, record in told.items() if n in original}  # without what was added by the check
+        assert original.keys() - told.keys() <= touched, f"seed {seed}, folder {number}: more is lost than was touched"
+        # What was written over with the same bytes may be told, but nothing that was changed.
+        assert told == {n: original[n] for n in told}, f"seed {seed}, folder {number}"
         shutil.rmtree(folder)
 
 
