@@ -137,6 +137,8 @@ def serve(market: Market, port: int, host: str = "127.0.0.1") -> http.server.Thr
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Head and body are two writes; the second must not wait for the acknowledgement of the first (40 ms).
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             status, body = rest.answer(self.path, f"http://{self.headers.get('Host', f'{host}:{port}')}")
