@@ -77,7 +77,7 @@ class FeedProcess:
 
 
 def _serve(port: int, rounds: Sequence[Round], pipe: Connection) -> None:
-    with contextlib.suppress(KeyboardInterrupt, EOFError, OSError):
+    with contextlib.suppress(KeyboardInterrupt, EOFError, OSError, ConnectionClosed):
         asyncio.run(_Server(rounds, pipe).run(port))
     os._exit(0)
 

@@ -11,8 +11,8 @@ from market.bar import Bar
 
 #: Events in a frame; the vendor's hold a few hundred at a busy second.
 FRAME_EVENTS = 300
-#: Where a bench's time begins: 14:30 UTC on a Monday, the opening bell; in the past, as a replay is.
-OPEN_MS = 1_760_362_200_000
+#: Where a bench's time begins: the opening bell of Wednesday 2025-10-15; in the past, as a replay is.
+OPEN_MS = 1_760_535_000_000
 
 
 def names(count: int) -> list[str]:
@@ -22,10 +22,10 @@ def names(count: int) -> list[str]:
 
 
 def second(symbols: list[str], t: int, rng: np.random.Generator) -> list[Bar]:
-    """One second in which every symbol trades, in random order; prices of ten to five hundred, cents."""
+    """One second in which every symbol trades, in random order; prices of $20 to $510 that no velocity rule minds."""
     n = len(symbols)
     order = rng.permutation(n).tolist()
-    middle = 1_000 + (np.arange(n) * 7919) % 49_000 + rng.integers(-5, 6, n)
+    middle = 2_000 + (np.arange(n) * 7919) % 49_000 + rng.integers(-2, 3, n)
     spread = rng.integers(0, 4, (3, n))
     close = middle + rng.integers(-1, 2, n)
     high = np.maximum(middle, close) + spread[0]
@@ -41,14 +41,14 @@ def bars(symbols: list[str], seconds: int, start_ms: int = OPEN_MS, seed: int = 
     return [second(symbols, start_ms + 1000 * i, rng) for i in range(seconds)]
 
 
-def aggregate(bar: Bar) -> str:
-    """A bar as the vendor's `A` event, with the fields that it sends."""
+def aggregate(bar: Bar, event: str = "A", span_ms: int = 1000) -> str:
+    """A bar as the vendor's `A` (or `AM`) event, with the fields that it sends."""
     o, h, low, c, money = ((x or 0) / 1e4 for x in (bar.o, bar.h, bar.l, bar.c, bar.n))
     v = int(bar.v)
     vw = money / v
     return (
-        f'{{"ev":"A","sym":"{bar.sym}","v":{v},"av":{9 * v},"op":{o},"vw":{vw:.4f},"o":{o},"c":{c},"h":{h},"l":{low},'
-        f'"a":{vw:.4f},"z":100,"s":{bar.t},"e":{bar.t + 1000},"dv":"{v}.0"}}'
+        f'{{"ev":"{event}","sym":"{bar.sym}","v":{v},"av":{9 * v},"op":{o},"vw":{vw:.4f},"o":{o},"c":{c},"h":{h},"l":{low},'
+        f'"a":{vw:.4f},"z":100,"s":{bar.t},"e":{bar.t + span_ms},"dv":"{v}.0"}}'
     )
 
 
@@ -72,7 +72,7 @@ def trade_frames(symbols: list[str], seconds: int, per_second: int, start_ms: in
         events = []
         for i, k in enumerate(rng.choices(range(len(symbols)), weights, k=per_second)):
             number += 1
-            price = (1_000 + k * 7919 % 49_000 + rng.randrange(-3, 4)) / 100
+            price = (2_000 + k * 7919 % 49_000 + rng.randrange(-2, 3)) / 100
             t = start_ms + 1000 * s + i * 1000 // per_second
             events.append(
                 f'{{"ev":"T","sym":"{symbols[k]}","x":{1 + number % 15},"i":"{number}","z":{1 + k % 3},"p":{price},'

@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "schema": "schema",
     "users": "users",
     "grafana": "grafana",
+    "plan": "plan",
     "doctor": "doctor",
     "config": "config",
 }

@@ -1,0 +1,306 @@
+"""A whole market day into the small profile: what memory each process takes, and what a bar costs.
+
+`python -m bench.day [--short] [--scale F] [--minutes M] [--sizes 100,1000,10000]`
+
+The day has 10,000 symbols and 23.4 million bars: activity by Zipf's law with exponent 1, at most one bar a second each. It is
+played as fast as it is stored, into a store that holds the older 5m and 1h bars of the profile's retentions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import itertools
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import tape
+from bench.feed import FeedProcess, Frame, plain
+from bench.table import Table, command_line
+from bench.world import ROOT, World, cpu_s, family, pss_mib, serve_bridge
+from market.bar import Bar
+from redis_functions import keys
+from redis_functions.schema import Schema, create_commands
+from tapewatch.capacity import DAY_S, rates
+from tapewatch.commands.redis import SMALL_MAXMEMORY_MB
+from tapewatch.settings import Settings
+
+SYMBOLS, BARS_PER_SECOND = 10_000, 1_000.0
+#: Minutes after the opening bell at which memory is looked at; the last is the close.
+LOOKS = (30, 120, 390)
+_SETTINGS = Settings(profile="small")
+_PAST = {"5m": 300, "1h": 3600}
+
+
+@dataclass
+class Day:
+    """What is played: so many symbols, bars a second over all of them, and minutes from the opening bell on."""
+
+    symbols: int
+    rate: float
+    minutes: int
+
+    @property
+    def looks(self) -> list[int]:
+        return sorted({*(m for m in LOOKS if m < self.minutes), self.minutes})
+
+
+@dataclass
+class Look:
+    """PSS in MiB by process, and Redis's own figures, at one moment of the day."""
+
+    minute: int
+    bars: int
+    pss: dict[str, float]
+    used_mib: float
+    disk: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Played:
+    looks: list[Look]
+    empty_mib: float  # used by Redis before the first bar, with the series and the older bars
+    bars: int
+    seconds: float
+    client_us: float
+    server_us: float
+    series: int
+    refused: float
+
+
+def second_of(
+    names: list[str], chance: NDArray[np.float64], t: int, rng: np.random.Generator, state: NDArray[np.int64]
+) -> list[Bar]:
+    """One second: each symbol trades with its chance; prices walk in cents (`state`, changed in place)."""
+    who = np.flatnonzero(rng.random(len(names)) < chance)
+    rng.shuffle(who)
+    n = len(who)
+    o = state[who]
+    # About 0.01 % of the price a second, and not below a dollar: no velocity rule minds.
+    c = np.maximum(o + np.rint(rng.normal(0.0, 1.0, n) * o * 1e-4).astype(np.int64), 100)
+    state[who] = c
+    high = np.maximum(o, c) + (rng.random(n) < 0.3)
+    low = np.minimum(o, c) - (rng.random(n) < 0.3)
+    volume = np.maximum(1, rng.lognormal(5.5, 1.2, n)).astype(np.int64)
+    middle = (high + low) * 50
+    table = np.stack([who, o * 100, high * 100, low * 100, c * 100, volume, middle * volume], axis=1).tolist()
+    return [Bar(names[i], t, *row) for i, *row in table]
+
+
+def frames(day: Day, from_minute: int, to_minute: int) -> Iterator[Frame]:
+    """The frames of a part of the day, made while they are sent; the same whichever way it is cut at minutes."""
+    names = tape.names(day.symbols)
+    chance = rates(day.symbols, day.rate)
+    for minute in range(from_minute, to_minute):
+        rng = np.random.default_rng([11, minute])
+        state = 2_000 + (np.arange(day.symbols) * 7919) % 49_000
+        state += np.rint(20 * np.sin(minute / 20 + np.arange(day.symbols))).astype(np.int64)
+        for s in range(minute * 60, minute * 60 + 60):
+            bars = second_of(names, chance, tape.OPEN_MS + s * 1000, rng, state)
+            for frame in tape.frames([tape.aggregate(bar) for bar in bars]):
+                yield frame, None
+
+
+def older(world: World, day: Day, schema: Schema) -> None:
+    """Series, and the 5m and 1h bars of the sessions before that the retentions still hold, at the activity of the day."""
+    names, chance = tape.names(day.symbols), rates(day.symbols, day.rate)
+    rng = np.random.default_rng(12)
+    for begin in range(0, day.symbols, 200):
+        pipe = world.client.pipeline(transaction=False)
+        for i in range(begin, min(begin + 200, day.symbols)):
+            for command in create_commands(names[i], schema):
+                pipe.execute_command(*command)
+            pipe.sadd(keys.SYMBOLS, names[i])
+            for timeframe, span in _PAST.items():
+                _past(pipe, names[i], timeframe, times(chance[i], timeframe, span, schema, rng), rng)
+        pipe.execute()
+
+
+def times(chance: float, timeframe: str, span: int, schema: Schema, rng: np.random.Generator) -> list[int]:
+    """The starts of the candles that a symbol of that activity has in the sessions before, within the retention."""
+    first = tape.OPEN_MS - schema.retention_ms[timeframe]
+    starts = []
+    for back in range(schema.retention_ms[timeframe] // 86_400_000, 0, -1):
+        session = tape.OPEN_MS - back * 86_400_000
+        if datetime.fromtimestamp(session / 1000, UTC).weekday() >= 5:
+            continue
+        slots = np.arange(session // 1000 // span * span, session // 1000 + DAY_S, span)
+        traded = rng.random(len(slots)) < 1 - (1 - chance) ** span
+        starts += [t for t in (slots[traded] * 1000).tolist() if t >= first]
+    return starts
+
+
+def _past(pipe: object, symbol: str, timeframe: str, starts: list[int], rng: np.random.Generator) -> None:
+    if not starts:
+        return
+    close = (1_000_000 + rng.integers(-30, 31, len(starts)).cumsum() * 100).tolist()
+    volume = rng.integers(1_000, 200_000, len(starts)).tolist()
+    for name in keys.FIELDS:
+        key = keys.series(symbol, timeframe, name)
+        values = volume if name == "volume" else close
+        if name == "notional":
+            values = [v * c for v, c in zip(volume, close, strict=True)]
+        words: list[str | int] = []
+        for t, value in zip(starts, values, strict=True):
+            words += [key, t, value]
+        pipe.execute_command("TS.MADD", *words)  # type: ignore[attr-defined]
+
+
+def play(day: Day) -> Played:
+    """The day with real processes; looks at memory when everything so far is stored."""
+    schema = _SETTINGS.schema
+    edges = [0, *day.looks]
+    # The last bar of each part is a symbol's of its own, one second before the part ends: then all is stored.
+    parts = [functools.partial(_part, day, a, b) for a, b in itertools.pairwise(edges)]
+    with FeedProcess([plain([]), *parts]) as feed, World(maxmemory_mb=SMALL_MAXMEMORY_MB) as world:
+        older(world, day, schema)
+        for command in create_commands("EDGE", schema):
+            world.client.execute_command(*command)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = int(free.getsockname()[1])
+        pids = {"redis": world.redis_pid}
+        pids["ingest"] = world.tapewatch("ingest", FEED_URL=feed.url, PROFILE="small").pid
+        pids["bridge"] = serve_bridge(world, port, PROFILE="small").pid
+        world.wait(lambda: world.metric("ingest", "connected"), 60, "the daemon at the feed")
+        empty = _used(world)
+        before, began, looks = _cpu(pids), time.perf_counter(), []
+        calls = world.calls("TS.MADD")
+        for number, minute in enumerate(day.looks, 1):
+            feed.begin(number)
+            end = tape.OPEN_MS + minute * 60_000 - 1000
+            world.wait(functools.partial(_reached, world, end), 7200, f"minute {minute} of the day")
+            feed.sent(60)
+            looks.append(look(world, pids, minute, world.calls("TS.MADD") - calls))
+        took, spent = time.perf_counter() - began, {name: x - before[name] for name, x in _cpu(pids).items()}
+        refused = world.metric("ingest", "rejected") or 0.0
+        series = 24 * world.client.scard(keys.SYMBOLS)
+    bars = looks[-1].bars
+    return Played(
+        looks, empty, bars, took, spent["ingest"] / bars * 1e6, spent["redis"] / bars * 1e6, series, refused
+    )  # fmt: skip
+
+
+def _reached(world: World, t: int) -> bool:
+    return world.newest("EDGE") >= t
+
+
+def _part(day: Day, from_minute: int, to_minute: int) -> Iterator[Frame]:
+    yield from frames(day, from_minute, to_minute)
+    t = tape.OPEN_MS + to_minute * 60_000 - 1000
+    yield f"[{tape.aggregate(Bar('EDGE', t, 500_000, 500_000, 500_000, 500_000, 100, 50_000_000))}]".encode(), None
+
+
+def _cpu(pids: dict[str, int]) -> dict[str, float]:
+    return {name: sum(map(cpu_s, family(pid))) for name, pid in pids.items()}
+
+
+def _used(world: World) -> float:
+    info = world.client.info("memory")
+    return float(info["used_memory"]) / (1 << 20)
+
+
+def look(world: World, pids: dict[str, int], minute: int, bars: int) -> Look:
+    def size(folder: Path) -> float:
+        return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / (1 << 20)
+
+    disk = {"redis": size(world.folder / "redis"), "spool": size(world.folder / "d" / "spool")}
+    return Look(minute, bars, {name: pss_mib(pid) for name, pid in pids.items()}, _used(world), disk)
+
+
+def predicted(day: Day, minute: int) -> dict[str, float]:
+    """What `tapewatch plan` says of the same configuration."""
+    words = ["plan", "--symbols", str(day.symbols), "--bars-per-second", str(day.rate), "--profile", "small", "--json"]
+    hours = f"{minute / 60:.4f}"
+    done = subprocess.run(
+        [sys.executable, "-m", "tapewatch", *words, "--hours", hours],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def run(argv: Sequence[str] | None = None) -> list[Table]:
+    parser = argparse.ArgumentParser(prog="bench.day", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--short", action="store_true", help="40 symbols, 4 minutes")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the 10,000 symbols and of their bars")
+    parser.add_argument("--minutes", type=int, help="of the session, default all 390")
+    parser.add_argument("--sizes", default="", help="besides: symbols, a comma list; the cost of a bar at each")
+    args = parser.parse_args(argv)
+    scale = 0.004 if args.short else args.scale
+    minutes = args.minutes or (4 if args.short else 390)
+    day = Day(max(10, round(SYMBOLS * scale)), BARS_PER_SECOND * scale, minutes)
+    tables = [_memory(day, play(day))]
+    sizes = [int(text) for text in args.sizes.split(",") if text] or ([20, 40] if args.short else [])
+    if sizes:
+        # The rate of a symbol stays, so a small market plays fewer bars; minutes enough for a steady state.
+        tables.append(_growth([Day(n, n / 10, minutes) for n in sizes]))
+    return tables
+
+
+def _memory(day: Day, played: Played) -> Table:
+    table = Table(
+        f"A market day: {day.symbols:,} symbols, {played.bars:,} bars in {day.minutes} minutes, profile small",
+        [
+            "after",
+            "bars",
+            "all MiB (PSS)",
+            "Redis",
+            "ingest",
+            "bridge",
+            "Redis used",
+            "plan says Redis used",
+            "append-only file",
+            "spool",
+        ],
+        command_line("bench.day"),
+    )
+    for one in played.looks:
+        plan = predicted(day, one.minute)["redis_used_mib"]
+        cells = [sum(one.pss.values()), one.pss["redis"], one.pss["ingest"], one.pss["bridge"], one.used_mib]
+        table.add(
+            f"{one.minute} min", f"{one.bars:,}", *(f"{x:.0f}" for x in cells),
+            f"{plan:.0f} ({plan / one.used_mib - 1:+.0%})", *(f"{one.disk[x]:.0f}" for x in ("redis", "spool")),
+        )  # fmt: skip
+    each = played.looks[-1].used_mib * (1 << 20) / played.series
+    table.notes.append(
+        f"Played in {played.seconds:.0f} s ({played.bars / played.seconds:,.0f} bars/s); CPU a bar {played.client_us:.1f} µs in "
+        f"the daemon, {played.server_us:.1f} µs in Redis; {played.series:,} series, {each:,.0f} bytes each at the end; "
+        f"{played.empty_mib:.0f} MiB before the first bar, with the older bars; maxmemory {SMALL_MAXMEMORY_MB} MB; "
+        f"{played.refused:.0f} bars refused."
+    )
+    return table
+
+
+def _growth(days: Sequence[Day]) -> Table:
+    table = Table(
+        f"Growth: {days[0].minutes} minutes at a tenth of a bar a second a symbol",
+        ["symbols", "CPU µs/bar, to the smallest", "daemon", "Redis", "bytes a series", "bars"],
+        command_line("bench.day"),
+    )
+    base = 0.0
+    for day in days:
+        played = play(day)
+        cost = played.client_us + played.server_us
+        base = base or cost
+        each = played.looks[-1].used_mib * (1 << 20) / played.series
+        costs = (f"{cost:.1f}, x {cost / base:.2f}", f"{played.client_us:.1f}", f"{played.server_us:.1f}")
+        table.add(f"{day.symbols:,}", *costs, f"{each:,.0f}", f"{played.bars:,}")
+    return table
+
+
+if __name__ == "__main__":
+    for made in run():
+        print(made.markdown(), flush=True)

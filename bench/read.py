@@ -1,0 +1,214 @@
+"""How fast candles are answered while bars are written.
+
+`python -m bench.read [--short] [--seconds S]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import selectors
+import socket
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bench import tape
+from bench.feed import FeedProcess, Frame, plain
+from bench.ingest import SCHEMA, make_series
+from bench.table import Table, command_line, percentile
+from bench.world import World, cpu_s, family, serve_bridge
+from redis_functions import keys
+
+POINTS = 300
+#: Symbols that have a past to be asked for.
+KNOWN = 100
+_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+FRAMES = 50
+
+
+@dataclass
+class Answers:
+    """Milliseconds of each answer, counted from when it was due; and how long all took."""
+
+    ms: list[float] = field(default_factory=list)
+    took_s: float = 0.0
+    bridge_us: float = 0.0
+    redis_us: float = 0.0
+
+
+class Client:
+    """Keep-alive connections in one loop: it costs less than an HTTP library in the same two cores."""
+
+    def __init__(self, port: int, connections: int) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._idle: list[socket.socket] = []
+        for _ in range(connections):
+            sock = socket.create_connection(("127.0.0.1", port), timeout=10)
+            self._selector.register(sock, selectors.EVENT_READ)
+            self._idle.append(sock)
+        self._asked: dict[socket.socket, float] = {}
+        self._received: dict[socket.socket, bytearray] = {}
+
+    def ask(self, requests: Sequence[bytes], per_second: float = 0.0) -> Answers:
+        """All requests, at a pace or as fast as they are answered. Raises RuntimeError for any answer but 300 rows."""
+        found, waiting, began = Answers(), deque(enumerate(requests)), time.perf_counter()
+        while waiting or self._asked:
+            while waiting and self._idle:
+                i, request = waiting[0]
+                due = began + i / per_second if per_second else time.perf_counter()
+                if due > time.perf_counter():
+                    break
+                waiting.popleft()
+                sock = self._idle.pop()
+                self._asked[sock], self._received[sock] = due, bytearray()
+                sock.sendall(request)
+            pause = 1.0
+            if waiting and self._idle:
+                pause = max(0.0, began + waiting[0][0] / per_second - time.perf_counter())
+            for key, _ in self._selector.select(pause):
+                assert isinstance(key.fileobj, socket.socket)
+                self._read(key.fileobj, found)
+        found.took_s = time.perf_counter() - began
+        return found
+
+    def _read(self, sock: socket.socket, found: Answers) -> None:
+        data = self._received[sock]
+        part = sock.recv(1 << 18)
+        if not part:
+            raise RuntimeError(f"the bridge closed a connection after {bytes(data[:200])!r}")
+        data += part
+        head = data.find(b"\r\n\r\n")
+        length = _LENGTH.search(data, 0, head) if head > 0 else None
+        if length is None or len(data) < head + 4 + int(length[1]):
+            return
+        if not data.startswith(b"HTTP/1.1 200") or data.count(b'"t":') != POINTS:
+            raise RuntimeError(f"not {POINTS} candles: {bytes(data[: head + 200])!r}")
+        found.ms.append((time.perf_counter() - self._asked.pop(sock)) * 1000)
+        self._idle.append(sock)
+
+    def close(self) -> None:
+        for key in list(self._selector.get_map().values()):
+            assert isinstance(key.fileobj, socket.socket)
+            key.fileobj.close()
+        self._selector.close()
+
+
+def seed(world: World, symbols: Sequence[str]) -> None:
+    """The last 300 minutes of `symbols`, straight into the one-minute series."""
+    make_series(world, symbols)
+    rng = np.random.default_rng(5)
+    pipe = world.client.pipeline(transaction=False)
+    for symbol in symbols:
+        prices = (100_0000 + rng.integers(-3, 4, POINTS).cumsum() * 100).tolist()
+        for field_name in keys.FIELDS:
+            words: list[str | int] = []
+            for i, price in enumerate(prices):
+                value = (
+                    price
+                    if field_name not in ("volume", "notional")
+                    else 6_000 * (price if field_name == "notional" else 1)
+                )
+                words += [keys.series(symbol, "1m", field_name), tape.OPEN_MS - (POINTS - i) * 60_000, value]
+            pipe.execute_command("TS.MADD", *words)
+    pipe.sadd(keys.SYMBOLS, *symbols)
+    pipe.execute()
+
+
+def requests(symbols: Sequence[str], count: int) -> list[bytes]:
+    """`/candles` of 300 minutes that lie before what is being written."""
+    paths = [f"/api/v1/candles?symbol={s}&timeframe=1m&to={tape.OPEN_MS - 1}&limit={POINTS}" for s in symbols]
+    return [f"GET {paths[i % len(paths)]} HTTP/1.1\r\nHost: bench\r\n\r\n".encode() for i in range(count)]
+
+
+def frames(symbols: list[str], rate: int, seconds: int) -> list[Frame]:
+    """`rate` bars a second for so many seconds, in equal frames."""
+    rng = np.random.default_rng(6)
+    made: list[Frame] = []
+    for s in range(seconds):
+        chosen = [symbols[k] for k in rng.permutation(len(symbols))[:rate]]
+        events = [tape.aggregate(bar) for bar in tape.second(chosen, tape.OPEN_MS + (s + 1) * 1000, rng)]
+        size = len(events) / FRAMES
+        parts = (events[int(i * size) : int((i + 1) * size)] for i in range(FRAMES))
+        made += [(f"[{','.join(part)}]".encode(), None) for part in parts]
+    return made
+
+
+def measure(world: World, client: Client, bridge: int, asked: list[bytes], per_second: float = 0.0) -> Answers:
+    """Asks, and divides the CPU that it cost by the requests."""
+    before = sum(map(cpu_s, family(bridge))), cpu_s(world.redis_pid)
+    found = client.ask(asked, per_second)
+    found.bridge_us = (sum(map(cpu_s, family(bridge))) - before[0]) / len(asked) * 1e6
+    found.redis_us = (cpu_s(world.redis_pid) - before[1]) / len(asked) * 1e6
+    return found
+
+
+def run(argv: Sequence[str] | None = None) -> list[Table]:
+    parser = argparse.ArgumentParser(prog="bench.read", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--short", action="store_true", help="a second of each, 300 symbols")
+    parser.add_argument("--seconds", type=int, help="of each row; default 10")
+    args = parser.parse_args(argv)
+    seconds = args.seconds or (1 if args.short else 10)
+    symbols = tape.names(300 if args.short else 10_000)
+    rate = len(symbols)
+    asked = requests(symbols[:KNOWN], 200 * seconds)
+    many = requests(symbols[:KNOWN], (300 if args.short else 1_500) * seconds)
+    warm = tape.second(symbols, tape.OPEN_MS, np.random.default_rng(7))
+    # Three rows are written under; each round of writing is longer than what is asked meanwhile, or there is another.
+    paced = frames(symbols, rate, 4 * seconds)
+    with FeedProcess([plain(tape.frames([tape.aggregate(b) for b in warm])), lambda: paced]) as feed, World() as world:
+        seed(world, symbols[:KNOWN])
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = int(free.getsockname()[1])
+        world.tapewatch("ingest", FEED_URL=feed.url, LABELS="false", **{"SPOOL_MB": "4096"})
+        bridge = serve_bridge(world, port).pid
+        feed.begin(0)
+        feed.sent(60)
+        world.wait(lambda: world.newest(warm[-1].sym) == tape.OPEN_MS, 120, "the first second")
+        client = Client(port, 8)
+        client.ask(asked[:50])
+        rows = [("as fast as it answers, nothing is written", measure(world, client, bridge, many))]
+        feed.begin(1, FRAMES)
+        rows.append((f"200/s while {rate:,} bars/s are written", measure(world, client, bridge, asked, 200)))
+        rows.append((f"as fast as it answers while {rate:,} bars/s are written", measure(world, client, bridge, many)))
+        over = feed.pipe.poll(0)
+        client.close()
+    return [_table(rows, over)]
+
+
+def _table(rows: Sequence[tuple[str, Answers]], over: bool) -> Table:
+    table = Table(
+        f"Reading: /candles of {POINTS} minutes, one bridge worker, schema {'with' if SCHEMA.labels else 'without'} labels",
+        [
+            "requests",
+            "of the 1,200/s wanted",
+            "requests/s",
+            "p50 / p99 / max ms",
+            "bridge µs/request",
+            "Redis µs/request",
+        ],
+        command_line("bench.read"),
+    )
+    for name, found in rows:
+        per_second = len(found.ms) / found.took_s
+        ratio = "-" if name.startswith("200/s") else f"{per_second / 1200:.2f}"
+        ms = f"{percentile(found.ms, 0.5):.1f} / {percentile(found.ms, 0.99):.1f} / {max(found.ms):.1f}"
+        writing = "writing included" if "while" in name else ""
+        table.add(
+            name, ratio, f"{per_second:,.0f}", ms, f"{found.bridge_us:.0f}", f"{found.redis_us:.0f} {writing}".strip()
+        )
+    table.notes.append(
+        "8 keep-alive connections, no gzip, no rate limit, no cache; at a pace, time counts from when a request was due. "
+        "The client and the feed share the cores with what is measured."
+    )
+    if over:
+        table.notes.append("The writing ended before the last row did: read that row with care.")
+    return table
+
+
+if __name__ == "__main__":
+    for made in run():
+        print(made.markdown())

@@ -1,0 +1,224 @@
+"""What a market costs in memory, disk and CPU: a small model over constants that were measured.
+
+Every constant names what measured it; `python -m bench.day` compares the model with the real thing.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market.timeframes import STORED
+from redis_functions.keys import FIELDS
+from redis_functions.schema import DAY_MS, Schema
+
+#: The regular session, seconds.
+DAY_S = 23_400
+MIB = 1 << 20
+
+# --- measured: python -m bench.calibrate (Redis 7.4 with RedisTimeSeries 1.12)
+
+#: Bytes of an empty series with its rules, its first chunk of 256 (1s) or 128 bytes in it; more by its three labels.
+EMPTY_SERIES, LABELS = 663, 912
+#: Share of a level's buckets that have a bar -> bytes a sample, chunks and all, as a mean of the six fields.
+SHARES = (0.05, 0.2, 0.5, 1.0)
+SAMPLE_BYTES = {
+    "1s": (7.68, 5.92, 4.95, 3.03),
+    "1m": (13.76, 13.25, 11.28, 5.42),
+    "5m": (14.00, 13.26, 11.48, 5.70),
+    "1h": (14.77, 13.88, 12.01, 7.34),
+}
+#: What Redis keeps of a chunk besides its bytes (facts: +72 to 88).
+CHUNK_MORE = 80
+#: The chunk sizes that SAMPLE_BYTES was measured with.
+CHUNKS = {"1s": 256, "1m": 128, "5m": 128, "1h": 128}
+
+# --- measured: python -m bench.day --scale 0.1 (PSS of the processes, used_memory)
+
+#: Redis before any symbol: itself, the module, the functions, connections and their buffers.
+REDIS_BASE_MIB = 2.2
+#: `latest:` and the place in `symbols`, bytes a symbol.
+SYMBOL_BYTES = 450
+#: PSS over used_memory: fragmentation, and what of the program itself is resident (MiB).
+FRAGMENTATION, REDIS_PROGRAM_MIB = 1.04, 8.0
+INGEST_BASE_MIB, INGEST_SYMBOL_BYTES = 75.0, 1_500
+BRIDGE_MIB = 75.0
+
+# --- measured: python -m bench.ingest, python -m bench.day
+
+#: CPU µs a bar with 100 and with 10,000 symbols: the working set outgrows the caches.
+INGEST_US, REDIS_US = (18.0, 20.0), (12.0, 24.0)
+#: CPU of the daemon's second-by-second work (movers, statistics) and of an idle Redis: share of a core.
+IDLE_CPU = 0.02
+#: Bytes a bar in the append-only file before a rewrite, and in the spool (the vendor's frame and a record's head).
+AOF_BAR, SPOOL_BAR = 700, 190
+#: What the operating system needs beside us.
+SYSTEM_MIB = 150.0
+#: Of a server's memory, what a save or a rewrite under way may take besides (facts: 40-66 % of the data set).
+FORK_SHARE = 0.4
+
+#: Instances with x86 processors (the embedded Redis has no other on Linux), smallest first:
+#: name, vCPU, MiB, and the share of all vCPU that may be used all the time (burstable types have a baseline).
+EC2 = (
+    ("t3a.nano", 2, 512, 0.05),
+    ("t3a.micro", 2, 1024, 0.10),
+    ("t3a.small", 2, 2048, 0.20),
+    ("t3a.medium", 2, 4096, 0.20),
+    ("m7a.large", 2, 8192, 1.0),
+    ("m7a.xlarge", 4, 16384, 1.0),
+    ("r7a.xlarge", 4, 32768, 1.0),
+    ("r7a.2xlarge", 8, 65536, 1.0),
+    ("r7a.4xlarge", 16, 131072, 1.0),
+)
+
+
+@dataclass(frozen=True)
+class Need:
+    """MiB, cores, and seconds; `redis_mib` and `total_mib` are PSS, `redis_used_mib` is Redis's used_memory."""
+
+    redis_used_mib: float
+    redis_mib: float
+    ingest_mib: float
+    bridge_mib: float
+    total_mib: float
+    machine_mib: float  # with what the operating system needs
+    fork_mib: float  # besides, while Redis saves or rewrites its file
+    aof_mib_day: float
+    spool_mib: float
+    cores: float
+    redis_cores: float  # it has one thread, so at most 1
+    ingest_cores: float  # the same
+    bars_a_day: float
+
+    def as_dict(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def rates(symbols: int, bars_per_second: float) -> NDArray[np.float64]:
+    """How likely each symbol has a bar in a second: Zipf's law with exponent 1, at most 1, their sum `bars_per_second`."""
+    weight = 1.0 / np.arange(1, symbols + 1)
+    low, high = 0.0, float(symbols)
+    for _ in range(80):
+        middle = (low + high) / 2
+        if np.minimum(1.0, weight * middle).sum() < bars_per_second:
+            low = middle
+        else:
+            high = middle
+    return np.asarray(np.minimum(1.0, weight * high))
+
+
+def sessions(retention_ms: int) -> float:
+    """Trading days that lie in a retention at most (weekends have none); a part of one where it is shorter than a day."""
+    days = retention_ms / DAY_MS
+    weeks, rest = divmod(days, 7)
+    return float(weeks * 5 + min(rest, 5))
+
+
+def level_bytes(level: str, chance: NDArray[np.float64], kept_s: float, chunk: int, rolling: bool) -> float:
+    """Bytes that the samples of one level take beyond the empty series, over all symbols and fields.
+
+    `kept_s` seconds of trading time are kept; `rolling`: older ones are let go chunk by chunk, so half a chunk more is there.
+    """
+    bucket_s = STORED[level] / 1000
+    share = 1 - (1 - chance) ** bucket_s
+    samples = kept_s / bucket_s * share
+    each = np.interp(share, SHARES, SAMPLE_BYTES[level])
+    # Smaller or larger chunks than measured: the same payload with another share of what a chunk costs besides.
+    measured = CHUNKS[level]
+    each = each * measured / (measured + CHUNK_MORE) * (chunk + CHUNK_MORE) / chunk
+    whole = chunk + CHUNK_MORE
+    chunks = samples * each / whole
+    # The first chunk belongs to the empty series; on average the last one is half full.
+    more = np.maximum(0.0, chunks - 0.5 + (0.5 if rolling else 0.0))
+    return float(more.sum()) * whole * len(FIELDS)
+
+
+def need(symbols: int, bars_per_second: float, schema: Schema, spool_mib: float, hours: float | None = None) -> Need:
+    """What the configuration needs in its steady state: at the close of a day, all retentions full.
+
+    `hours`: so long after the opening bell of its first day, levels that are kept no longer than a day less full, all
+    others full (what bench.day plays).
+    """
+    chance = rates(symbols, bars_per_second)
+    used: float = symbols * (
+        len(FIELDS) * len(STORED) * (EMPTY_SERIES + (LABELS if schema.labels else 0)) + SYMBOL_BYTES
+    )
+    used += symbols * len(FIELDS) * (schema.chunk_1s - CHUNKS["1s"] + 3 * (schema.chunk_rolled - CHUNKS["1m"]))
+    elapsed_s = DAY_S if hours is None else min(DAY_S, hours * 3600)
+    for level in STORED:
+        retention = schema.retention_ms[level]
+        kept_s = min(retention / 1000, elapsed_s) if retention <= DAY_MS else sessions(retention) * DAY_S
+        chunk = schema.chunk_1s if level == "1s" else schema.chunk_rolled
+        used += level_bytes(level, chance, kept_s, chunk, rolling=retention / 1000 < elapsed_s or retention > DAY_MS)
+    redis_used = REDIS_BASE_MIB + used / MIB
+    redis = REDIS_PROGRAM_MIB + redis_used * FRAGMENTATION
+    ingest = INGEST_BASE_MIB + symbols * INGEST_SYMBOL_BYTES / MIB
+    total = redis + ingest + BRIDGE_MIB
+    ingest_cores, redis_cores = (bars_per_second * _us(cost, symbols) / 1e6 for cost in (INGEST_US, REDIS_US))
+    bars = bars_per_second * DAY_S
+    return Need(
+        redis_used_mib=redis_used,
+        redis_mib=redis,
+        ingest_mib=ingest,
+        bridge_mib=BRIDGE_MIB,
+        total_mib=total,
+        machine_mib=total + SYSTEM_MIB,
+        fork_mib=redis_used * FORK_SHARE,
+        aof_mib_day=bars * AOF_BAR / MIB,
+        spool_mib=min(spool_mib, bars * SPOOL_BAR / MIB),
+        cores=ingest_cores + redis_cores + IDLE_CPU,
+        redis_cores=redis_cores,
+        ingest_cores=ingest_cores,
+        bars_a_day=bars,
+    )
+
+
+def _us(cost: tuple[float, float], symbols: int) -> float:
+    return float(np.interp(np.log10(max(symbols, 1)), (2.0, 4.0), cost))
+
+
+def reasons_against(found: Need, memory_mib: float, cores: float, maxmemory_mib: int | None) -> list[str]:
+    """Why the machine cannot hold it; empty when it can."""
+    against = []
+    if found.machine_mib > memory_mib:
+        against.append(f"it needs {found.machine_mib:,.0f} MiB and the machine has {memory_mib:,.0f}")
+    if maxmemory_mib and found.redis_used_mib > maxmemory_mib:
+        against.append(f"Redis would hold {found.redis_used_mib:,.0f} MiB and its maxmemory is {maxmemory_mib:,}")
+    if found.cores > cores:
+        against.append(f"it needs {found.cores:.2f} cores and the machine has {cores:.2f}")
+    for name, busy in (("Redis", found.redis_cores), ("ingest", found.ingest_cores)):
+        if busy > 1:
+            against.append(f"{name} needs {busy:.1f} cores and has one thread")
+    return against
+
+
+def smallest_instance(found: Need, maxmemory_mib: int | None = None) -> str | None:
+    """The first of EC2 that holds it all the time; None when none does."""
+    for name, cpus, memory, baseline in EC2:
+        if not reasons_against(found, memory, cpus * baseline, maxmemory_mib):
+            return name
+    return None
+
+
+def this_machine() -> tuple[float, float]:
+    """(MiB, cores) of this machine, or of the control group that limits it."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / MIB
+    limit = _group("memory.max")
+    if limit and limit[0].isdigit():
+        memory = min(memory, int(limit[0]) / MIB)
+    cores = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    quota = _group("cpu.max")
+    if len(quota) == 2 and quota[0].isdigit():
+        cores = min(cores, int(quota[0]) / int(quota[1]))
+    return memory, cores
+
+
+def _group(name: str) -> list[str]:
+    try:
+        return Path("/sys/fs/cgroup", name).read_text().split()
+    except OSError:
+        return []
