@@ -110,7 +110,7 @@ def test_the_day_rolls_at_new_yorks_midnight_and_the_last_price_becomes_the_prev
 def test_a_late_bar_of_yesterday_does_not_touch_today() -> None:
     tape = Tape(24 * HOUR)
     accepted(tape, [bar("A", at(9, 15), 100.0, 5), bar("A", at(10, 9, 30), 110.0, 7)])
-    accepted(tape, [bar("A", at(9, 15, 1), 90.0, 1000, av=10**9)])
+    accepted(tape, [bar("A", at(9, 15, 1), 90.0, 1000, av=10**9), bar("A", at(9, 15, 2), 90.0, 1000)])
     assert day_volume(tape, "A") == 7
     assert tape.last[0] == 110.0
     assert tape.change()[0] == pytest.approx(10.0)
