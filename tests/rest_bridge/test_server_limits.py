@@ -81,6 +81,18 @@ def test_more_connections_than_it_takes_wait_their_turn(port: int) -> None:
         assert healthy(port)
 
 
+def test_a_body_without_end_is_not_taken(port: int) -> None:
+    """Nothing here takes a body: one that comes in chunks, its length untold, is answered and the connection ended."""
+    with socket.create_connection(("127.0.0.1", port), 30) as sender:
+        sender.sendall(b"POST /api/v1/symbols HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+        with contextlib.suppress(OSError):
+            for _ in range(100_000):  # 6.5 GB, were it taken
+                sender.sendall(chunk)
+            raise AssertionError("it took everything")
+    assert healthy(port)
+
+
 def test_a_client_that_asks_too_often_is_told(redis_url: str) -> None:
     with Running("bridge", TAPEWATCH_REDIS_URL=redis_url, TAPEWATCH_RATE_LIMIT="3") as bridge:
         bridge.wait(lambda: bridge.get("/healthz")[0] == 200, 20, "/healthz")
