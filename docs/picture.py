@@ -55,10 +55,12 @@ def frame(symbol: str, rows: list[dict[str, Any]], stats: dict[str, Any]) -> lis
     _, y, _, _ = scales(rows)
     last = rows[-1]
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="system-ui, sans-serif" fill="{INK}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'font-family="system-ui, sans-serif" fill="{INK}">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{PAPER}" rx="8"/>',
         f'<text x="{LEFT}" y="30" font-size="20" font-weight="600">{symbol} {last["c"]:.2f}</text>',
-        f'<text x="{LEFT}" y="50" font-size="13" fill="#8b98a5">1 minute, SMA 20 (orange), EMA 9 (blue), velocity alerts (marks); '
+        f'<text x="{LEFT}" y="50" font-size="13" fill="#8b98a5">1 minute, SMA 20 (orange), EMA 9 (blue), '
+        "velocity alerts (marks); "
         f"{stats['active_symbols']:.0f} symbols active, {stats['bars_per_second']:.0f} bars/s, "
         f"{stats['alerts']:.0f} alerts; simulated market</text>",
     ]
@@ -103,7 +105,7 @@ def averages(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def marks(rows: list[dict[str, Any]], alerts: list[dict[str, Any]]) -> list[str]:
-    x, y, _, step = scales(rows)
+    x, _, _, _ = scales(rows)
     out = []
     for alert in alerts:
         at = x((alert["t"] - rows[0]["t"]) / 60_000 - 0.5) if rows[0]["t"] <= alert["t"] else None

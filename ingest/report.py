@@ -32,7 +32,8 @@ MEMORY_INTERVAL_S = 5.0
 
 #: Statistics that only grow, since the process began; all others are values of the moment.
 COUNTERS = frozenset({
-    "restated", "rejected", "set_aside", "duplicates", "late_prints", "reconnects", "alerts", "minute_bars_filled", "bars_repaired",
+    "restated", "rejected", "set_aside", "duplicates", "late_prints", "reconnects", "alerts", "minute_bars_filled",
+    "bars_repaired",
     "minute_bars_differ", "frames_dropped",
 })  # fmt: skip
 

@@ -48,7 +48,8 @@ async def merge_late_print(
     """Merges one print into the stored second that starts at `t` (epoch ms), in one atomic step.
 
     `price_ticks` may move high and low (None: it may not), `size` and `notional` (ticks) are added; `key` tells the print
-    from others of the symbol; it is remembered as `also`, too. Answers MERGED; KNOWN: it was merged within REMEMBERED_MS; MISSING: the symbol has no
+    from others of the symbol; it is remembered as `also`, too.
+    Answers MERGED; KNOWN: it was merged within REMEMBERED_MS; MISSING: the symbol has no
     series; TOO_LATE: further than `lateness_ms` behind the newest sample (Schema.lateness_ms), where a write would harm
     the larger candles. Only MERGED changes anything. Raises redis.RedisError.
     """
