@@ -48,6 +48,8 @@ WARM_UP_MS = 120_000
 WATERMARK_S = 0.5
 IDLE_CHECK_S = 0.25
 REDIS_RETRY_S = 0.2
+#: For the question of what the store holds.
+STORE_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -242,7 +244,9 @@ class Engine:
         clock = self.pipeline.event_clock
         what = mark.get("what")
         if what == "disconnected":
-            self.gaps.begin(record.number, clock, str(mark.get("reason", "")))
+            # Another daemon may have gone on after what this spool tells.
+            since = max(clock, int(mark.get("since", 0)))
+            self.gaps.begin(record.number, since, str(mark.get("reason", "")))
         elif what == "connected":
             self.gaps.resume()
         elif what == "shed":
@@ -327,6 +331,21 @@ class Engine:
             "bars_repaired": self.repairer.bars_repaired,
             "alerts": self.alerting.counts.raised,
         }
+
+
+async def newest_stored(client: Redis) -> int | None:
+    """The newest second in the store, epoch ms; None where there is none, or Redis does not answer."""
+    try:
+        async with asyncio.timeout(STORE_S):
+            names = await client.smembers(keys.SYMBOLS)
+            pipe = client.pipeline(transaction=False)
+            for name in names:
+                if isinstance(name, bytes):
+                    pipe.execute_command("TS.GET", keys.series(name.decode(), "1s", "volume"))
+            newest = await pipe.execute(raise_on_error=False)
+    except (RedisError, OSError, TimeoutError):
+        return None
+    return max((int(one[0]) // 1000 * 1000 for one in newest if isinstance(one, list) and one), default=None)
 
 
 def slices(found: Decoded) -> list[Decoded]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from ingest.feed import Feed
 from ingest.tasks import ended
@@ -23,9 +24,11 @@ LOOK_S = 0.25
 class Holder:
     """Runs the feed whenever it may."""
 
-    def __init__(self, feed: Feed, lease: Lease) -> None:
+    def __init__(self, feed: Feed, lease: Lease, on_allowed: Callable[[], Awaitable[None]] | None = None) -> None:
+        """`on_allowed` is awaited each time before the feed is connected."""
         self._feed = feed
         self._lease = lease
+        self._on_allowed = on_allowed
 
     async def run(self) -> None:
         """Until cancelled. Raises what the feed raises."""
@@ -34,6 +37,8 @@ class Holder:
             feed: asyncio.Task[None] | None = None
             try:
                 await self._until_allowed(waiting)
+                if self._on_allowed is not None:
+                    await self._on_allowed()
                 feed = asyncio.create_task(self._feed.run())
                 await self._while_allowed(feed, waiting)
             finally:

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from ingest.clock import Clock
-from ingest.engine import Engine, EngineConfig
+from ingest.engine import Engine, EngineConfig, newest_stored
 from ingest.feed import Feed, FeedConfig
 from ingest.holder import Holder
 from ingest.intake import Intake
@@ -35,6 +35,7 @@ FAREWELL_S = 6.0
 FSYNC_S = 0.2
 BEAT_S = 0.5
 LOCKED_RETRY_S = 0.5
+STANDBY_LOOK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Ingest:
         self._rest = rest
         self._intake: Intake | None = None
         self._engine: Engine | None = None
+        self._begun = asyncio.Event()  # the feed may be held, or was held
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until `stop` is set. Raises feed.Refused when trying again will not help, SpoolError when the disk fails.
@@ -106,9 +108,7 @@ class Ingest:
         # The folder is locked: whoever had this name before is dead, so its lease is ours at once.
         lease = Lease(self._client, feed_name, f"{name}@{new_owner().split(':')[0]}")
         intake = self._intake = Intake(self._spool, self._config.memory_bytes, self._watched.only, self._clock)
-        if self._spool.last >= self._spool.first:
-            intake.mark("disconnected", reason="restart")
-        holder = asyncio.create_task(Holder(self._feed, lease).run())
+        holder = asyncio.create_task(Holder(self._feed, lease, lambda: self._begin(intake, lease)).run())
         engine = asyncio.create_task(self._engines(intake, name, lease))
         sync = asyncio.create_task(self._sync())
         watched = asyncio.create_task(self._watched.run())
@@ -123,10 +123,21 @@ class Ingest:
             with contextlib.suppress(RedisError, OSError):
                 await self._client.delete(keys.metrics("ingest"))
 
+    async def _begin(self, intake: Intake, lease: Lease) -> None:
+        """The feed may be held: notes, once, that what came since the newest bar in the store is missing, whoever wrote that."""
+        if self._begun.is_set():
+            return
+        newest = await newest_stored(self._client) if lease.token else None
+        if newest is not None or self._spool.last >= self._spool.first:
+            intake.mark("disconnected", reason="restart", since=str(newest or 0))
+        self._begun.set()
+
     async def _end(self, holder: asyncio.Task[None], intake: Intake, engine: asyncio.Task[None]) -> None:
         """The feed first (with its close frame), then what was read, then what waits for Redis."""
         await ended(holder)
         intake.close()
+        if not self._begun.is_set():
+            return
         try:
             async with asyncio.timeout(FAREWELL_S):
                 await asyncio.shield(asyncio.gather(engine, return_exceptions=True))
@@ -134,7 +145,11 @@ class Ingest:
             log.warning("Redis did not take everything within %g s: the spool keeps it for the next start", FAREWELL_S)
 
     async def _engines(self, intake: Intake, name: str, lease: Lease) -> None:
-        """One engine after the other: a Redis that was emptied is filled again from the spool, the feed goes on meanwhile."""
+        """One engine after the other: a Redis that was emptied is filled again from the spool, the feed goes on meanwhile.
+
+        A standby has none: what the store holds is learnt when the feed is taken over, and only the holder tells of it.
+        """
+        await self._until_begun(lease)
         while True:
             engine = self._engine = Engine(
                 self._config.engine, self._client, self._spool, name, intake, self._clock,
@@ -148,6 +163,16 @@ class Ingest:
                 return
             except StoreEmptied as emptied:
                 log.error("Redis was emptied (%s): filling it again from the spool", emptied)
+
+    async def _until_begun(self, lease: Lease) -> None:
+        told = False
+        while not self._begun.is_set():
+            if not told and lease.holder not in ("", lease.owner):
+                self._on_ready()
+                told = True
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STANDBY_LOOK_S):
+                    await self._begun.wait()
 
     def _spool_id(self) -> str:
         """The name of this spool, made once and kept beside it."""
