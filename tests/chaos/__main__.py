@@ -4,31 +4,43 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from tests.chaos import matrix, soak
+from tests.chaos.table import document, markdown
 
 
 def main() -> int:
+    args = _arguments()
+    soaks = [soak.soak(args.soak or args.with_soak, args.seed, args.rate)] if args.soak or args.with_soak else []
+    rows = [] if args.soak else matrix.chosen(args.row, args.short)
+    if not rows and not soaks:
+        print("no row has such a name; the rows are:", *matrix.ROWS, sep="\n  ", file=sys.stderr)
+        return 2
+    lines = matrix.run(rows, args.jobs)
+    # At full rate the machine is for one scene alone.
+    lines += matrix.run(soaks, 1)
+    print(markdown(lines))
+    if args.table:
+        args.table.write_text(document(lines))
+    return 0 if matrix.holds(lines) else 1
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--row", action="append", default=[], metavar="NAME", help="only rows whose name has this part")
     parser.add_argument("--short", action="store_true", help="only the quickest, most telling rows")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="rows at once (default: %(default)s)")
-    parser.add_argument("--soak", type=float, metavar="S", help="instead: S seconds at full rate, a kill every 20 s")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="also keep the table there, with date and machine")
+    parser.add_argument("--soak", type=float, metavar="S", help="no rows: S seconds at full rate, a kill every 20 s")
+    parser.add_argument("--with-soak", type=float, metavar="S", help="the same, after the rows")
     parser.add_argument("--rate", type=float, default=soak.RATE, metavar="BARS_PER_S", help="of the soak (%(default)g)")
     parser.add_argument("--seed", type=int, default=1, help="of the soak (default: %(default)s)")
     args = parser.parse_args()
-    if args.soak:
-        if args.soak < soak.EVERY_S + soak.REST_S:
-            parser.error(f"a soak takes at least {soak.EVERY_S + soak.REST_S:g} s")
-        lines = matrix.run([soak.soak(args.soak, args.seed, args.rate)], 1)
-        print(matrix.markdown(lines))
-        return 0 if matrix.holds(lines) else 1
-    rows = matrix.chosen(args.row, args.short)
-    if not rows:
-        parser.error("no row has such a name")
-    lines = matrix.run(rows, args.jobs)
-    print(matrix.markdown(lines))
-    return 0 if matrix.holds(lines) else 1
+    least = soak.EVERY_S + soak.REST_S
+    if any(seconds is not None and seconds < least for seconds in (args.soak, args.with_soak)):
+        parser.error(f"a soak takes at least {least:g} s")
+    return args
 
 
 if __name__ == "__main__":

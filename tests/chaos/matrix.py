@@ -61,17 +61,3 @@ def chosen(names: Iterable[str], short: bool) -> list[Row]:
 
 def holds(lines: Iterable[Line]) -> bool:
     return all(cell.held for _, cells in lines for cell in cells.values())
-
-
-def markdown(lines: Iterable[Line]) -> str:
-    """The table as it is printed and kept."""
-    head = ("fault", *COLUMNS)
-    table = [head, ("---",) * len(head)]
-    for name, cells in lines:
-        table.append((name, *(_text(cells[column]) for column in COLUMNS)))
-    return "\n".join(f"| {' | '.join(line)} |" for line in table)
-
-
-def _text(cell: Cell) -> str:
-    words = ("held: " if cell.held else "**NOT HELD**: ") + cell.text
-    return " ".join(words.replace("|", "/").split())

@@ -6,6 +6,7 @@ import pytest
 
 from tests.chaos import matrix
 from tests.chaos.soak import EVERY_S, KINDS, REST_S, plan
+from tests.chaos.table import markdown
 
 
 @pytest.mark.timeout(180)
@@ -13,7 +14,7 @@ def test_every_cell_of_the_short_matrix_holds() -> None:
     rows = matrix.chosen([], short=True)
     assert len(rows) >= 3
     lines = matrix.run(rows, at_once=len(rows))
-    assert matrix.holds(lines), matrix.markdown(lines)
+    assert matrix.holds(lines), markdown(lines)
 
 
 def test_a_soak_meets_every_kind_of_death_before_it_repeats_one() -> None:

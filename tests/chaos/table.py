@@ -1,0 +1,65 @@
+"""The matrix as a table, and as the page of the documentation that a run leaves behind."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.chaos.matrix import Line
+from tests.chaos.verdict import COLUMNS, Cell
+
+_PREFACE = """# The loss matrix
+
+Written by `make chaos` on {when} on {machine}. Each row is a fault done to real processes (simulated market, Redis,
+daemon); each cell is asserted by set difference between the store and the simulator's truth file at the end of the row.
+
+What is promised:
+
+* **raw bars**: the 1s series hold every second that the market told, each once, every field as it was told last; nothing
+  else. What was due while the socket was down, shed or damaged is brought back from REST, which this market has.
+* **downsampled bars**: every candle of 1m, 5m and 1h equals the roll-up of the truth, volume and notional included.
+* **alerts**: every planted spike is alerted exactly once, or named in the record of the gap that it fell into.
+* **gap records**: one for each outage and none besides, with all that was lost between `from` and `to`, repaired in the end.
+
+Only these may differ, and the cell says by how much: what was sent while the socket was down (repaired), flood and full
+disk (shed, in a gap, repaired; never what is watched), a flipped bit (one record, in a gap, repaired), and an emptied Redis
+(what is older than the spool). Without REST these gaps stay open or are marked unrepairable.
+
+"""
+
+
+def markdown(lines: Iterable[Line]) -> str:
+    """The table as it is printed and kept."""
+    head = ("fault", *COLUMNS)
+    table = [head, ("---",) * len(head)]
+    for name, cells in lines:
+        table.append((name, *(_text(cells[column]) for column in COLUMNS)))
+    return "\n".join(f"| {' | '.join(line)} |" for line in table)
+
+
+def document(lines: Iterable[Line]) -> str:
+    """The table with what it means, when and where it was made."""
+    when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    return _PREFACE.format(when=when, machine=_machine()) + markdown(lines) + "\n"
+
+
+def _text(cell: Cell) -> str:
+    words = ("held: " if cell.held else "**NOT HELD**: ") + cell.text
+    return " ".join(words.replace("|", "/").split())
+
+
+def _machine() -> str:
+    try:
+        cpu = next(
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        )
+    except (OSError, StopIteration):
+        cpu = platform.machine()
+    return (
+        f"{os.cpu_count()} cores ({cpu}), {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    )
