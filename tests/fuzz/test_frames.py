@@ -95,7 +95,6 @@ def test_any_bytes(raw: bytes) -> None:
     check(decode(b'[{"ev":"A",' + raw + b"}]"))
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_near_valid_frames(seed: int) -> None:
     frames = Frames(seed, NOW)
@@ -114,7 +113,6 @@ def test_near_valid_frames(seed: int) -> None:
     assert total["set_aside"] < total.total() * 0.6
 
 
-@pytest.mark.timeout(900)
 def test_a_hot_path_takes_them_and_goes_on(redis: Any, redis_url: str) -> None:
     count = times(3_000, 100_000)
 
@@ -153,7 +151,6 @@ def metric(text: str, name: str) -> Counter[str]:
     )
 
 
-@pytest.mark.timeout(1_800)
 def test_a_real_daemon_takes_them_and_goes_on(redis: Any, redis_url: str) -> None:
     """All through the socket, the spool, the engine and Redis; every event is accounted for, and the next bar is stored."""
     now = time.time_ns() // 1_000_000
