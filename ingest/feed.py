@@ -37,6 +37,7 @@ CLOSE_S = 0.5  # for the answer to our close frame
 
 #: Shorter ones are no keys but words such as "none".
 _LEAST_KEY = 8
+_LONGEST_WORDS = 300  # of the server's, in a log line or a gap's reason
 _MAX_SUBSCRIBE_CHARS = 900_000  # the vendor takes a message of up to 1 MB
 #: A frame whose beginning says status is looked at whatever its size: many acknowledgements come in one.
 _STATUS, _BEGINNING, _SHORT_FRAME = b'"status"', 64, 65_536
@@ -217,7 +218,7 @@ class Feed:
 
     def _judge(self, status: Status) -> None:
         """Acts on one status message. Raises Refused or Dropped where the connection is of no use."""
-        word, text = status.word, self._hushed(status.message)
+        word, text = status.word[:_LONGEST_WORDS], self._hushed(status.message)[:_LONGEST_WORDS]
         if word == "success":
             self._unacked.discard(text.rpartition(":")[2].strip())
             return

@@ -185,3 +185,17 @@ def test_topics_that_the_server_would_meet_with_silence_are_refused(text: str) -
 
 def test_topics_are_split_at_the_first_dot_and_named_once() -> None:
     assert parse_topics(" A.BRK.B,AM.KIMpL , A.BRK.B,T.*,LULD.*") == ("A.BRK.B", "AM.KIMpL", "T.*", "LULD.*")
+
+
+def test_a_server_that_says_very_much_is_quoted_in_short(caplog: pytest.LogCaptureFixture) -> None:
+    async def work(vendor: Vendor) -> None:
+        reader = Reader(vendor)
+        await reader.until(lambda: vendor.open)
+        await vendor.send_text(v.status(("w" * 100_000, "x" * 100_000)))
+        await vendor.send(second_bar("F", T))
+        await reader.next_frame()
+        await reader.stop()
+
+    with_vendor(work)
+    (line,) = [record.getMessage() for record in caplog.records if "feed says" in record.getMessage()]
+    assert len(line) < 1_000
