@@ -22,6 +22,7 @@ BENCHES: tuple[tuple[str, ...], ...] = (
     ("bench.read",),
     ("bench.day", "--sizes", "100,1000"),
     ("bench.calibrate",),
+    ("bench.stages",),
 )
 #: More running processes than this before the start: others are at work, and the figures say so.
 IDLE_LOAD = 0.5

@@ -44,18 +44,20 @@ REDIS_BASE_MIB = 2.2
 #: `latest:` and the place in `symbols`, bytes a symbol.
 SYMBOL_BYTES = 450
 #: PSS over used_memory: fragmentation, and what of the program itself is resident (MiB).
-FRAGMENTATION, REDIS_PROGRAM_MIB = 1.04, 8.0
-INGEST_BASE_MIB, INGEST_SYMBOL_BYTES = 75.0, 1_500
-BRIDGE_MIB = 75.0
+FRAGMENTATION, REDIS_PROGRAM_MIB = 1.02, 7.0
+#: The daemon by itself, and what a full memory buffer (setting buffer_mb) makes of it: bytes of PSS to one of the buffer.
+INGEST_BASE_MIB, INGEST_SYMBOL_BYTES, BUFFER_COST = 36.0, 1_700, 1.3
+#: Its two processes, after a few answers.
+BRIDGE_MIB = 70.0
 
 # --- measured: python -m bench.ingest, python -m bench.day
 
 #: CPU µs a bar with 100 and with 10,000 symbols: the working set outgrows the caches.
-INGEST_US, REDIS_US = (18.0, 20.0), (12.0, 24.0)
+INGEST_US, REDIS_US = (17.0, 21.0), (10.0, 22.0)
 #: CPU of the daemon's second-by-second work (movers, statistics) and of an idle Redis: share of a core.
 IDLE_CPU = 0.02
 #: Bytes a bar in the append-only file before a rewrite, and in the spool (the vendor's frame and a record's head).
-AOF_BAR, SPOOL_BAR = 700, 190
+AOF_BAR, SPOOL_BAR = 500, 185
 #: What the operating system needs beside us.
 SYSTEM_MIB = 150.0
 #: Of a server's memory, what a save or a rewrite under way may take besides (facts: 40-66 % of the data set).
@@ -137,11 +139,18 @@ def level_bytes(level: str, chance: NDArray[np.float64], kept_s: float, chunk: i
     return float(more.sum()) * whole * len(FIELDS)
 
 
-def need(symbols: int, bars_per_second: float, schema: Schema, spool_mib: float, hours: float | None = None) -> Need:
+def need(
+    symbols: int,
+    bars_per_second: float,
+    schema: Schema,
+    spool_mib: float,
+    hours: float | None = None,
+    buffer_mib: float = 64.0,
+) -> Need:
     """What the configuration needs in its steady state: at the close of a day, all retentions full.
 
     `hours`: so long after the opening bell of its first day, levels that are kept no longer than a day less full, all
-    others full (what bench.day plays).
+    others full (what bench.day plays). `buffer_mib` of newest frames are taken for used: a burst, or Redis away, fills them.
     """
     chance = rates(symbols, bars_per_second)
     used: float = symbols * (
@@ -156,7 +165,7 @@ def need(symbols: int, bars_per_second: float, schema: Schema, spool_mib: float,
         used += level_bytes(level, chance, kept_s, chunk, rolling=retention / 1000 < elapsed_s or retention > DAY_MS)
     redis_used = REDIS_BASE_MIB + used / MIB
     redis = REDIS_PROGRAM_MIB + redis_used * FRAGMENTATION
-    ingest = INGEST_BASE_MIB + symbols * INGEST_SYMBOL_BYTES / MIB
+    ingest = INGEST_BASE_MIB + buffer_mib * BUFFER_COST + symbols * INGEST_SYMBOL_BYTES / MIB
     total = redis + ingest + BRIDGE_MIB
     ingest_cores, redis_cores = (bars_per_second * _us(cost, symbols) / 1e6 for cost in (INGEST_US, REDIS_US))
     bars = bars_per_second * DAY_S

@@ -16,6 +16,7 @@ ROWS = {
     "bench.read": ("as fast as it answers", "200/s while"),
     "bench.day": ("all MiB (PSS)", "bytes a series", "0 bars refused"),
     "bench.calibrate": ("Bytes a sample", "1h"),
+    "bench.stages": ("spool", "decode", "writer"),
 }
 
 
