@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
-from tests.chaos import matrix, soak
+from tests.chaos import matrix, rows, soak
 from tests.chaos.table import document, markdown
 
 
 def main() -> int:
     args = _arguments()
+    # However the run ends, its scenes are taken down.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     soaks = [soak.soak(args.soak or args.with_soak, args.seed, args.rate)] if args.soak or args.with_soak else []
-    rows = [] if args.soak else matrix.chosen(args.row, args.short)
-    if not rows and not soaks:
-        print("no row has such a name; the rows are:", *matrix.ROWS, sep="\n  ", file=sys.stderr)
+    chosen = [] if args.soak else matrix.chosen(args.row, args.short)
+    if not chosen and not soaks:
+        print("no row has such a name; the rows are:", *rows.ROWS, sep="\n  ", file=sys.stderr)
         return 2
-    lines = matrix.run(rows, args.jobs)
+    lines = matrix.run(chosen, args.jobs)
     # At full rate the machine is for one scene alone.
     lines += matrix.run(soaks, 1)
     print(markdown(lines))

@@ -31,9 +31,9 @@ from tests.chaos.scene import Scene
 from tests.chaos.truth import Truth
 
 COLUMNS = ("raw bars", "downsampled bars", "alerts", "gap records")
-#: A repair looks so far beyond the ends of its gap: bars are corrected up to a minute later, and one second's events come
+#: A repair looks so far beyond the ends of its gap: bars are corrected minutes later, and one second's events come
 #: one after the other.
-_BEFORE_S, _EDGE_S = 62, 3
+_BEFORE_S, _EDGE_S = 910, 3
 #: A spike needs a window before it to be seen, and its own seconds.
 _WARM_S, _RISE_S = 9, 2
 #: After a gap the detector compares with a price up to window + max_age seconds old.
