@@ -243,7 +243,7 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
     minutes = args.minutes or (4 if args.short else 390)
     day = Day(max(10, round(SYMBOLS * scale)), BARS_PER_SECOND * scale, minutes)
     tables = [_memory(day, play(day))]
-    sizes = [int(text) for text in args.sizes.split(",") if text] or ([20, 40] if args.short else [])
+    sizes = [int(text) for text in args.sizes.split(",") if text] or ([20] if args.short else [])
     if sizes:
         # The rate of a symbol stays, so a small market plays fewer bars; minutes enough for a steady state.
         tables.append(_growth([Day(n, n / 10, minutes) for n in sizes]))

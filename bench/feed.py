@@ -63,11 +63,9 @@ class FeedProcess:
         self._expect("sent", seconds)
 
     def close(self) -> None:
+        self._process.kill()
+        self._process.join()
         self.pipe.close()
-        self._process.join(2)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
 
     def __enter__(self) -> FeedProcess:
         return self

@@ -141,10 +141,12 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
     parser.add_argument("--short", action="store_true", help="a few thousand bars: whether it runs, not how fast")
     parser.add_argument("--symbols", type=int, help="default 10,000")
     parser.add_argument("--seconds", type=int, help="seconds of every symbol's bars that are timed; default 50")
+    parser.add_argument("--trade-seconds", type=int, help="seconds of 50,000 prints; default 20")
     args = parser.parse_args(argv)
     symbols = args.symbols or (200 if args.short else 10_000)
     count = args.seconds or (10 if args.short else 50)
-    return [bars_table(symbols, count), trades_table(3 if args.short else 20, 2_000 if args.short else 50_000)]
+    prints, per_second = (2, 2_000) if args.short else (args.trade_seconds or 20, 50_000)
+    return [bars_table(symbols, count), trades_table(prints, per_second)]
 
 
 def bars_table(symbols: int, count: int) -> Table:

@@ -153,24 +153,16 @@ class World:
         found = re.search(rf"^tapewatch_{name}(?:_total)? (\S+)$", (text or b"").decode(), re.MULTILINE)
         return float(found[1]) if found else None
 
-    def stop(self, name: str, seconds: float = 15.0) -> None:
-        """SIGTERM, and SIGKILL to its group where that does not help."""
-        process = self._processes.pop(name)
-        if process.poll() is None:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(seconds)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
     def __enter__(self) -> World:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.client.close()
-        for name in reversed(list(self._processes)):
-            self.stop(name, 0.2 if name == "redis" else 5.0)
+        # Nothing here is to be kept, so nobody is asked to finish what he does.
+        for process in self._processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
