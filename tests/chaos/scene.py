@@ -84,6 +84,7 @@ class Scene:
             "TAPEWATCH_STALL_AFTER_S": "20",
             "TAPEWATCH_REST_PER_SECOND": "500",
             "MASSIVE_API_KEY": "key-of-the-matrix",
+            "PYTHONFAULTHANDLER": "1",
         } | (ingest or {})
         self.clock_file = self.folder / "clock"
         if clock:
@@ -130,9 +131,15 @@ class Scene:
         self.signal(part, signal.SIGCONT)
 
     def end(self, part: Part) -> int:
-        """SIGTERM; the exit code."""
+        """SIGTERM; the exit code. What does not end is made to say where it hangs."""
         self.signal(part, signal.SIGTERM)
-        return int(self.parts[part].process.wait(20))
+        try:
+            return int(self.parts[part].process.wait(20))
+        except subprocess.TimeoutExpired:
+            self.signal(part, signal.SIGABRT)
+            self.parts[part].process.wait(10)
+            hangs = self.parts[part].output()[-4000:]
+            raise AssertionError(f"{part} does not end on SIGTERM: {hangs}") from None
 
     # --- what can be seen
 

@@ -49,7 +49,7 @@ class Promise:
     perhaps: tuple[str, ...] = ()
     widest: float = 25.0
     differs: str = ""
-    repaired_within_s: float = 90.0
+    repaired_within_s: float = 240.0
 
 
 class Cell(NamedTuple):
