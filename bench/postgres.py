@@ -1,7 +1,7 @@
 """PostgreSQL with the same duties, where it is installed: bars are upserted, and a one-minute table is kept live.
 
-Its rows come ready-made through COPY into a staging table, with nothing to decode, in transactions as large as the
-daemon's batches: a better lot than a real client of it would have.
+Its rows come ready-made through COPY into a staging table, with nothing to decode, in transactions of a given
+number of bars: a better lot than a real client of it would have.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from pathlib import Path
 from bench.world import cpu_s, family, wait_until
 from market.bar import Bar
 
-BATCH = 500
 _FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: p.parent.name.zfill(4), reverse=True)
 
 _TABLES = """
@@ -81,8 +80,10 @@ def _server(programs: Path) -> Iterator[tuple[Path, int]]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def run(seconds: Sequence[Sequence[Bar]]) -> tuple[float, float]:
-    """(bars a second, CPU µs a bar of server and client); the first second only warms up. Raises when it is not here."""
+def run(seconds: Sequence[Sequence[Bar]], batch: int) -> tuple[float, float]:
+    """(bars a second, CPU µs a bar of server and client) with transactions of `batch` bars.
+
+    The first second only warms up. Raises FileNotFoundError where PostgreSQL is not installed."""
     programs = folder()
     if programs is None:
         raise FileNotFoundError("PostgreSQL is not installed")
@@ -93,10 +94,10 @@ def run(seconds: Sequence[Sequence[Bar]]) -> tuple[float, float]:
         )  # fmt: skip
         assert psql.stdin is not None
         assert psql.stdout is not None
-        psql.stdin.write(_TABLES.encode() + _script(seconds[:1]) + b"SELECT 'begin';\n")
+        psql.stdin.write(_TABLES.encode() + _script(seconds[:1], batch) + b"SELECT 'begin';\n")
         psql.stdin.flush()
         psql.stdout.readline()
-        script = _script(seconds[1:])
+        script = _script(seconds[1:], batch)
         before, began = _cpu(pid, psql.pid), time.perf_counter()
         psql.stdin.write(script + b"SELECT count(*) FROM bars;\n")
         psql.stdin.flush()
@@ -114,6 +115,6 @@ def _cpu(server: int, client: int) -> float:
     return sum(cpu_s(pid) for pid in [*family(server), client])
 
 
-def _script(seconds: Sequence[Sequence[Bar]]) -> bytes:
+def _script(seconds: Sequence[Sequence[Bar]], batch: int) -> bytes:
     rows = [f"{b.sym}\t{b.t}\t{b.o}\t{b.h}\t{b.l}\t{b.c}\t{int(b.v)}\t{b.n}\n" for second in seconds for b in second]
-    return "".join(_COPY + "".join(rows[i : i + BATCH]) + _UPSERT for i in range(0, len(rows), BATCH)).encode()
+    return "".join(_COPY + "".join(rows[i : i + batch]) + _UPSERT for i in range(0, len(rows), batch)).encode()
