@@ -38,7 +38,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if mistake:
         print(f"tapewatch plan: {mistake}", file=sys.stderr)
         return 2
-    found = capacity.need(args.symbols, args.bars_per_second, settings.schema, settings.spool_mb, args.hours, settings.buffer_mb)
+    found = capacity.need(
+        args.symbols, args.bars_per_second, settings.schema, settings.spool_mb, args.hours, settings.buffer_mb
+    )
     memory, cores = capacity.this_machine()
     memory, cores = args.memory_mb or memory, args.cores or cores
     limit = maxmemory_mb(settings)
