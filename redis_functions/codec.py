@@ -4,27 +4,41 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import orjson
+import msgspec
 
 from market.bar import MINUTE_MS, Bar
 from market.price import NO_NOTIONAL, SCALE, vwap
 from redis_functions import keys
 
 
+class _Told(msgspec.Struct, gc=False):
+    sym: str
+    t: int
+    o: float | None
+    h: float | None
+    l: float | None  # noqa: E741 - the field's own name
+    c: float | None
+    v: float
+    vw: float | None
+
+
+_encode = msgspec.json.Encoder().encode
+
+
 def bar_json(bar: Bar) -> bytes:
     """``{"sym","t","o","h","l","c","v","vw"}`` with real prices; a value that is not known is null."""
-    o, h, low, c = bar.o, bar.h, bar.l, bar.c
-    return orjson.dumps(
-        {
-            "sym": bar.sym,
-            "t": bar.t,
-            "o": None if o is None else o / SCALE,
-            "h": None if h is None else h / SCALE,
-            "l": None if low is None else low / SCALE,
-            "c": None if c is None else c / SCALE,
-            "v": bar.v,
-            "vw": vwap(bar.n, bar.v),
-        }
+    sym, t, o, h, low, c, v, n, _, _ = bar
+    return _encode(
+        _Told(
+            sym,
+            t,
+            None if o is None else o / SCALE,
+            None if h is None else h / SCALE,
+            None if low is None else low / SCALE,
+            None if c is None else c / SCALE,
+            v,
+            vwap(n, v),
+        )
     )
 
 
