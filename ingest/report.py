@@ -117,7 +117,6 @@ class Reporter:
         self._rates = (0.0, 0.0)
         self._memory: float | None = None
         self._memory_at = -math.inf
-        self._created: set[str] = set()
         self.registry = CollectorRegistry()
         self.registry.register(_Metrics(self.statistics, pipeline))
 

@@ -90,7 +90,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chunk_rolled: int = 128
     redis_maxmemory_mb: int = 0  # of the embedded server; 0: the profile's
 
-    flush_ms: int = 20
     buffer_mb: int = 64  # newest frames kept in memory between reading the socket and working
     spool_mb: int = 2048  # raw frames on disk, in the data folder
     spool_hours: float = 24.0
@@ -219,7 +218,7 @@ def _check(settings: Settings) -> None:
         "bridge_port": (1, 65535), "push_port": (1, 65535), "rest_per_second": (0.001, 1000),
         "bridge_threads": (1, 64), "rate_limit": (0, 1_000_000), "velocity_window_s": (1, 60),
         "velocity_threshold": (0.001, 1000),
-        "velocity_cooldown_s": (0, 86_400), "velocity_max_age_s": (0, 3600), "flush_ms": (1, 1000),
+        "velocity_cooldown_s": (0, 86_400), "velocity_max_age_s": (0, 3600),
         "buffer_mb": (1, 4096), "spool_mb": (1, 1_000_000), "spool_hours": (0.01, 24 * 365),
         "stall_after_s": (1, 3600), "chunk_1s": (48, 1 << 20), "chunk_rolled": (48, 1 << 20),
         "sim_symbols": (1, 20_000), "sim_rate": (0.1, 100_000), "redis_maxmemory_mb": (0, 1 << 20),
