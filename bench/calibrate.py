@@ -7,13 +7,12 @@ tapewatch/capacity.py.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 import numpy as np
 
 from bench import tape
-from bench.table import Table, command_line
+from bench.table import Table, command_line, report
 from bench.world import World
 from redis_functions import keys
 from redis_functions.schema import Schema, create_commands
@@ -89,6 +88,4 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
 
 
 if __name__ == "__main__":
-    for made in run():
-        print(made.markdown())
-    sys.exit(0)
+    report(run())

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from bench import tape
 from bench.feed import FeedProcess, Frame, plain
-from bench.table import Table, command_line
+from bench.table import Table, command_line, report
 from bench.world import ROOT, World, cpu_s, family, pss_mib, serve_bridge
 from market.bar import Bar
 from redis_functions import keys
@@ -302,5 +302,4 @@ def _growth(days: Sequence[Day]) -> Table:
 
 
 if __name__ == "__main__":
-    for made in run():
-        print(made.markdown(), flush=True)
+    report(run())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from bench import postgres, tape
 from bench.feed import FeedProcess, plain
 from bench.raw import blast, record
-from bench.table import Table, command_line
+from bench.table import Table, command_line, report
 from bench.world import World, cpu_s
 from market.bar import Bar
 from redis_functions.schema import Schema, create_commands
@@ -205,6 +204,4 @@ def trades_table(seconds: int, per_second: int) -> Table:
 
 
 if __name__ == "__main__":
-    for made in run():
-        print(made.markdown())
-    sys.exit(0)
+    report(run())

@@ -18,7 +18,7 @@ import numpy as np
 
 from bench import tape
 from bench.feed import FeedProcess, Frame, plain
-from bench.table import Table, command_line, percentile
+from bench.table import Table, command_line, percentile, report
 from bench.world import World, serve_bridge
 from market.bar import Bar
 from redis_functions import keys
@@ -221,5 +221,4 @@ def _three(values: Sequence[float]) -> str:
 
 
 if __name__ == "__main__":
-    for made in run():
-        print(made.markdown())
+    report(run())

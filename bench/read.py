@@ -19,7 +19,7 @@ import numpy as np
 from bench import tape
 from bench.feed import FeedProcess, Frame, plain
 from bench.ingest import SCHEMA, make_series
-from bench.table import Table, command_line, percentile
+from bench.table import Table, command_line, percentile, report
 from bench.world import World, cpu_s, family, serve_bridge
 from redis_functions import keys
 
@@ -210,5 +210,4 @@ def _table(rows: Sequence[tuple[str, Answers]], over: bool) -> Table:
 
 
 if __name__ == "__main__":
-    for made in run():
-        print(made.markdown())
+    report(run())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ import orjson
 
 from bench import tape
 from bench.raw import record
-from bench.table import Table, command_line
+from bench.table import Table, command_line, report
 from indicators.velocity import Detector
 from ingest.decode import decode
 from ingest.spool import Spool
@@ -127,6 +126,4 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
 
 
 if __name__ == "__main__":
-    for made in run():
-        print(made.markdown())
-    sys.exit(0)
+    report(run())

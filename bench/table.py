@@ -1,39 +1,134 @@
-"""What a bench prints: a titled table, the same text in the terminal and in RESULTS.md."""
+"""What a bench prints: a titled table, the same text in the terminal and in RESULTS.md, and what it claims.
+
+A bench module has `run(argv) -> list[Table]` and ends with
+
+    if __name__ == "__main__":
+        report(run())
+
+Where a figure of a table is one that is required, the bench says so beside it, once:
+
+    table.require("bars stored, of the raw limit", 0.87, at_least=0.85)
+    table.require("p99 readable over REST at 1,000 bars/s", 21.9, at_most=25, unit="ms")
+
+`python -m bench` gathers these rows from all benches (each is a process of its own and leaves them as JSON lines in the
+file that the variable CLAIMS names) into the table at the head of RESULTS.md: the margin first, held or not, the
+requirement, what was measured and wanted, and the command that measured it. Say a requirement only in a form of the
+bench that can measure it: `--short` and a part of the sizes say nothing of the others.
+"""
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 from redis_functions import embedded
 
+#: Names the file, in the environment, to which `report` appends the claims.
+CLAIMS = "BENCH_CLAIMS"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A figure that is required, and what it was: at least `wanted`, or at most where `at_most`."""
+
+    requirement: str
+    measured: float
+    wanted: float
+    at_most: bool
+    unit: str
+    command: str
+
+    @property
+    def held(self) -> bool:
+        return self.measured <= self.wanted if self.at_most else self.measured >= self.wanted
+
+    @property
+    def margin(self) -> float:
+        """So many times as good as wanted; NaN where one of both is zero or was not measured."""
+        above, below = (self.wanted, self.measured) if self.at_most else (self.measured, self.wanted)
+        return above / below if above and below else math.nan
+
 
 @dataclass
 class Table:
-    """Rows of text; `command` is what made them, `notes` what a reader must know of them."""
+    """Rows of text; `command` is what made them, `notes` what a reader must know of them, `claims` what is required."""
 
     title: str
     columns: Sequence[str]
     command: str
     rows: list[Sequence[str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
 
     def add(self, *cells: str) -> None:
         if len(cells) != len(self.columns):
             raise ValueError(f"{len(cells)} cells for {len(self.columns)} columns")
         self.rows.append(cells)
 
+    def require(
+        self,
+        requirement: str,
+        measured: float,
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+        unit: str = "",
+    ) -> None:
+        """Claims one figure. Raises ValueError unless exactly one of both bounds is given."""
+        wanted = at_least if at_most is None else at_most
+        if wanted is None or (at_least is not None and at_most is not None):
+            raise ValueError(f"{requirement}: wanted is either at_least or at_most")
+        self.claims.append(Claim(requirement, measured, wanted, at_most is not None, unit, self.command))
+
     def markdown(self) -> str:
         lines = [f"## {self.title}", "", f"`{self.command}`", "", _row(self.columns), _row(["---"] * len(self.columns))]
         lines += [_row(cells) for cells in self.rows]
         return "\n".join([*lines, "", *self.notes, ""])
+
+
+def report(tables: Sequence[Table]) -> None:
+    """Prints the tables; leaves their claims for `python -m bench` where it asks for them."""
+    for table in tables:
+        print(table.markdown(), flush=True)
+    if os.environ.get(CLAIMS):
+        with open(os.environ[CLAIMS], "a") as file:
+            file.writelines(json.dumps(asdict(claim)) + "\n" for table in tables for claim in table.claims)
+
+
+def summary(claims: Iterable[Claim], command: str) -> Table:
+    """All claims in one table, the margin first."""
+    table = Table(
+        "Required and measured",
+        ["times as good as wanted", "held", "requirement", "measured", "wanted", "measured by"],
+        command,
+    )
+    for claim in claims:
+        margin = "-" if math.isnan(claim.margin) else f"{claim.margin:.2f}"
+        wanted = f"{'at most' if claim.at_most else 'at least'} {_figure(claim.wanted, claim.unit)}"
+        measured = _figure(claim.measured, claim.unit)
+        held = "yes" if claim.held else "**no**"
+        table.add(margin, held, claim.requirement, measured, wanted, f"`{claim.command}`")
+    return table
+
+
+def read_claims(path: Path) -> list[Claim]:
+    """What `report` left in a file; nothing where no bench claimed anything."""
+    return [Claim(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _figure(value: float, unit: str) -> str:
+    """Three digits that count: 0.87, 21.9 ms, 1,312/s."""
+    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{text} {unit}".rstrip().replace(" /", "/")
 
 
 def _row(cells: Sequence[str]) -> str:
