@@ -242,7 +242,10 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
     scale = 0.004 if args.short else args.scale
     minutes = args.minutes or (4 if args.short else 390)
     day = Day(max(10, round(SYMBOLS * scale)), BARS_PER_SECOND * scale, minutes)
-    tables = [_memory(day, play(day))]
+    played = play(day)
+    tables = [_memory(day, played)]
+    if day == Day(SYMBOLS, BARS_PER_SECOND, LOOKS[-1]):
+        _require(tables[0], day, played)
     sizes = [int(text) for text in args.sizes.split(",") if text] or ([20] if args.short else [])
     if sizes:
         # The rate of a symbol stays, so a small market plays fewer bars; minutes enough for a steady state.
@@ -284,6 +287,17 @@ def _memory(day: Day, played: Played) -> Table:
     return table
 
 
+def _require(table: Table, day: Day, played: Played) -> None:
+    """What is required of a whole day of the whole market."""
+    highest = max(one.pss["redis"] for one in played.looks)
+    table.require("a market day in the small profile: Redis, PSS", highest, at_most=600, unit="MiB")
+    together = max(sum(one.pss.values()) for one in played.looks)
+    table.require("a market day in the small profile: all processes, PSS", together, at_most=850, unit="MiB")
+    table.require("bars that Redis refused", played.refused, at_most=0)
+    off = max(abs(predicted(day, one.minute)["redis_used_mib"] / one.used_mib - 1) for one in played.looks)
+    table.require("what `tapewatch plan` is off by, memory used by Redis", off * 100, at_most=10, unit="%")
+
+
 def _growth(days: Sequence[Day]) -> Table:
     table = Table(
         f"Growth: {days[0].minutes} minutes at a tenth of a bar a second a symbol",
@@ -298,6 +312,8 @@ def _growth(days: Sequence[Day]) -> Table:
         each = played.looks[-1].used_mib * (1 << 20) / played.series
         costs = (f"{cost:.1f}, x {cost / base:.2f}", f"{played.client_us:.1f}", f"{played.server_us:.1f}")
         table.add(f"{day.symbols:,}", *costs, f"{each:,.0f}", f"{played.bars:,}")
+    if (days[0].symbols, days[-1].symbols) == (100, SYMBOLS):
+        table.require("CPU of a bar at 10,000 symbols, times that at 100", cost / base, at_most=3)
     return table
 
 

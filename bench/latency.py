@@ -208,12 +208,37 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
             str(len(seen.sent)),
             f"{seen.sent_s:.1f} s of {plan.seconds}",
         )
+        if not args.short:
+            _require(table, plan, seen)
     table.notes.append(
         f"{FRAMES} frames a second, evenly spread. {len(PROBES)} bars a second are asked for over and over, so a reading "
         "includes the way to the daemon and up to two of the bridge's answers; each of these bars is an alert too. Beyond "
         f"{plans[0].symbols:,} bars/s event time runs faster than the clock."
     )
     return [table]
+
+
+#: Bars a second to p99 ms at most until a bar is readable, and until its alert is published.
+_READABLE_MS, _ALERTED_MS = {1_000: 25, 40_000: 100}, {1_000: 10}
+#: What the minute bars of the whole market may delay second bars by.
+_MINUTE_CLOSE_MS = 250
+
+
+def _require(table: Table, plan: Plan, seen: Seen) -> None:
+    at = f"at {plan.rate:,} bars/s"
+    if plan.minute_close:
+        slowest = max(seen.readable, default=float("nan"))
+        name = f"slowest second bar while {plan.symbols:,} minute bars come at once"
+        table.require(name, slowest, at_most=_MINUTE_CLOSE_MS, unit="ms")
+        return
+    if plan.rate in _READABLE_MS:
+        p99 = percentile(seen.readable, 0.99)
+        table.require(
+            f"frame received to readable over REST, p99 {at}", p99, at_most=_READABLE_MS[plan.rate], unit="ms"
+        )
+    if plan.rate in _ALERTED_MS:
+        p99 = percentile(seen.alerted, 0.99)
+        table.require(f"frame received to alert published, p99 {at}", p99, at_most=_ALERTED_MS[plan.rate], unit="ms")
 
 
 def _three(values: Sequence[float]) -> str:

@@ -176,7 +176,14 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
         rows.append((f"as fast as it answers while {rate:,} bars/s are written", measure(world, client, bridge, many)))
         over = feed.pipe.poll(0)
         client.close()
-    return [_table(rows, over)]
+    table = _table(rows, over)
+    if not args.short:
+        alone, meanwhile = rows[0][1], rows[1][1]
+        per_second = len(alone.ms) / alone.took_s
+        table.require(f"/candles of {POINTS} points from one worker", per_second, at_least=1_200, unit="/s")
+        p99 = percentile(meanwhile.ms, 0.99)
+        table.require(f"200 such requests/s while {rate:,} bars/s are written, p99", p99, at_most=15, unit="ms")
+    return [table]
 
 
 def _table(rows: Sequence[tuple[str, Answers]], over: bool) -> Table:
