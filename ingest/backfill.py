@@ -41,10 +41,10 @@ class Backfill:
     def step_ms(self) -> int:
         return MINUTE_MS if self._minutes_only() else SECOND_MS
 
-    @property
-    def restated(self) -> int:
-        """Live bars that replaced an earlier version, since the start."""
-        return self._tape.counts.restated
+    def restated(self, symbol: str) -> int:
+        """The symbol's live bars that replaced an earlier version, since the start."""
+        idx = self._tape.index.get(symbol)
+        return 0 if idx is None else int(self._tape.restated[idx])
 
     def newest(self, symbol: str) -> int | None:
         """The start of the symbol's newest bar that was taken, stored yet or not."""

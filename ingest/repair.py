@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +22,8 @@ from redis.exceptions import RedisError
 from ingest.pipeline import VelocityConfig
 from ingest.repair_order import known_symbols, repair_order
 from ingest.repair_progress import Progress
-from ingest.repair_symbol import Bars, GrewOld, Live, SymbolRepair
+from ingest.repair_round import Job, Round
+from ingest.repair_symbol import LATE_MS, Bars, Live, SymbolRepair
 from ingest.vendor_rest import Refused, Unavailable
 from market.bar import MINUTE_MS
 from market.calendar import tape_hours
@@ -34,9 +35,6 @@ from redis_functions.schema import Schema
 
 log = logging.getLogger("tapewatch.repair")
 
-#: After so many symbols in a row without an answer (or refused, with none answered) the rest is not asked.
-IN_A_ROW = 3
-PROGRESS_S = 5.0
 READ_ENTRIES = 1_000
 
 
@@ -68,14 +66,13 @@ class _Hopeless(Exception):
 
 
 class Repairer:
-    """Repairs one gap after the other, the newest first. `record` appends an entry to the gaps' log, guarded as that is."""
+    """Repairs gaps, the newest first and with it those near it. `record` appends an entry to the gaps' log, guarded as it is."""
 
     def __init__(
         self, client: Redis, rest: Bars | None, live: Live, record: Callable[[dict[str, str]], Awaitable[None]],
         config: RepairConfig,
     ) -> None:  # fmt: skip
         self.config = config
-        self.bars_repaired = 0
         self._client = client
         self._rest = rest
         self._live = live
@@ -86,6 +83,8 @@ class Repairer:
         self._due: dict[str, tuple[float, int]] = {}  # gap id to (monotonic time, attempts)
         self._first_met: dict[str, float] = {}
         self._wake = asyncio.Event()
+        self._running: Round | None = None
+        self._bars = 0  # written by rounds that have ended
         self._changes = 0  # of the gaps
         self._complete: tuple[tuple[int, int, int], Completeness] | None = None  # asked last, with its answer
 
@@ -101,9 +100,9 @@ class Repairer:
         while True:
             try:
                 await self._read_log()
-                gap = self._next()
-                if gap is not None:
-                    await self._attempt(gap)
+                gaps = self._next()
+                if gaps:
+                    await self._round(gaps)
                     told = False
                     continue
             except RedisError as error:
@@ -114,6 +113,11 @@ class Repairer:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.config.poll_s):
                     await self._wake.wait()
+
+    @property
+    def bars_repaired(self) -> int:
+        """Since the start."""
+        return self._bars + (self._running.bars if self._running else 0)
 
     def completeness(self, symbols: int) -> Completeness:
         """Gaps by state and the coverage of the clock's day, for the statistics; as far as the log has been read."""
@@ -134,10 +138,19 @@ class Repairer:
             self._changes += 1
             self._read_to = f"({entries[-1][0].decode()}"
 
-    def _next(self) -> Gap | None:
-        """The newest gap that is open, has ended, has settled and is due."""
+    def _next(self) -> list[Gap]:
+        """Of the gaps that are open, have ended, have settled and are due: the newest, and those so near before it that the
+        questions about it reach them anyway. The newest first."""
         ready = [gap for gap in self._gaps.values() if gap.state == OPEN and self._is_ready(gap)]
-        return max(ready, key=lambda gap: gap.end or 0, default=None)
+        ready.sort(key=lambda gap: (gap.end or 0, gap.start or 0), reverse=True)
+        reach = min((gap.start or 0 for gap in ready[:1]), default=0)
+        near: list[Gap] = []
+        for gap in ready:
+            if (gap.end or 0) < reach - LATE_MS:
+                break
+            reach = min(reach, gap.start or 0)
+            near.append(gap)
+        return near
 
     def _is_ready(self, gap: Gap) -> bool:
         if gap.start is None or gap.end is None:
@@ -147,37 +160,50 @@ class Repairer:
         quiet = time.time() - gap.logged / 1000 > self.config.quiet_s
         return (settled or quiet) and time.monotonic() >= due
 
-    # --- one gap
+    # --- a round: the newest gap, and those near it
 
-    async def _attempt(self, gap: Gap) -> None:
-        progress = Progress(self._client, self.config.feed_name, gap.id)
+    async def _round(self, gaps: Sequence[Gap]) -> None:
+        """Repairs the gaps together, as far as each can be. Raises redis-py's errors."""
+        jobs: list[Job] = []
         began = time.monotonic()
         try:
-            await progress.read()
-            await self._repair(gap, progress)
+            for gap in gaps:
+                progress = Progress(self._client, self.config.feed_name, gap.id)
+                await progress.read()
+                async with self._judged(gap, progress):
+                    jobs.append(Job(gap, progress, await self._todo(gap, progress)))
+            filled = await self._fill(jobs)
+            for job in jobs:
+                async with self._judged(job.gap, job.progress):
+                    await self._conclude(job, filled, time.monotonic() - began)
+        except RedisError:
+            for gap in gaps:
+                if self._gaps[gap.id].state == OPEN:
+                    self._due[gap.id] = time.monotonic() + self.config.backoff_s[0], self._attempts(gap)
+            raise
+
+    @contextlib.asynccontextmanager
+    async def _judged(self, gap: Gap, progress: Progress) -> AsyncIterator[None]:
+        """Acts on what is said of the gap within: that it is hopeless, or that it has to wait."""
+        try:
+            yield
         except _Hopeless as reason:
             await self._close(gap, progress, UNREPAIRABLE, str(reason))
             log.warning("the gap %s cannot be repaired: %s", _told(gap), reason)
         except _NotNow as reason:
             log.warning("the gap %s is not repaired yet: %s; again in %.0f s", _told(gap), reason, self._postpone(gap))
-        except RedisError:
-            self._postpone(gap)
-            raise
-        else:
-            await self._close(gap, progress, REPAIRED)
-            log.info(
-                "the gap %s is repaired: %d bars in %.1f s; %d velocity alerts would have been raised",
-                _told(gap), progress.bars, time.monotonic() - began, len(progress.spikes),
-            )  # fmt: skip
+
+    def _attempts(self, gap: Gap) -> int:
+        return self._due.get(gap.id, (0.0, 0))[1]
 
     def _postpone(self, gap: Gap) -> float:
-        _, attempts = self._due.get(gap.id, (0.0, 0))
+        attempts = self._attempts(gap)
         wait = self.config.backoff_s[min(attempts, len(self.config.backoff_s) - 1)]
         self._due[gap.id] = (time.monotonic() + wait, attempts + 1)
         return wait
 
-    async def _repair(self, gap: Gap, progress: Progress) -> None:
-        """Every symbol of the gap. Raises _Hopeless and _NotNow."""
+    async def _todo(self, gap: Gap, progress: Progress) -> set[str]:
+        """The gap's symbols that are not done yet. Raises _Hopeless and _NotNow."""
         if self._rest is None:
             raise _Hopeless("no REST of the vendor is configured")
         if (gap.end or 0) < self._live.clock - self.config.schema.retention_ms["1m"]:
@@ -185,63 +211,45 @@ class Repairer:
         symbols = list(gap.symbols) if EVERY_SYMBOL not in gap.symbols else await known_symbols(self._client)
         if not symbols:
             raise _NotNow("no symbol is known yet")
-        ordered = await repair_order(self._client, symbols, self._live.newest)
-        await self._await_vendor(gap, ordered)
-        done = progress.done
-        log.info("repairing the gap %s of %d symbols, %d are done", _told(gap), len(ordered), len(done))
-        refused = await self._all_symbols(gap, [s for s in ordered if s not in done], progress)
+        await self._await_vendor(gap, symbols)
+        log.info("repairing the gap %s of %d symbols, %d are done", _told(gap), len(symbols), len(progress.done))
+        return set(symbols) - progress.done
+
+    async def _fill(self, jobs: Sequence[Job]) -> Round:
+        """What is left of the jobs, tracked symbols first."""
+        filled = self._running = Round(self._client, self._symbols, jobs)
+        try:
+            todo = {symbol for job in jobs for symbol in job.todo}
+            await filled.run(await repair_order(self._client, todo, self._live.newest))
+        finally:
+            self._bars, self._running = self._bars + filled.bars, None
+        return filled
+
+    async def _conclude(self, job: Job, filled: Round, seconds: float) -> None:
+        """Closes the job's gap, or leaves it open. Raises _Hopeless and _NotNow."""
+        progress, refused = job.progress, next(iter(job.refused.values()), "")
+        if refused and filled.refuses_all:
+            raise _Hopeless(refused)
+        if job.left:
+            raise _NotNow(f"{job.left} symbols are left ({filled.why})")
         if refused and not progress.done:
-            raise _Hopeless(next(iter(refused.values())))
+            raise _Hopeless(refused)
         if progress.lost:
             raise _Hopeless("a part of it is older than minutes are kept")
         if refused:
-            await self._set_apart(gap, refused)
+            await self._set_apart(job.gap, job.refused)
+        await self._close(job.gap, progress, REPAIRED)
+        log.info(
+            "the gap %s is repaired: %d bars in %.1f s; %d velocity alerts would have been raised",
+            _told(job.gap), progress.bars, seconds, len(progress.spikes),
+        )  # fmt: skip
 
-    async def _all_symbols(self, gap: Gap, symbols: Sequence[str], progress: Progress) -> dict[str, str]:
-        """Repairs the symbols; those that were refused, with the vendor's word. Raises _NotNow when one is left over."""
-        refused: dict[str, str] = {}
-        answered = bool(progress.done)
-        left, in_a_row, reason = 0, 0, ""
-        spoken = time.monotonic()
-        for position, symbol in enumerate(symbols):
-            try:
-                await self._symbol(gap, symbol, progress)
-                answered, in_a_row = True, 0
-            except Refused as error:
-                refused[symbol] = str(error)
-                if len(refused) == IN_A_ROW and not answered:
-                    break
-            except (Unavailable, GrewOld) as error:
-                left, in_a_row, reason = left + 1, in_a_row + 1, str(error)
-                if in_a_row == IN_A_ROW:
-                    left += len(symbols) - position - 1
-                    break
-            if time.monotonic() - spoken > PROGRESS_S:
-                spoken = time.monotonic()
-                log.info("repairing: %d of %d symbols, %d bars", position + 1, len(symbols), progress.bars)
-            await asyncio.sleep(0)
-        if left:
-            raise _NotNow(f"{left} symbols are left ({reason})")
-        return refused
-
-    async def _symbol(self, gap: Gap, symbol: str, progress: Progress) -> None:
-        assert self._symbols is not None
-        outcome = progress.outcome(symbol)
-        before = outcome.bars
-        try:
-            await self._symbols.repair(symbol, gap.start or 0, gap.end or 0, outcome)
-            outcome.whole = True
-        finally:
-            self.bars_repaired += outcome.bars - before
-            if outcome.whole or outcome.bars > before:
-                await progress.note(symbol)
-
-    async def _await_vendor(self, gap: Gap, ordered: Sequence[str]) -> None:
+    async def _await_vendor(self, gap: Gap, symbols: Sequence[str]) -> None:
         """REST may be behind the feed: what it does not tell yet would count as silence. So it is asked first for a bar that
         came live after the gap. Raises _NotNow while it has none, for at most `behind_s`."""
         assert self._rest is not None
         assert gap.end is not None
-        symbol = max(ordered, key=lambda s: self._live.newest(s) or 0)
+        symbol = max(symbols, key=lambda s: self._live.newest(s) or 0)
         newest = self._live.newest(symbol) or 0
         if newest <= gap.end:
             return

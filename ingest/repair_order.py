@@ -8,17 +8,13 @@ from typing import Any
 import orjson
 from redis.asyncio import Redis
 
+from ingest.watched import read_watched
 from redis_functions import keys
-
-_SETTINGS = b":settings"
 
 
 async def repair_order(client: Redis, symbols: Iterable[str], newest: Callable[[str], int | None]) -> list[str]:
     """`symbols` on any watchlist first, then those of the most volume, then by their newest bar, the latest first."""
-    watched: set[str] = set()
-    async for key in client.scan_iter(match=keys.watchlist("*"), count=1_000, _type="SET"):
-        if not key.endswith(_SETTINGS):
-            watched |= {_text(member) for member in await client.smembers(key)}
+    watched = await read_watched(client)
     busy = {symbol: rank for rank, symbol in enumerate(_by_volume(await client.get(keys.MOVERS)))}
 
     def rank(symbol: str) -> tuple[bool, int, int, str]:

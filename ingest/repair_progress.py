@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from ingest.missed_spikes import Missed
 from redis_functions import keys
@@ -45,12 +46,12 @@ class Progress:
         """Of `symbol`, to be added to and then noted."""
         return self._begun.setdefault(symbol, Outcome())
 
-    async def note(self, symbol: str) -> None:
-        """Keeps what became of `symbol` until now."""
+    def queue_note(self, pipe: Pipeline, symbol: str) -> None:
+        """Has `pipe` keep what became of `symbol` until now."""
         one = self._begun[symbol]
         text = orjson.dumps([one.bars, [list(spike) for spike in one.spikes], one.lost, one.whole])
-        await self._client.hset(self._key, symbol, text.decode())
-        await self._client.expire(self._key, EXPIRE_S)
+        pipe.hset(self._key, symbol, text.decode())
+        pipe.expire(self._key, EXPIRE_S)
 
     async def forget(self) -> None:
         """The gap is closed: its record tells all."""
@@ -72,3 +73,11 @@ class Progress:
     @property
     def lost(self) -> bool:
         return any(outcome.lost for outcome in self._begun.values())
+
+
+async def note(client: Redis, gaps: Iterable[Progress], symbol: str) -> None:
+    """Keeps what became of `symbol` in each of the gaps until now, in one go."""
+    pipe = client.pipeline(transaction=False)
+    for progress in gaps:
+        progress.queue_note(pipe, symbol)
+    await pipe.execute()

@@ -1,4 +1,5 @@
-"""The repair of one symbol's part of a gap: its missing seconds where they may still be written, else its minutes."""
+"""The repair of one symbol in one gap or several near each other: its missing seconds where they may still be written, else its
+minutes."""
 
 from __future__ import annotations
 
@@ -47,8 +48,7 @@ class Live(Protocol):
     def clock(self) -> int: ...
     @property
     def step_ms(self) -> int: ...
-    @property
-    def restated(self) -> int: ...
+    def restated(self, symbol: str) -> int: ...
     def newest(self, symbol: str) -> int | None: ...
     def built(self, symbol: str) -> bool: ...
     def missing(self, bars: Sequence[Bar]) -> list[Bar]: ...
@@ -56,15 +56,16 @@ class Live(Protocol):
     async def stored(self) -> None: ...
 
 
-class Span(NamedTuple):
-    """From the start of the first bar to that of the last one, epoch ms, both included."""
+class Part(NamedTuple):
+    """A symbol in one gap: event time from `start` to `end` (epoch ms, both included), and what became of it."""
 
     start: int
     end: int
+    outcome: Outcome
 
 
 class SymbolRepair:
-    """Repairs one symbol after the other, for the gap from `start` to `end` (epoch ms of event time, both included)."""
+    """Repairs one symbol, whatever gaps it lies in. May be asked for several symbols at once."""
 
     def __init__(self, client: Redis, rest: Bars, live: Live, schema: Schema, rule: VelocityConfig) -> None:
         self._client = client
@@ -73,54 +74,69 @@ class SymbolRepair:
         self._schema = schema
         self._rule = rule
 
-    async def repair(self, symbol: str, start: int, end: int, outcome: Outcome) -> None:
-        """Adds what was done to `outcome`, also where it ends early: raises the vendor's errors, GrewOld, redis-py's."""
+    async def repair(self, symbol: str, gaps: Sequence[Part]) -> None:
+        """Adds what was done to the outcomes, also where it ends early: raises the vendor's errors, GrewOld, redis-py's."""
         step = self._live.step_ms
         wider = WIDER_MS if step == SECOND_MS else 0
-        gap = Span(start - start % step - wider, end - end % step + wider)
-        first = gap.start - LATE_MS // step * step
+        widened = (
+            gap._replace(start=gap.start - gap.start % step - wider, end=gap.end - gap.end % step + wider)
+            for gap in gaps
+        )
+        parts = sorted(widened, key=lambda part: (part.end, part.start))
         known = (await newest_seconds(self._client, symbol)).values()
         newest = max((t for t in (*known, self._live.newest(symbol)) if t is not None), default=None)
         young = young_from(newest, self._schema.retention_ms["1s"])
         # The old part first: what rules write late is better not there yet when minutes before it are written.
-        if first < young and newest is not None:
+        if newest is not None:
             kept = young_from(newest, self._schema.retention_ms["1m"])
-            outcome.lost = gap.start < kept
-            await self._old(symbol, Span(max(first, kept), min(gap.end, young - 1)), outcome)
-        if gap.end >= young:
-            await self._young(symbol, max(first, young), gap, outcome)
+            for part in parts:
+                if _listened_from(part, step) < young:
+                    part.outcome.lost = part.start < kept
+                    await self._old(symbol, part, max(_listened_from(part, step), kept), min(part.end, young - 1))
+        recent = [part for part in parts if part.end >= young]
+        if recent:
+            await self._young(symbol, recent, max(min(_listened_from(part, step) for part in recent), young))
 
-    async def _old(self, symbol: str, span: Span, outcome: Outcome) -> None:
-        begin = span.start // MINUTE_MS * MINUTE_MS
-        while begin <= span.end:
-            stop = min(span.end, begin - begin % HOUR_MS + MINUTES_CHUNK_MS - 1)
+    async def _old(self, symbol: str, part: Part, begin: int, end: int) -> None:
+        begin -= begin % MINUTE_MS
+        while begin <= end:
+            stop = min(end, begin - begin % HOUR_MS + MINUTES_CHUNK_MS - 1)
             told = await self._rest.bars(symbol, MINUTE_MS, begin, stop)
-            outcome.bars += await write_minutes(self._client, symbol, told, self._schema)
+            part.outcome.bars += await write_minutes(self._client, symbol, told, self._schema)
             begin = stop + 1
 
-    async def _young(self, symbol: str, begin: int, gap: Span, outcome: Outcome) -> None:
-        heard_from = next(iter(await self._stored(symbol, begin, gap.start, "COUNT", 1)), gap.start)
-        while begin <= gap.end:
-            stop = min(gap.end, begin - begin % HOUR_MS + SECONDS_CHUNK_MS - 1)
-            told = await self._rest.bars(symbol, self._live.step_ms, begin, stop)
+    async def _young(self, symbol: str, parts: Sequence[Part], begin: int) -> None:
+        step, starts, end = self._live.step_ms, min(part.start for part in parts), parts[-1].end
+        heard_from = next(iter(await self._stored(symbol, begin, starts, "COUNT", 1)), starts)
+        while begin <= end:
+            stop = min(end, begin - begin % HOUR_MS + SECONDS_CHUNK_MS - 1)
+            told = await self._rest.bars(symbol, step, begin, stop)
             # What was never listened to is no part of the gap.
-            told = [bar for bar in told if bar.t >= min(heard_from - heard_from % self._live.step_ms, gap.start)]
+            told = [bar for bar in told if bar.t >= min(heard_from - heard_from % step, starts)]
             for at in range(0, len(told), SLICE):
-                outcome.bars += await self._fill(symbol, told[at : at + SLICE], gap)
-                await self._live.stored()
-            # Of all that the vendor tells, not only of what was written: an attempt before may have ended here.
-            lost = [bar for bar in told if bar.t >= gap.start]
-            outcome.spikes += await missed_spikes(self._client, symbol, lost, self._rule, outcome.spikes)
+                if await self._fill(symbol, told[at : at + SLICE], parts):
+                    await self._live.stored()
+            await self._miss(symbol, told, parts)
             begin = stop + 1
 
-    async def _fill(self, symbol: str, told: Sequence[Bar], gap: Span) -> int:
-        """Queues those of the `told` bars that are missing or of which the store has an earlier version; how many."""
+    async def _miss(self, symbol: str, told: Sequence[Bar], parts: Sequence[Part]) -> None:
+        """Notes the alerts that would have been raised in each gap: of all that the vendor tells, not only of what was written,
+        as an attempt before may have ended half-way."""
+        noted = [spike for part in parts for spike in part.outcome.spikes]
+        for part in parts:
+            lost = [bar for bar in told if part.start <= bar.t <= part.end]
+            found = await missed_spikes(self._client, symbol, lost, self._rule, noted)
+            part.outcome.spikes += found
+            noted += found
+
+    async def _fill(self, symbol: str, told: Sequence[Bar], parts: Sequence[Part]) -> bool:
+        """Queues those of the `told` bars that are missing or of which the store has an earlier version; whether any is."""
         for _ in range(READS):
-            restated = self._live.restated
+            restated = self._live.restated(symbol)
             await self._live.stored()
             stored = await self._stored(symbol, told[0].t, told[-1].t)
-            if self._live.restated == restated:
-                return self._put(told, stored, gap)
+            if self._live.restated(symbol) == restated:
+                return self._put(told, stored, parts)
         raise GrewOld("its bars are restated faster than they are read")
 
     async def _stored(self, symbol: str, start: int, end: int, *more: str | int) -> dict[int, float]:
@@ -133,7 +149,7 @@ class SymbolRepair:
             raise rows
         return {int(t): float(v) for t, v in rows} if isinstance(rows, list) else {}
 
-    def _put(self, told: Sequence[Bar], stored: Mapping[int, float], gap: Span) -> int:
+    def _put(self, told: Sequence[Bar], stored: Mapping[int, float], parts: Sequence[Part]) -> bool:
         """No live bar comes between the look at what there is and the queueing: nothing is awaited here."""
         newest = max(self._live.newest(told[0].sym) or 0, max(stored, default=0)) or None
         if told[0].t < young_from(newest, self._schema.retention_ms["1s"]):
@@ -144,17 +160,26 @@ class SymbolRepair:
             mark = bar.t - bar.t % MINUTE_MS + keys.MINUTE_MARK_MS
             held = stored.get(mark if bar.span == MINUTE_MS else bar.t)
             if held is not None:
-                if bar.v > held * (1 + _SAME) and self._may_correct(bar, gap):
+                if bar.v > held * (1 + _SAME) and self._may_correct(bar, parts):
                     corrected.append(bar)
             elif bar.t // MINUTE_MS not in minutes or (bar.span == SECOND_MS and mark not in stored):
                 new.append(bar)  # a minute bar tells of all seconds, and a second bar lets no minute bar in
         put = sorted(self._live.missing(new) + corrected, key=lambda bar: bar.t)
         self._live.store(put)
-        return len(put)
+        for bar in put:
+            next(part for part in parts if bar.t <= part.end).outcome.bars += 1
+        return bool(put)
 
-    def _may_correct(self, bar: Bar, gap: Span) -> bool:
-        """Whether a bar in the store may be an earlier version than the vendor's of more volume: one from before the gap,
-        whose correction was lost in it, or a second built from those of its trades that came after it."""
-        if bar.t <= gap.start + EDGE_MS:
-            return True
-        return bar.t >= gap.end - EDGE_MS and self._live.built(bar.sym)
+    def _may_correct(self, bar: Bar, parts: Sequence[Part]) -> bool:
+        """Whether a bar in the store may be an earlier version than the vendor's of more volume: one from before a gap, whose
+        correction was lost in it, or a second built from those of its trades that came after it."""
+        built = self._live.built(bar.sym)
+        return any(
+            part.start - LATE_MS <= bar.t <= part.start + EDGE_MS or (built and part.end - EDGE_MS <= bar.t <= part.end)
+            for part in parts
+        )
+
+
+def _listened_from(part: Part, step: int) -> int:
+    """From here on the vendor may have corrected in the gap what was told before it."""
+    return part.start - LATE_MS // step * step

@@ -63,6 +63,7 @@ class Tape:
         self.previous_close = np.full(capacity, np.nan)
         #: The newest second that an earlier process stored: up to it the store may hold what this one never saw.
         self.restored = np.full(capacity, -1, dtype=np.int64)
+        self.restated = np.zeros(capacity, dtype=np.int64)  # bars, by a later version
 
     def number(self, symbol: str) -> int:
         """The symbol's number; a new one is given when it first appears."""
@@ -82,6 +83,7 @@ class Tape:
         self.volume = np.concatenate([self.volume, np.zeros(more)])
         self.previous_close = np.concatenate([self.previous_close, np.full(more, np.nan)])
         self.restored = np.concatenate([self.restored, np.full(more, -1, dtype=np.int64)])
+        self.restated = np.concatenate([self.restated, np.zeros(more, dtype=np.int64)])
         self.minutes.grow(capacity)
 
     def restore(self, symbol: str, newest: int, last: float | None) -> None:
@@ -167,7 +169,9 @@ class Tape:
         for row in np.flatnonzero(~seconds).tolist():
             first[row] = self.minutes.fill(int(idx[row]), bars[row])
         self.counts.filled += int(first[~seconds].sum())
-        self.counts.restated += int(len(first) - first.sum())
+        if not first.all():
+            self.counts.restated += int(len(first) - first.sum())
+            np.add.at(self.restated, idx[~first], 1)
         assert self.day is not None
         today = t >= self.day.start
         told = _column(bars, 9)

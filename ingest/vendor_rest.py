@@ -1,7 +1,8 @@
 """The vendor's REST by its own client, `massive`, behind a small face: bars of one symbol, in order, at a bounded rate.
 
-All requests are made one after the other by one thread of our own, so the event loop never waits. The client's retries are
-off: it would try again at once, without regard to the rate or to Retry-After.
+Requests are made by a few threads of our own, so the event loop never waits, and an answer that takes longer than the rate
+allows between requests does not slow them down. The client's retries are off: it would try again at once, without regard to
+the rate or to Retry-After.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ TRIES = 5
 BACKOFF_S = (0.5, 1.0, 2.0, 5.0)
 LONGEST_WAIT_S = 3_600.0
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 10.0, 20.0
+#: Requests under way at once: at 50 a second, answers may take 160 ms each.
+THREADS = 8
 #: Base aggregates in one page, the vendor's most.
 PAGE = 50_000
 _UNITS = {SECOND_MS: "second", MINUTE_MS: "minute"}
@@ -60,7 +63,7 @@ class Pace:
     def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._interval = 1.0 / per_second
         self._clock = clock
-        self._next = -math.inf
+        self._next = self._paused_to = -math.inf
 
     def take(self) -> float:
         """Takes the next token; how many seconds from now it is there."""
@@ -72,6 +75,11 @@ class Pace:
     def pause(self, seconds: float) -> None:
         """No token for so many seconds."""
         self._next = max(self._next, self._clock() + seconds)
+        self._paused_to = self._next
+
+    def paused(self) -> float:
+        """How many seconds of a pause are left."""
+        return max(0.0, self._paused_to - self._clock())
 
 
 class VendorRest:
@@ -85,10 +93,12 @@ class VendorRest:
         self._base, self._key = base.rstrip("/"), key
         self._read_timeout_s = read_timeout_s
         self._pace = pace or Pace(per_second)
+        self._turn = threading.Lock()  # of the pace, and of the counts
         self._stopped = threading.Event()
         self._sleep = sleep or self._stopped.wait
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
+        self._under_way = 0
         self._client: Any = None
         self._pool: _Watched | None = None
 
@@ -104,19 +114,21 @@ class VendorRest:
         return await self._run(lambda: self._json(ask))
 
     def close(self) -> None:
-        """Ends the thread; what is under way is given up."""
+        """Ends the threads; what is under way is given up."""
         self._stopped.set()
-        self._jobs.put(lambda: None)
+        for _ in self._threads:
+            self._jobs.put(lambda: None)
 
-    # --- the thread
+    # --- the threads
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._stopped.is_set():
             raise Unavailable("stopped")
-        if self._thread is None:
+        if len(self._threads) < min(THREADS, self._under_way + 1):
             # A daemon, so that the end of the process does not wait for a vendor that is slow to answer.
-            self._thread = threading.Thread(target=self._work, name="vendor-rest", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name="vendor-rest", daemon=True)
+            self._threads.append(thread)
+            thread.start()
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
 
@@ -130,8 +142,12 @@ class VendorRest:
             with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(_settle, done, result, error)
 
-        self._jobs.put(job)
-        return await done
+        self._under_way += 1
+        try:
+            self._jobs.put(job)
+            return await done
+        finally:
+            self._under_way -= 1
 
     def _work(self) -> None:
         while not self._stopped.is_set():
@@ -158,32 +174,39 @@ class VendorRest:
     def _json(self, ask: Callable[[Any], Any]) -> Any:
         """The reply to `ask(client)`, asked again while it may help and the tries last."""
         for attempt in range(TRIES):
-            self._rest(self._pace.take())
+            self._await_turn()
             try:
                 return self._once(ask)
             except _Again as again:
                 if attempt == TRIES - 1:
                     raise Unavailable(str(again)) from None
-                self.retried += 1
                 wait = BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)] if again.after_s is None else again.after_s
                 log.log(
                     logging.INFO if wait > 1 else logging.DEBUG, "the vendor's REST: %s; again in %.1f s", again, wait
                 )
-                self._pace.pause(wait)
+                with self._turn:
+                    self.retried += 1
+                    self._pace.pause(wait)
         raise AssertionError
 
-    def _rest(self, seconds: float) -> None:
-        if seconds > 0:
-            self._sleep(seconds)
+    def _await_turn(self) -> None:
+        with self._turn:
+            wait = self._pace.take()
+        while wait > 1e-6 and not self._stopped.is_set():
+            self._sleep(wait)
+            # Another thread may have been told to wait longer.
+            with self._turn:
+                wait = self._pace.paused()
         if self._stopped.is_set():
             raise Unavailable("stopped")
+        with self._turn:
+            self.requests += 1
 
     def _once(self, ask: Callable[[Any], Any]) -> Any:
         client, pool = self._connect()
         from massive.exceptions import BadResponse
         from urllib3.exceptions import HTTPError
 
-        self.requests += 1
         try:
             raw = ask(client).data
         except BadResponse:
@@ -202,25 +225,30 @@ class VendorRest:
         return body
 
     def _connect(self) -> tuple[Any, _Watched]:
-        if self._client is None or self._pool is None:
-            # Imported here: 19 MB and 0.2 s, which only a daemon with something to ask pays.
-            from massive import RESTClient
+        with self._turn:
+            if self._client is None or self._pool is None:
+                self._client, self._pool = self._make()
+            return self._client, self._pool
 
-            client = RESTClient(
-                api_key=self._key or "none", base=self._base, retries=0, connect_timeout=CONNECT_TIMEOUT_S,
-                read_timeout=self._read_timeout_s, connection_pool_kw={"retries": False},
-            )  # fmt: skip
-            self._pool = client.client = _Watched(client.client)
-            self._client = client
-        return self._client, self._pool
+    def _make(self) -> tuple[Any, _Watched]:
+        # Imported here: 19 MB and 0.2 s, which only a daemon with something to ask pays.
+        from massive import RESTClient
+
+        client = RESTClient(
+            api_key=self._key or "none", base=self._base, retries=0, connect_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=self._read_timeout_s, connection_pool_kw={"retries": False, "maxsize": THREADS},
+        )  # fmt: skip
+        client.client = _Watched(client.client)
+        return client, client.client
 
 
 def _ask_bars(path: str, unit: str, start: int, end: int, client: Any) -> Any:
     return client.list_aggs(path, 1, unit, start, end, adjusted=False, sort="asc", limit=PAGE, raw=True)
 
 
-class _Watched:
-    """The client's connection pool; keeps what the client's errors do not tell: status and Retry-After of the last reply."""
+class _Watched(threading.local):
+    """The client's connection pool; keeps what the client's errors do not tell: status and Retry-After of the thread's last
+    reply."""
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool

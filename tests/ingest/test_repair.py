@@ -120,8 +120,10 @@ def test_any_gaps_repaired_at_any_time(redis_url: str, data: st.DataObject) -> N
                 world.hear(live[position:until])
                 position = max(position, until)
                 world.lose((start - T0) / 1_000, (end - T0) / 1_000, gap=f"g{number}")
-                await world.repair()
+                if not data.draw(st.booleans(), "the next one comes before it is repaired"):
+                    await world.repair()
             world.hear(live[position:])
+            await world.repair()
             await world.writer.flushed()
             for level in ("1m", "5m", "1h"):
                 assert world.candles("A", level) == truth_of(truth, level), level
@@ -480,7 +482,8 @@ def test_a_restarted_repairer_goes_on_where_it_was(redis: Redis, redis_url: str)
             world.hear(heard(truth, 0, 20))
             world.lose(0, 20)
             world.vendor.silent_from = 5
-            await world.repair(until=lambda: len(world.vendor.asked) > 5)
+            progress = keys.gap_progress("stocks", "g")
+            await world.repair(until=lambda: len(world.vendor.asked) > 5 and redis.hlen(progress) == 5)
             assert world.gap().state == OPEN
             done = {
                 str(key, "utf-8") for key in redis.hkeys(keys.gap_progress("stocks", "g")) if isinstance(key, bytes)
@@ -562,20 +565,67 @@ def test_a_gap_is_left_alone_until_its_end_is_known_and_has_settled(redis: Redis
 
 def test_newest_gaps_first_and_in_them_what_is_watched(redis: Redis, redis_url: str) -> None:
     names = ["LATE", "EARLY", "LOUD", "MINE"]
-    truth = [bar(s, t) for t in (0, 10, 20, 30, 40) for s in names]
+    truth = [bar(s, t) for t in (0, 10, 20, 2_000, 2_010, 2_020) for s in names]
 
     async def go() -> None:
         async with World(redis_url, truth) as world:
-            world.vendor.truth.append(bar("LATE", 45))
-            world.hear([b for b in world.vendor.truth if b.t not in (at(10), at(30))])
+            world.vendor.truth.append(bar("LATE", 2_045))
+            world.hear([b for b in world.vendor.truth if b.t not in (at(10), at(2_010))])
             redis.sadd(keys.watchlist("w"), "MINE", "UNKNOWN")
             redis.hset(keys.watchlist_settings("w"), "email", "x@example.org")
             redis.set(keys.MOVERS, json.dumps({"t": 1, "volume": [{"symbol": "LOUD"}]}))
             world.lose(0, 20, gap="a")
-            world.lose(20, 40, gap="b")
+            world.lose(2_000, 2_020, gap="b")
             await world.repair()
-            asked = [(end > at(30), symbol) for symbol, _, _, end in world.vendor.asked if end < at(44)]
+            asked = [(end > at(30), symbol) for symbol, _, _, end in world.vendor.asked if end < at(2_044)]
             assert asked == [(new, s) for new in (True, False) for s in ("MINE", "LOUD", "LATE", "EARLY")]
+
+    run(go())
+
+
+def test_gaps_near_each_other_are_repaired_by_one_question_a_symbol(redis: Redis, redis_url: str) -> None:
+    """A connection that flaps: each gap gets its own bars and spikes; a symbol of one gap alone is not asked for the other."""
+    truth = [bar(s, t, 1_010_000 if t >= 290 else 1_000_000) for t in range(400) for s in ("A", "B")]
+
+    async def go() -> None:
+        async with World(redis_url, truth) as world:
+            gone = {at(t) for t in (*range(101, 110), *range(281, 300))}
+            world.hear([b for b in truth if b.t not in gone or (b.sym == "B" and b.t < at(200))])
+            world.lose(100, 110, "A", gap="first")
+            world.lose(280, 300, gap="second")
+            await world.repair()
+            for symbol in ("A", "B"):
+                own = [b for b in truth if b.sym == symbol]
+                for level in LEVELS:
+                    assert world.candles(symbol, level) == truth_of(own, level), (symbol, level)
+            assert [closed(world, g) for g in ("first", "second")] == [(REPAIRED, "drop", 9), (REPAIRED, "drop", 38)]
+            assert world.repairer.bars_repaired == 47
+            assert json.loads(world.gap("first").spikes) == []
+            assert [(s["symbol"], s["t"]) for s in json.loads(world.gap("second").spikes)] == [
+                ("A", at(290)),
+                ("B", at(290)),
+            ]
+            answered = [symbol for symbol, _, start, _ in world.vendor.asked if start < at(200)]
+            assert sorted(answered) == ["A", "B"]
+
+    run(go())
+
+
+def test_a_redis_that_goes_away_costs_no_patience(redis: Redis, redis_url: str) -> None:
+    """Errors of Redis say nothing of the vendor: the gap is tried again soon, however often they come."""
+    truth = [bar("A", s) for s in (0, 10, 20)]
+
+    async def go() -> None:
+        async with World(redis_url, truth, backoff_s=(0.01, 3_600.0)) as world:
+            world.hear(heard(truth, 0, 20))
+            key = keys.gap_progress("stocks", "g")
+            redis.set(key, "of another type")
+            world.lose(0, 20)
+            turns = iter(range(10))
+            await world.repair(until=lambda: next(turns, None) is None)
+            redis.delete(key)
+            await world.repair()
+            assert closed(world) == (REPAIRED, "drop", 1)
 
     run(go())
 

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import math
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.vendor_rest import TRIES, Pace, Refused, Unavailable, VendorRest, to_bar
+from ingest.vendor_rest import THREADS, TRIES, Pace, Refused, Unavailable, VendorRest, to_bar
 from market.bar import Bar
 from tests.ingest.vendor import Asked, Reply, Vendor, bars_reply
 
@@ -201,6 +202,40 @@ def test_the_loop_turns_while_the_vendor_is_slow() -> None:
             return turns
 
         assert asyncio.run(watched()) >= 5
+
+
+def test_several_requests_are_under_way_at_once() -> None:
+    """Or slow answers would keep the rate down: here each is answered only when all have come."""
+    all_here = threading.Barrier(THREADS, timeout=10)
+
+    def answer(asked: Asked) -> Reply:
+        all_here.wait()
+        return bars_reply([ROW])
+
+    with Vendor(answer) as vendor:
+
+        async def many() -> list[list[Bar]]:
+            rest = VendorRest(vendor.url, "k", 500)
+            found = await asyncio.gather(*(rest.bars("AAPL", 1_000, T0, T0) for _ in range(THREADS)))
+            rest.close()
+            return found
+
+        assert asyncio.run(many()) == [[BAR]] * THREADS
+
+
+def test_a_pause_holds_for_all_that_is_under_way() -> None:
+    """One request is told to wait; those that were waiting for their own turn wait as long."""
+    with Vendor(script(Reply(429, {}, {"Retry-After": "0.5"}), bars_reply([ROW]))) as vendor:
+
+        async def many() -> None:
+            rest = VendorRest(vendor.url, "k", 10)
+            await asyncio.gather(*(rest.bars("AAPL", 1_000, T0, T0 + 1_000) for _ in range(3)))
+            rest.close()
+
+        asyncio.run(many())
+        came = [a.at for a in vendor.asked]
+    assert len(came) == 4
+    assert came[1] - came[0] > 0.45
 
 
 def test_closed_while_waiting_for_its_turn() -> None:
