@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from time import perf_counter
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from ingest.pending import Pending
+from ingest.stages import Stage
 from redis_functions.calls import RAISED, Alert, raise_alert
 from redis_functions.errors import may_pass
 
@@ -30,15 +32,17 @@ class AlertCounts:
 class Alerting:
     """A queue of alerts and the task that raises them."""
 
-    def __init__(self, client: Redis, cooldown_ms: int) -> None:
+    def __init__(self, client: Redis, cooldown_ms: int, stage: Stage | None = None) -> None:
+        """`stage` is told how long each alert took from `put` to its being raised."""
         self.counts = AlertCounts()
         self._client = client
         self._cooldown_ms = cooldown_ms
-        self._pending: Pending[Alert] = Pending()
+        self._stage = stage or Stage()
+        self._pending: Pending[tuple[Alert, float]] = Pending()  # with the time of `put`
 
     def put(self, alert: Alert, number: int = 0) -> None:
         """Queues an alert that record `number` of the spool caused."""
-        self._pending.put(number, alert)
+        self._pending.put(number, (alert, perf_counter()))
 
     @property
     def oldest(self) -> int | None:
@@ -52,9 +56,12 @@ class Alerting:
     async def run(self) -> None:
         """Raises alerts until cancelled."""
         while True:
-            alert = await self._pending.first()
+            alert, since = await self._pending.first()
             try:
-                self._count(alert, await raise_alert(self._client, alert, self._cooldown_ms))
+                outcome = await raise_alert(self._client, alert, self._cooldown_ms)
+                if outcome == RAISED:
+                    self._stage.since(since)
+                self._count(alert, outcome)
             except RedisError as error:
                 if may_pass(error):
                     log.warning("the alert %s waits for Redis: %s", alert.id, error)

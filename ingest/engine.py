@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,7 @@ from ingest.report import Reporter
 from ingest.second_look import SecondLook
 from ingest.spool import Spool
 from ingest.spool_segment import CONTROL, CORRUPT, DATA, Record
+from ingest.stages import Stages
 from ingest.tasks import ended
 from ingest.vendor_rest import VendorRest
 from market.sessions import TradingDay
@@ -81,6 +83,7 @@ class Engine:
         rest: VendorRest | None,
         token: Callable[[], int],
         statistics: Callable[[], dict[str, float]],
+        stages: Stages,
         first: bool = True,
     ) -> None:
         """`first`: no other engine worked on this spool since it was opened."""
@@ -91,8 +94,13 @@ class Engine:
         self._spool_id = spool_id
         self._intake = intake
         self._token = token
+        self._clock = clock
+        self._stages = stages
+        self._waits: deque[tuple[int, int]] = deque()  # (number, received) of frames whose bars are on their way
+        self._begun_after = spool.last  # what was spooled before is told again: how long it took is no latency
         self.writer = Writer(config.redis_url, config.schema)
-        self.alerting = Alerting(client, config.velocity.cooldown_s * 1000)
+        self.writer.on_stored = self._stored
+        self.alerting = Alerting(client, config.velocity.cooldown_s * 1000, stages.alert)
         self.gaps = GapLog(client, config.feed_name, spool_id, token, self._gap_closed)
         self.second_look = SecondLook(client, self.writer, config.schema.lateness_ms)
         self._days: asyncio.Queue[TradingDay] = asyncio.Queue()
@@ -106,6 +114,7 @@ class Engine:
             on_day=self._days.put_nowait,
             minutes_subscribed=any(topic.startswith("AM.") for topic in config.topics),
             now_ms=clock,
+            stages=stages,
         )
         self._rest = rest
         backfill = Backfill(
@@ -222,7 +231,8 @@ class Engine:
                 self._control(record)
             elif record.kind == CORRUPT:
                 self.gaps.single(record.number, self.pipeline.tape.clock, "a spooled record was damaged")
-            self.writer.put_mark(record.number)
+            if self.writer.put_mark(record.number) and record.kind == DATA and record.number > self._begun_after:
+                self._waits.append((record.number, record.received_ms))
         self.pipeline.drain()
         await self.second_look.done()
         await self.writer.flushed()
@@ -253,6 +263,12 @@ class Engine:
             self.gaps.begin(record.number, clock, f"overload: {mark.get('level', '')} shed")
         elif what == "shed_end":
             self.gaps.resume()
+
+    def _stored(self, seconds: float) -> None:
+        """Redis has the bars of one `put`, and with them perhaps all of some frames."""
+        self._stages.store.observe(seconds)
+        while self._waits and self._waits[0][0] <= self.writer.acknowledged:
+            self._stages.total.observe((self._clock() - self._waits.popleft()[1]) / 1000)
 
     async def _tend(self) -> None:
         """What must happen though nothing arrives: held bars are released."""

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
+from time import perf_counter
 
 import orjson
 
@@ -19,6 +20,7 @@ from ingest.spool import Spool
 from ingest.spool_errors import DiskFull, SpoolFull
 from ingest.spool_reader import Reader
 from ingest.spool_segment import CONTROL, DATA, Record
+from ingest.stages import Stages
 
 log = logging.getLogger("tapewatch.spool")
 
@@ -45,6 +47,7 @@ class Intake:
         memory_bytes: int,
         only_watched: Callable[[bytes], bytes | None],
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        stages: Stages | None = None,
     ) -> None:
         """`only_watched` answers a frame with the events of watched symbols only, None when there are none."""
         self.shed_frames = 0
@@ -53,6 +56,7 @@ class Intake:
         self._memory_bytes = memory_bytes
         self._only_watched = only_watched
         self._now_ms = now_ms
+        self._stage = (stages or Stages()).spool
         self._recent: deque[Record] = deque()
         self._recent_bytes = 0
         self._from_disk: deque[Record] = deque()
@@ -87,9 +91,10 @@ class Intake:
         self._noted = self.mark("shed", level=self.level.name.lower())
 
     def _append(self, payload: bytes, kind: int, reserve: bool) -> bool:
-        received = self._now_ms()
+        received, began = self._now_ms(), perf_counter()
         try:
             number = self._spool.append(payload, received, kind, reserve=reserve)
+            self._stage.since(began)
         except (SpoolFull, DiskFull) as error:
             if time.monotonic() - self._warned > WARN_S:
                 self._warned = time.monotonic()

@@ -11,10 +11,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import perf_counter
 
 from indicators.velocity import Detector, Spike
 from ingest.decode import Decoded, Halt, decode
 from ingest.minute_bars import MinuteBars
+from ingest.stages import Stages
 from ingest.tape import Taken, Tape
 from ingest.trade_bars import LatePrint, TradeBars
 from market.bar import MINUTE_MS, SECOND_MS, Bar, Trade
@@ -80,6 +82,7 @@ class Pipeline:
         on_day: Callable[[TradingDay], None],
         minutes_subscribed: bool,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        stages: Stages | None = None,
     ) -> None:
         self.tape = Tape(schema.lateness_ms)
         self.trade_bars = TradeBars()
@@ -102,6 +105,7 @@ class Pipeline:
         self._on_late = on_late
         self._on_day = on_day
         self._now_ms = now_ms
+        self.stages = stages or Stages()
         self.number = 0  # of the spooled record being worked on
         self._lates = 0  # late prints it held
         self._run = secrets.token_hex(4)
@@ -133,7 +137,9 @@ class Pipeline:
         self.received_ms = received_ms
         if number != self.number:
             self.number, self._lates = number, 0
+        began = perf_counter()
         found = decode(frame)
+        self.stages.decode.since(began)
         self.counts.frames += 1
         self.counts.events += found.events
         kinds = self.counts.kinds
@@ -251,8 +257,10 @@ class Pipeline:
             return
         now = self._now_ms()
         day = self.tape.day
+        began = perf_counter()
         batches = self.tape.take(bars, now)
         self._meet_symbols()
+        self.stages.tape.since(began)
         if self.tape.day is not day:
             self._begin_day()
         for taken in batches:
@@ -287,11 +295,13 @@ class Pipeline:
         self._on_day(self.tape.day)
 
     def _watch(self, taken: Taken) -> None:
+        began = perf_counter()
         priced = taken.close == taken.close
         if not priced.all():
             found = self.detector.update(taken.idx[priced], taken.t[priced], taken.close[priced] / SCALE)
         else:
             found = self.detector.update(taken.idx, taken.t, taken.close / SCALE)
+        self.stages.velocity.since(began)
         for spike in found.spikes:
             self.counts.spikes += 1
             self._on_alert(self._alert(spike), self.number)

@@ -20,6 +20,7 @@ from ingest.holder import Holder
 from ingest.intake import Intake
 from ingest.spool import Spool
 from ingest.spool_errors import SpoolLocked
+from ingest.stages import Stages
 from ingest.tasks import ended
 from ingest.vendor_rest import VendorRest
 from ingest.watched import Watched
@@ -63,6 +64,7 @@ class Ingest:
         self._client: Redis = connect_async(config.engine.redis_url)
         self._spool = Spool(config.spool_dir, limit_bytes=config.spool_bytes, max_age_s=config.spool_age_s)
         self._watched = Watched(self._client)
+        self._stages = Stages()
         self._feed = Feed(config.feed, self)
         rest = VendorRest(config.rest_url, config.feed.key, config.rest_per_second) if config.rest_url else None
         self._rest = rest
@@ -107,7 +109,9 @@ class Ingest:
         feed_name = self._config.engine.feed_name
         # The folder is locked: whoever had this name before is dead, so its lease is ours at once.
         lease = Lease(self._client, feed_name, f"{name}@{new_owner().split(':')[0]}")
-        intake = self._intake = Intake(self._spool, self._config.memory_bytes, self._watched.only, self._clock)
+        intake = self._intake = Intake(
+            self._spool, self._config.memory_bytes, self._watched.only, self._clock, self._stages
+        )
         holder = asyncio.create_task(Holder(self._feed, lease, lambda: self._begin(intake, lease)).run())
         engine = asyncio.create_task(self._engines(intake, name, lease))
         sync = asyncio.create_task(self._sync())
@@ -154,7 +158,7 @@ class Ingest:
             engine = self._engine = Engine(
                 self._config.engine, self._client, self._spool, name, intake, self._clock,
                 self._rest, token=lambda: lease.token, statistics=self._statistics,
-                first=self._engine is None,
+                stages=self._stages, first=self._engine is None,
             )  # fmt: skip
             try:
                 await engine.run(self._on_ready)

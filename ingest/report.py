@@ -119,6 +119,7 @@ class Reporter:
         self._memory_at = -math.inf
         self.registry = CollectorRegistry()
         self.registry.register(_Metrics(self.statistics, pipeline))
+        self.registry.register(pipeline.stages)
 
     def statistics(self) -> dict[str, float]:
         """Every statistic by name; those that are not known yet are left out."""
@@ -176,7 +177,8 @@ class Reporter:
         now = time.time_ns() // 1_000_000
         pipe = self._client.pipeline(transaction=False)
         pipe.set(keys.MOVERS, orjson.dumps(movers(self._pipeline)))
-        for name, value in self.statistics().items():
+        # The stages' histogram is among the metrics itself; their p99 of the last second is for the charts.
+        for name, value in (self.statistics() | self._pipeline.stages.take_p99_ms()).items():
             pipe.execute_command(
                 "TS.ADD",
                 keys.stat(name),

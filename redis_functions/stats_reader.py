@@ -40,6 +40,13 @@ STATS: dict[str, str] = {
     "waiting_bars": "bars waiting to be stored",
     "frames_dropped": "frames given up because too much waited",
     "halted": "symbols whose trading is halted",
+    "stage_spool_ms": "p99 of the last second: a frame appended to the spool",
+    "stage_decode_ms": "p99 of the last second: a frame decoded and checked",
+    "stage_tape_ms": "p99 of the last second: a batch of bars accepted",
+    "stage_velocity_ms": "p99 of the last second: the detector's look at a batch",
+    "stage_store_ms": "p99 of the last second: a batch from the queue to Redis's acknowledgement",
+    "stage_alert_ms": "p99 of the last second: a spike seen to its alert published",
+    "stage_total_ms": "p99 of the last second: a frame received to all its bars stored",
     "connected": "1 while the feed is connected, else 0",
 }
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 from market.bar import Bar
@@ -75,8 +76,11 @@ class Writer:
         self._put = self._done = 0
         self._marks: deque[tuple[int, int]] = deque()
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._puts: deque[tuple[int, float]] = deque()  # the end and the time of each `put` on its way
         #: The last mark of which all that was put before is in Redis.
         self.acknowledged = 0
+        #: Called with the seconds that the bars of a `put` took until Redis acknowledged them.
+        self.on_stored: Callable[[float], None] = lambda seconds: None
 
     def restore(self, symbols: Sequence[str]) -> None:
         """The store has the series of these symbols."""
@@ -87,6 +91,7 @@ class Writer:
         """Queues bars; `newest[i]` says that bar i is its symbol's newest, so `latest:` takes it."""
         self._queue.extend(zip(bars, newest, strict=True))
         self._put += len(bars)
+        self._puts.append((self._put, perf_counter()))
         self._woken()
 
     def put_command(self, *words: str | int) -> None:
@@ -95,12 +100,13 @@ class Writer:
         self._put += 1
         self._woken()
 
-    def put_mark(self, number: int) -> None:
-        """`acknowledged` becomes `number` when all that was put so far is in Redis."""
+    def put_mark(self, number: int) -> bool:
+        """`acknowledged` becomes `number` when all that was put so far is in Redis; False where it is by now."""
         if self._done == self._put:
             self.acknowledged = number
-        else:
-            self._marks.append((self._put, number))
+            return False
+        self._marks.append((self._put, number))
+        return True
 
     def _finish(self, batch: _Batch) -> None:
         """Redis has the batch: marks and waiters that it completes are told."""
@@ -108,6 +114,9 @@ class Writer:
         self._had.update(batch.created)
         while self._marks and self._marks[0][0] <= self._done:
             self.acknowledged = self._marks.popleft()[1]
+        now = perf_counter()
+        while self._puts and self._puts[0][0] <= self._done:
+            self.on_stored(now - self._puts.popleft()[1])
         while self._waiters and self._waiters[0][0] <= self._done:
             _, waiter = self._waiters.popleft()
             if not waiter.done():
