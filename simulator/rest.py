@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import http.server
-import json
 import logging
 import threading
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
+
+import orjson
 
 from market.conditions import ConditionTable
 from market.sessions import NEW_YORK, day_of, trading_day
@@ -142,7 +143,7 @@ def serve(market: Market, port: int, host: str = "127.0.0.1") -> http.server.Thr
 
         def do_GET(self) -> None:
             status, body = rest.answer(self.path, f"http://{self.headers.get('Host', f'{host}:{port}')}")
-            raw = json.dumps(body, separators=(",", ":")).encode()
+            raw = orjson.dumps(body)
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(raw)))
