@@ -10,6 +10,15 @@ UID = "tapewatch-feed"
 
 _LAG_STEPS = ((None, "green"), (2_000, "orange"), (10_000, "red"))
 _COUNTERS = {"restated": "Restated", "rejected": "Rejected", "duplicates": "Duplicates", "late_prints": "Late prints"}
+#: In the order in which a bar meets them.
+_STAGES = {
+    "stage_spool_ms": "Spool",
+    "stage_decode_ms": "Decode",
+    "stage_tape_ms": "Tape",
+    "stage_velocity_ms": "Velocity",
+    "stage_store_ms": "Store",
+}
+_WHOLE_WAYS = {"stage_total_ms": "Frame to store", "stage_alert_ms": "Spike to alert"}
 
 
 def build() -> Json:
@@ -17,7 +26,7 @@ def build() -> Json:
         UID,
         "Feed health",
         "Whether the tape arrives, how late, how complete, and what it costs.",
-        [_now(), _completeness(), _flow(), _rest(), _cost()],
+        [_now(), _completeness(), _flow(), _stages(), _rest(), _cost()],
         since="now-15m",
         annotations=[gap_annotations()],
     )
@@ -119,6 +128,36 @@ def _flow() -> Row:
         calcs=["lastNotNull", "mean", "max"],
     )
     return 9, [(12, flow), (12, lag)]
+
+
+def _stages() -> Row:
+    def one(title: str, description: str, names: dict[str, str], *overrides: Json) -> Json:
+        # A stage that takes microseconds stands beside one that takes milliseconds.
+        look = panels.lines(scaleDistribution={"type": "log", "log": 10})
+        return panels.timeseries(
+            title,
+            description,
+            [tables.stats_series(names)],
+            fields.defaults("ms", color={"mode": "palette-classic"}, custom=look),
+            overrides=overrides,
+            calcs=["lastNotNull", "mean", "max"],
+        )
+
+    stages = one(
+        "Latency of each stage",
+        "The slowest hundredth (p99) of each second: of a frame in the spool and the decoder; of a batch on the tape, in the "
+        "velocity detector, and from the writer's queue to Redis's acknowledgement.",
+        _STAGES,
+    )
+    ways = one(
+        "Latency from end to end",
+        "The slowest hundredth (p99) of each second: from a frame's being received to all its bars' being stored, and from "
+        "a spike's being seen to its alert's being published.",
+        _WHOLE_WAYS,
+        # Seconds apart, so a line would not be seen.
+        fields.override("Spike to alert", custom__drawStyle="points", custom__showPoints="always", custom__pointSize=6),
+    )
+    return 9, [(14, stages), (10, ways)]
 
 
 def _rest() -> Row:

@@ -17,7 +17,7 @@ from ingest.stages import BOUNDS, Stage, Stages
 from redis_functions import keys
 from redis_functions.process_metrics import merge
 from redis_functions.stats_reader import STATS
-from tests.ingest.harness import feed, running
+from tests.ingest.harness import running
 from tests.support import wait_until
 from tests.vendor import second_bar
 
