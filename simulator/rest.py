@@ -143,7 +143,7 @@ def serve(market: Market, port: int, host: str = "127.0.0.1") -> http.server.Thr
 
         def do_GET(self) -> None:
             status, body = rest.answer(self.path, f"http://{self.headers.get('Host', f'{host}:{port}')}")
-            raw = orjson.dumps(body)
+            raw = orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(raw)))
