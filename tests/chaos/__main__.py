@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.chaos import matrix, rows, soak
-from tests.chaos.table import document, markdown
+from tests.chaos.table import document, markdown, put_into
 
 
 def main() -> int:
@@ -26,6 +26,8 @@ def main() -> int:
     print(markdown(lines))
     if args.table:
         args.table.write_text(document(lines))
+    if args.readme:
+        put_into(args.readme, lines)
     return 0 if matrix.holds(lines) else 1
 
 
@@ -35,6 +37,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="only the quickest, most telling rows")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="rows at once (default: %(default)s)")
     parser.add_argument("--table", type=Path, metavar="FILE", help="also keep the table there, with date and machine")
+    parser.add_argument("--readme", type=Path, metavar="FILE", help="and a brief one between its marks in that page")
     parser.add_argument("--soak", type=float, metavar="S", help="no rows: S seconds at full rate, a kill every 20 s")
     parser.add_argument("--with-soak", type=float, metavar="S", help="the same, after the rows")
     parser.add_argument("--rate", type=float, default=soak.RATE, metavar="BARS_PER_S", help="of the soak (%(default)g)")

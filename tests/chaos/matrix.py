@@ -17,6 +17,8 @@ Line = tuple[str, dict[str, Cell]]
 
 def play(row: Row) -> dict[str, Cell]:
     """One row in a scene of its own. A fault of the scene itself is the first cell's."""
+    if row.needs:
+        return dict.fromkeys(COLUMNS, Cell(None, f"not played here: it needs {row.needs}"))
     with row.scene(**row.options) as scene:
         try:
             scene.begin(row.before)
@@ -42,7 +44,9 @@ def run(rows: Sequence[Row], at_once: int) -> list[Line]:
         nonlocal ended
         cells = play(row)
         ended += 1
-        word = "held" if all(cell.held for cell in cells.values()) else "NOT HELD"
+        word = "held" if holds([(row.name, cells)]) else "NOT HELD"
+        if row.needs:
+            word = f"not played here, it needs {row.needs}"
         print(
             f"[{ended}/{len(rows)}, {time.monotonic() - began:.0f} s] {row.name}: {word}", file=sys.stderr, flush=True
         )
@@ -60,4 +64,5 @@ def chosen(names: Iterable[str], short: bool) -> list[Row]:
 
 
 def holds(lines: Iterable[Line]) -> bool:
-    return all(cell.held for _, cells in lines for cell in cells.values())
+    """Whether no cell failed that could be played."""
+    return all(cell.held is not False for _, cells in lines for cell in cells.values())

@@ -16,7 +16,7 @@ BEFORE_S, AFTER_S = 8.0, 8.0
 @dataclass(frozen=True)
 class Row:
     """`play` hurts a scene in which bars flow; `options` are the scene's. `before`: done when Redis is up
-    and the daemon is not yet. `quick`: part of the short matrix, too."""
+    and the daemon is not yet. `quick`: part of the short matrix, too. `needs`: what this machine lacks for it."""
 
     name: str
     play: Callable[[Scene], None]
@@ -25,6 +25,7 @@ class Row:
     quick: bool = False
     scene: type[Scene] = Scene
     before: Callable[[Scene], None] | None = None
+    needs: str = ""
 
 
 #: By name, in the order of the table.
@@ -37,12 +38,13 @@ def row(
     quick: bool = False,
     scene: type[Scene] = Scene,
     before: Callable[[Scene], None] | None = None,
+    needs: str = "",
     **options: Any,
 ) -> Callable[[Callable[[Scene], None]], Callable[[Scene], None]]:
     """Adds what it decorates to the matrix."""
 
     def add(play: Callable[[Scene], None]) -> Callable[[Scene], None]:
-        ROWS[name] = Row(name, play, promise or Promise(), options, quick, scene, before)
+        ROWS[name] = Row(name, play, promise or Promise(), options, quick, scene, before, needs)
         return play
 
     return add

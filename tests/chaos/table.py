@@ -11,6 +11,9 @@ from pathlib import Path
 from tests.chaos.matrix import Line
 from tests.chaos.verdict import COLUMNS, Cell
 
+#: Between these a page keeps its brief table.
+BEGIN, END = "<!-- loss matrix: written by make chaos -->", "<!-- end of the loss matrix -->"
+
 _PREFACE = """# The loss matrix
 
 Written by `make chaos` on {when} on {machine}. Each row is a fault done to real processes (simulated market, Redis,
@@ -31,12 +34,12 @@ disk (shed, in a gap, repaired; never what is watched), a flipped bit (one recor
 """
 
 
-def markdown(lines: Iterable[Line]) -> str:
-    """The table as it is printed and kept."""
+def markdown(lines: Iterable[Line], brief: bool = False) -> str:
+    """The table as it is printed and kept; `brief`: of each cell that held only what was found."""
     head = ("fault", *COLUMNS)
     table = [head, ("---",) * len(head)]
     for name, cells in lines:
-        table.append((name, *(_text(cells[column]) for column in COLUMNS)))
+        table.append((name, *(_text(cells[column], brief) for column in COLUMNS)))
     return "\n".join(f"| {' | '.join(line)} |" for line in table)
 
 
@@ -46,9 +49,24 @@ def document(lines: Iterable[Line]) -> str:
     return _PREFACE.format(when=when, machine=_machine()) + markdown(lines) + "\n"
 
 
-def _text(cell: Cell) -> str:
-    words = ("held: " if cell.held else "**NOT HELD**: ") + cell.text
-    return " ".join(words.replace("|", "/").split())
+def put_into(page: Path, lines: Iterable[Line]) -> None:
+    """The brief table in place of the one that the page has between its two marks. Raises ValueError where they are not."""
+    text = page.read_text()
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"{page} has no {BEGIN} ... {END}")
+    made = f"Taken {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {_machine()}."
+    page.write_text(f"{before}{begin}\n{markdown(lines, brief=True)}\n\n{made}\n{end}{after}")
+
+
+def _text(cell: Cell, brief: bool) -> str:
+    words = " ".join(cell.text.replace("|", "/").split())
+    if cell.held is None:
+        return words
+    if not cell.held:
+        return f"**NOT HELD**: {words}"
+    return words.partition(";")[0] if brief else f"held: {words}"
 
 
 def _machine() -> str:

@@ -48,14 +48,13 @@ class Promise:
     gaps: tuple[str, ...] = ()
     perhaps: tuple[str, ...] = ()
     widest: float = 25.0
-    differs: str = ""
     repaired_within_s: float = 240.0
 
 
 class Cell(NamedTuple):
-    """`text`: what was held with its numbers, or what was not."""
+    """`text`: what was held with its numbers, or what was not; of a row that cannot be played here, why (`held` is None)."""
 
-    held: bool
+    held: bool | None
     text: str
 
 
