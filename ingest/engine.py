@@ -29,6 +29,7 @@ from ingest.pipeline import SLICE, Pipeline, VelocityConfig
 from ingest.previous_close import previous_closes
 from ingest.repair import RepairConfig, Repairer
 from ingest.report import Reporter
+from ingest.rewrite import RewriteConfig, Rewrites
 from ingest.second_look import SecondLook
 from ingest.spool import Spool
 from ingest.spool_segment import CONTROL, CORRUPT, DATA, Record
@@ -64,6 +65,7 @@ class EngineConfig:
     always_open: bool = False
     schema: Schema = field(default_factory=Schema)
     velocity: VelocityConfig = field(default_factory=VelocityConfig)
+    rewrite: RewriteConfig = field(default_factory=RewriteConfig)
 
 
 class Engine:
@@ -129,6 +131,9 @@ class Engine:
         )  # fmt: skip
         self._more = statistics
         self.reporter = Reporter(client, self.pipeline, self._statistics)
+        self.rewrites = Rewrites(
+            client, config.rewrite, holds=lambda: token() != 0, bars=lambda: self.pipeline.counts.bars, now_ms=clock
+        )
         self._opened = asyncio.Event()  # what the store already knew has been learnt
         self._watermark: int | None = None  # what Redis acknowledged to us last
 
@@ -144,6 +149,7 @@ class Engine:
             self._after_open(self.reporter.run),
             self._after_open(self._advance),
             self._after_open(self.repairer.run),
+            self._after_open(self.rewrites.run),
             self._tend(),
         ]
         tasks = [asyncio.create_task(part) for part in parts]
@@ -339,14 +345,14 @@ class Engine:
 
     def _statistics(self) -> dict[str, float]:
         complete = self.repairer.completeness(len(self.pipeline.tape.symbols))
-        return self._more() | {
+        return self._more() | self.rewrites.statistics() | {
             "waiting_bars": self.writer.waiting,
             "gaps_open": complete.open,
             "gaps_repaired": complete.repaired,
             "coverage": complete.coverage.fraction,
             "bars_repaired": self.repairer.bars_repaired,
             "alerts": self.alerting.counts.raised,
-        }
+        }  # fmt: skip
 
 
 async def newest_stored(client: Redis) -> int | None:

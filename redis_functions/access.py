@@ -84,7 +84,7 @@ INGEST = User(
         Grant(
             (
                 *_SESSION, *_READ_SERIES, "ts.create", "ts.createrule", "ts.add", "ts.madd", "ts.del", "info", "time", "publish",
-                "function|load", "function|list", "multi", "exec", "discard", "scan",
+                "function|load", "function|list", "multi", "exec", "discard", "scan", "bgrewriteaof",
             ),
             (*_SERIES, *_STATS, *_ALERT_SERIES),
             channels=(*_BARS, keys.CHANNEL_ALERTS),

@@ -126,6 +126,8 @@ def command(data_dir: Path, *, maxmemory_mb: int | None = None) -> list[str]:
         "aclfile": str(users),
         "appendonly": "yes",
         "appendfsync": "everysec",
+        # Not whenever it has doubled, which on a full day is every few minutes: ingest asks (ingest/rewrite.py).
+        "auto-aof-rewrite-percentage": "0",
         "save": "",
         "databases": "1",
         "maxmemory-policy": "noeviction",

@@ -36,6 +36,7 @@ STATS: dict[str, str] = {
     "bars_repaired": "bars brought back into gaps, since ingest began",
     "coverage": "live and repaired of the day's minutes of all symbols, 0 to 1",
     "redis_memory_bytes": "memory that Redis uses",
+    "redis_aof_bytes": "Redis's append-only file",
     "buffered_bytes": "waiting between the socket and the work on it",
     "waiting_bars": "bars waiting to be stored",
     "frames_dropped": "frames given up because too much waited",

@@ -89,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chunk_1s: int = 256
     chunk_rolled: int = 128
     redis_maxmemory_mb: int = 0  # of the embedded server; 0: the profile's
+    redis_aof_mb: int = 4096  # growth of the append-only file that is rewritten during the market too
 
     buffer_mb: int = 64  # newest frames kept in memory between reading the socket and working
     spool_mb: int = 2048  # raw frames on disk, in the data folder
@@ -222,6 +223,7 @@ def _check(settings: Settings) -> None:
         "buffer_mb": (1, 4096), "spool_mb": (1, 1_000_000), "spool_hours": (0.01, 24 * 365),
         "stall_after_s": (1, 3600), "chunk_1s": (48, 1 << 20), "chunk_rolled": (48, 1 << 20),
         "sim_symbols": (1, 20_000), "sim_rate": (0.1, 100_000), "redis_maxmemory_mb": (0, 1 << 20),
+        "redis_aof_mb": (64, 1 << 20),
         **{f"retention_{level}": (0, _LONGEST_RETENTION_S) for level in _RETENTION_DEFAULT},
     }  # fmt: skip
     for name, (low, high) in limits.items():

@@ -13,6 +13,7 @@ from ingest.engine import EngineConfig
 from ingest.feed import FeedConfig, Refused, parse_topics
 from ingest.pipeline import VelocityConfig
 from ingest.process import Ingest, IngestConfig
+from ingest.rewrite import RewriteConfig
 from ingest.spool_errors import SpoolError
 from tapewatch import logs
 from tapewatch.cli import CannotGoOn
@@ -48,6 +49,7 @@ def config(settings: Settings) -> IngestConfig:
                 settings.velocity_window_s, settings.velocity_threshold, settings.velocity_cooldown_s,
                 settings.velocity_base, settings.velocity_max_age_s,
             ),
+            rewrite=RewriteConfig(settings.redis_aof_mb << 20, settings.always_open),
         ),
         feed=FeedConfig(url, key, topics, settings.stall_after_s),
         spool_dir=settings.data_path / "spool",

@@ -211,7 +211,7 @@ NOBODY: list[tuple[Any, ...]] = [
     ("FLUSHALL",), ("FLUSHDB",), ("KEYS", "*"), ("RANDOMKEY",), ("CONFIG", "SET", "maxmemory", 1),
     ("CONFIG", "GET", "*"), ("SHUTDOWN", "NOSAVE"), ("ACL", "LIST"),
     ("ACL", "SETUSER", "mallory", "on"), ("FUNCTION", "FLUSH"), ("FUNCTION", "DELETE", "tapewatch"), ("MONITOR",),
-    ("CLIENT", "KILL", "TYPE", "normal"), ("CLIENT", "PAUSE", 1), ("REPLICAOF", "NO", "ONE"), ("BGREWRITEAOF",),
+    ("CLIENT", "KILL", "TYPE", "normal"), ("CLIENT", "PAUSE", 1), ("REPLICAOF", "NO", "ONE"), ("BGSAVE",),
     ("EVAL", "return 1", 0), ("TS.MRANGE", "-", "+", "FILTER", "symbol=AAPL"), ("TS.MGET", "FILTER", "symbol=AAPL"),
     ("TS.QUERYINDEX", "symbol=AAPL"), ("GET", "hidden"), ("SET", "hidden", 1), ("DEL", "hidden"),
     ("TS.RANGE", "hidden:series", "-", "+"), ("TS.ADD", "hidden:series", "*", 1), ("TS.CREATE", "elsewhere"),
@@ -230,7 +230,7 @@ NOT_MINE: dict[str, list[tuple[Any, ...]]] = {
         ("SET", keys.metrics("bridge"), 1), ("SET", keys.SYMBOLS, 1), ("SUBSCRIBE", keys.CHANNEL_BARS),
     ],
     "alerts": [
-        ("SCAN", 0),
+        ("SCAN", 0), ("BGREWRITEAOF",),
         ("TS.ADD", SERIES, "*", 1), ("TS.MADD", SERIES, "*", 1), ("TS.DEL", SERIES, 0, 1), ("SET", keys.MOVERS, 1),
         ("SADD", keys.watchlist("mine"), "A"), ("PUBLISH", keys.CHANNEL_BARS, "x"), ("SADD", keys.SYMBOLS, "X"),
         ("GET", keys.lease("stocks")), ("SET", keys.watermark("stocks"), 1), ("XADD", keys.gaps("stocks"), "*", "a", "b"),

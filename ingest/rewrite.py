@@ -1,0 +1,123 @@
+"""When Redis rewrites its append-only file: while the market rests, and before the file outgrows its limit.
+
+A day of the whole market adds some 10 GB to the file. By its own rule (whenever the file has doubled) Redis would rewrite it
+every few minutes, each time in a fork whose memory is shared only as long as nothing is written. So that rule is switched off
+in the embedded server, and whoever holds the feed asks: nobody else makes the file grow, and he knows the market's hours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from market.calendar import tape_hours
+from market.sessions import day_of
+
+log = logging.getLogger("tapewatch.ingest")
+
+LOOK_S = 10.0
+#: After a rewrite was asked for, however it ended: the next is not asked for before; seconds.
+PAUSE_S = 300.0
+#: A file that has grown by less is left alone while the market rests.
+WORTH_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class RewriteConfig:
+    """`limit_bytes`: what the file may grow by before it is rewritten during the market too."""
+
+    limit_bytes: int = 4096 << 20
+    always_open: bool = False
+
+
+def reason(growth: int, base: int, rests: bool, limit: int) -> str | None:
+    """Why a file that has grown by `growth` since it had `base` bytes is to be rewritten now; None: it is not.
+
+    While the market rests it must have doubled, or nothing would be won by it.
+    """
+    if growth > limit:
+        return "it has reached its limit"
+    if rests and growth >= max(WORTH_BYTES, base):
+        return "the market rests"
+    return None
+
+
+class Rewrites:
+    """Looks at the file every LOOK_S and asks for its rewriting."""
+
+    def __init__(
+        self,
+        client: Redis,
+        config: RewriteConfig,
+        *,
+        holds: Callable[[], bool],
+        bars: Callable[[], int],
+        now_ms: Callable[[], int],
+    ) -> None:
+        """`holds`: whether the feed is ours; `bars`: how many came so far; `now_ms`: the wall clock."""
+        self._client = client
+        self._config = config
+        self._holds, self._bars, self._now_ms = holds, bars, now_ms
+        self._size: float | None = None
+        self._seen = -1
+        self._asked = -math.inf
+        self._failed = False
+
+    def statistics(self) -> dict[str, float]:
+        """The file's size as it was seen last; nothing where Redis keeps none."""
+        return {} if self._size is None else {"redis_aof_bytes": self._size}
+
+    async def run(self) -> None:
+        """Until cancelled; a Redis that is away is told about by others."""
+        while True:
+            try:
+                await self.look()
+            except RedisError as error:
+                log.debug("no look at the append-only file: %s", error)
+            await asyncio.sleep(LOOK_S)
+
+    async def look(self) -> bool:
+        """Looks once; whether a rewrite was begun. Raises redis.RedisError."""
+        told: dict[str, Any] = await self._client.info("persistence")
+        rests = self._rests()
+        if not told.get("aof_enabled"):
+            self._size = None
+            return False
+        size, base = int(told["aof_current_size"]), int(told["aof_base_size"])
+        self._size = float(size)
+        if told["aof_rewrite_in_progress"] or told.get("aof_rewrite_scheduled"):
+            return False
+        self._tell_failure(str(told.get("aof_last_bgrewrite_status", "ok")))
+        why = reason(size - base, base, rests, self._config.limit_bytes)
+        if why is None or not self._holds() or time.monotonic() - self._asked < PAUSE_S:
+            return False
+        self._asked = time.monotonic()
+        log.info("Redis rewrites its append-only file of %d MB: %s", size >> 20, why)
+        try:
+            await self._client.bgrewriteaof()
+        except ResponseError as error:
+            log.warning("Redis does not rewrite its append-only file for us: %s", error)
+            return False
+        return True
+
+    def _rests(self) -> bool:
+        """The tape is closed and nothing came since the last look: a replay or a delayed feed runs at any hour."""
+        bars, seen = self._bars(), self._seen
+        self._seen = bars
+        now = self._now_ms()
+        hours = tape_hours(day_of(now), self._config.always_open)
+        return bars == seen and not hours.open <= now < hours.close
+
+    def _tell_failure(self, status: str) -> None:
+        failed = status != "ok"
+        if failed and not self._failed:
+            log.warning("the last rewriting of the append-only file failed (redis.log tells why); it is tried again")
+        self._failed = failed
