@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.table import CLAIMS, command_line, machine, read_claims, summary
+from bench.world import ROOT
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 #: Each with its arguments in the full form (about half an hour together on two idle cores), and as a small sample (minutes).
@@ -76,7 +77,7 @@ def _play(name: str, words: Sequence[str], claims: Path) -> str:
         stdout=subprocess.PIPE,
         text=True,
         check=False,
-        cwd=RESULTS.parent.parent,
+        cwd=ROOT,
         env=os.environ | {CLAIMS: str(claims)},
     )
     print(f"bench: {name} took {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)

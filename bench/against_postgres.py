@@ -192,7 +192,7 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
     ):
         table.add(name, f"{b / a:.2f}", unit.format(a), unit.format(b))
     table.notes.append(
-        "PostgreSQL: COPY into a table with its primary key, prepared statements by asyncpg; its disk is the table with its index "
+        "PostgreSQL: COPY into a table with its primary key, prepared statements by asyncpg; its disk is the table and its index "
         "after VACUUM ANALYZE, as written with the log of the load. RedisTimeSeries: TS.MADD into the 1m series, the bridge's "
         "reader (numpy); its disk is the append-only file before and after a rewrite. The market's ranges are one SQL statement "
         "there; here every symbol's candles are read. One client each over a Unix socket. How both take a live feed with candles "

@@ -1,0 +1,36 @@
+"""`python -m bench`: what RESULTS.md holds after a run, also when a bench fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench import __main__ as module
+
+
+def test_the_summary_heads_the_tables_and_a_failed_bench_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "RESULTS", tmp_path / "RESULTS.md")
+    benches = {"bench.calibrate": ("--short", ""), "bench.is_not_there": ("", ""), "tests.bench.claiming": ("", "")}
+    monkeypatch.setattr(module, "BENCHES", benches)
+    assert module.main([]) == 1
+    text = module.RESULTS.read_text()
+    titles = [line for line in text.splitlines() if line.startswith("#")]
+    assert titles == [
+        "# Measured", "## Required and measured", "## Bytes a sample, by the share of buckets that have one",
+        "## bench.is_not_there", "## Claiming",
+    ]  # fmt: skip
+    row = next(line for line in text.splitlines() if "things" in line)
+    assert row == "| 2.00 | yes | things done | 10/s | at least 5/s | `python -m tests.bench.claiming` |"
+    said = capsys.readouterr()
+    assert said.out.strip() == text.strip()
+    assert "failed: bench.is_not_there" in said.err
+
+
+def test_the_short_form_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RESULTS", tmp_path / "RESULTS.md")
+    monkeypatch.setattr(module, "BENCHES", {"tests.bench.claiming": ("", "")})
+    assert module.main(["--short"]) == 0
+    assert not module.RESULTS.exists()
