@@ -1,7 +1,8 @@
 """From a frame's bytes to records: bars, trades, halts and status messages. No I/O, no clock.
 
 An event that cannot be used is counted by reason and set aside; it never costs its neighbours. The ordinary frame is decoded
-in one typed pass; only when that fails is each event looked at by itself, numbers in any of their spellings.
+in one typed pass, and its events are taken by columns; one that is not ordinary is looked at event by event, and one that is
+not typed with numbers in any of their spellings.
 
 >>> decode(b'[{"ev":"A","sym":"SPCE","v":200,"vw":25.3981,"o":25.39,"c":25.39,"h":25.39,"l":25.39,"s":1610144868000}]').bars
 [Bar(sym='SPCE', t=1610144868000, o=253900, h=253900, l=253900, c=253900, v=200, n=50796200, span=1000, av=None)]
@@ -11,22 +12,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
+from ingest.columns import bars_of, print_key, trades_of
+from ingest.limits import MAX_NOTIONAL as MAX_NOTIONAL
+from ingest.limits import MAX_PRICE, MAX_VOLUME, MIN_PRICE
+from ingest.limits import MAX_TIME as MAX_TIME
 from market.bar import MINUTE_MS, SECOND_MS, Bar, Trade
 from market.price import SCALE, notional, ticks
 from market.symbols import is_symbol
-
-#: A price from here on cannot be one (the dearest share costs under a million); one up to MIN_PRICE is no tick.
-MAX_PRICE = 100_000_000.0
-MIN_PRICE = 0.00005
-#: In ticks; a double holds every whole number below it.
-MAX_NOTIONAL = 2**53
-#: Epoch ms, the year 5138: beyond it ms could not be told from µs.
-MAX_TIME = 100_000_000_000_000
 
 #: LULD indicators that say a symbol's trading stops or goes on (sent for Nasdaq-listed symbols only).
 HALTED, RESUMED = 17, 18
@@ -133,12 +130,30 @@ def decode(frame: bytes) -> Decoded:
         _decode_loosely(frame, out)
         return out
     out.events = len(events)
-    for event in events:
-        try:
-            _TAKE[type(event)](event, out)
-        except Unusable as reason:
-            out.set_aside[str(reason)] += 1
+    kinds = set(map(type, events))
+    for kind in kinds:
+        _take(kind, events if len(kinds) == 1 else [event for event in events if type(event) is kind], out)
     return out
+
+
+def _take(kind: type, events: Sequence[Any], out: Decoded) -> None:
+    """Takes typed events of one kind: all at once where that is possible."""
+    if kind is _Aggregate and (bars := bars_of(events, SECOND_MS)) is not None:
+        out.bars = bars
+    elif kind is _MinuteAggregate and (bars := bars_of(events, MINUTE_MS)) is not None:
+        out.minutes = bars
+    elif kind is _Trade and (trades := trades_of(events)) is not None:
+        out.trades = trades
+    else:
+        for event in events:
+            _take_one(kind, event, out)
+
+
+def _take_one(kind: type, event: Any, out: Decoded) -> None:
+    try:
+        _TAKE[kind](event, out)
+    except Unusable as reason:
+        out.set_aside[str(reason)] += 1
 
 
 def _decode_loosely(frame: bytes, out: Decoded) -> None:
@@ -163,7 +178,7 @@ def _decode_loosely(frame: bytes, out: Decoded) -> None:
             out.set_aside[str(reason)] += 1
 
 
-# --- the ordinary path: typed events to records
+# --- one by one: typed events to records
 
 
 def _take_second(event: Any, out: Decoded) -> None:
@@ -205,7 +220,7 @@ def _size(plain: float, decimal: str | None) -> float:
             exact = math.nan
         if math.isfinite(exact):
             volume = exact
-    if not 0.0 <= volume < 1e15:
+    if not 0.0 <= volume < MAX_VOLUME:
         raise Unusable("bad_volume")
     whole = int(volume)
     return whole if whole == volume else volume
@@ -220,11 +235,7 @@ def _take_trade(e: Any, out: Decoded) -> None:
     size = _size(e.s, e.ds)
     if not MIN_PRICE < e.p < MAX_PRICE or e.p * size * SCALE >= MAX_NOTIONAL:
         raise Unusable("bad_price")
-    if e.i:
-        key: int | None = hash((e.x, e.trfi, e.i))
-    else:
-        key = hash((e.z, e.q)) if e.q else None
-    out.trades.append(Trade(e.sym, t, e.p, size, e.c, e.q, key))
+    out.trades.append(Trade(e.sym, t, e.p, size, e.c, e.q, print_key(e)))
 
 
 def _take_status(event: Any, out: Decoded) -> None:
