@@ -12,6 +12,7 @@ import argparse
 import functools
 import itertools
 import json
+import math
 import socket
 import subprocess
 import sys
@@ -24,14 +25,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import tape
+from bench import day_close, tape
 from bench.feed import FeedProcess, Frame, plain
 from bench.table import Table, command_line, report
-from bench.world import ROOT, World, cpu_s, family, pss_mib, serve_bridge
+from bench.world import ROOT, World, cpu_s, family, pss_mib
 from market.bar import Bar
 from redis_functions import keys
 from redis_functions.schema import Schema, create_commands
-from tapewatch.capacity import DAY_S, rates
+from tapewatch.capacity import DAY_S, MIB, rates
 from tapewatch.commands.redis import SMALL_MAXMEMORY_MB
 from tapewatch.settings import Settings
 
@@ -76,6 +77,11 @@ class Played:
     server_us: float
     series: int
     refused: float
+    aof_bar: float = 0.0  # bytes a bar in the append-only file, and in the spool, over the first part
+    spool_bar: float = 0.0
+    rewrites: int = 0
+    peak_mib: float = 0.0  # used by Redis at its highest
+    close: Table | None = None
 
 
 def second_of(
@@ -132,12 +138,16 @@ def times(chance: float, timeframe: str, span: int, schema: Schema, rng: np.rand
     starts = []
     for back in range(schema.retention_ms[timeframe] // 86_400_000, 0, -1):
         session = tape.OPEN_MS - back * 86_400_000
-        if datetime.fromtimestamp(session / 1000, UTC).weekday() >= 5:
+        if not _is_session(session):
             continue
         slots = np.arange(session // 1000 // span * span, session // 1000 + DAY_S, span)
         traded = rng.random(len(slots)) < 1 - (1 - chance) ** span
         starts += [t for t in (slots[traded] * 1000).tolist() if t >= first]
     return starts
+
+
+def _is_session(opening: int) -> bool:
+    return datetime.fromtimestamp(opening / 1000, UTC).weekday() < 5
 
 
 def _past(pipe: object, symbol: str, timeframe: str, starts: list[int], rng: np.random.Generator) -> None:
@@ -156,45 +166,93 @@ def _past(pipe: object, symbol: str, timeframe: str, starts: list[int], rng: np.
         pipe.execute_command("TS.MADD", *words)  # type: ignore[attr-defined]
 
 
-def play(day: Day) -> Played:
-    """The day with real processes; looks at memory when everything so far is stored."""
+def play(day: Day, close: bool = False) -> Played:
+    """The day with real processes; looks at memory when everything so far is stored. `close`: and what comes after."""
     schema = _SETTINGS.schema
     edges = [0, *day.looks]
     # The last bar of each part is a symbol's of its own, one second before the part ends: then all is stored.
-    parts = [functools.partial(_part, day, a, b) for a, b in itertools.pairwise(edges)]
-    with FeedProcess([plain([]), *parts]) as feed, World(maxmemory_mb=SMALL_MAXMEMORY_MB) as world:
+    parts = [functools.partial(part, day, a, b) for a, b in itertools.pairwise(edges)]
+    after = functools.partial(frames, day, day.minutes, day.minutes + 3)
+    with FeedProcess([plain([]), *parts, after]) as feed, World(maxmemory_mb=SMALL_MAXMEMORY_MB) as world:
         older(world, day, schema)
         for command in create_commands("EDGE", schema):
             world.client.execute_command(*command)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = int(free.getsockname()[1])
-        pids = {"redis": world.redis_pid}
-        pids["ingest"] = world.tapewatch("ingest", FEED_URL=feed.url, PROFILE="small").pid
-        pids["bridge"] = serve_bridge(world, port, PROFILE="small").pid
-        world.wait(lambda: world.metric("ingest", "connected"), 60, "the daemon at the feed")
+        port = _free_port()
+        pids = _start(world, feed.url, port)
         empty = _used(world)
         before, began, looks = _cpu(pids), time.perf_counter(), []
-        calls = world.calls("TS.MADD")
+        calls, written = world.calls("TS.MADD"), _written(world)
         for number, minute in enumerate(day.looks, 1):
             feed.begin(number)
             end = tape.OPEN_MS + minute * 60_000 - 1000
             world.wait(functools.partial(_reached, world, end), 7200, f"minute {minute} of the day")
             feed.sent(60)
+            world.wait(functools.partial(day_close.at_rest, world), 300, "the end of a rewrite")
             looks.append(look(world, pids, minute, world.calls("TS.MADD") - calls))
+            if number == 1:
+                aof, spool = ((b - a) / looks[0].bars for a, b in zip(written, _written(world), strict=True))
         took, spent = time.perf_counter() - began, {name: x - before[name] for name, x in _cpu(pids).items()}
-        refused = world.metric("ingest", "rejected") or 0.0
-        series = 24 * world.client.scard(keys.SYMBOLS)
-    bars = looks[-1].bars
-    return Played(
-        looks, empty, bars, took, spent["ingest"] / bars * 1e6, spent["redis"] / bars * 1e6, series, refused
-    )  # fmt: skip
+        bars = looks[-1].bars
+        made = Played(
+            looks, empty, bars, took, spent["ingest"] / bars * 1e6, spent["redis"] / bars * 1e6,
+            24 * world.client.scard(keys.SYMBOLS), world.metric("ingest", "rejected") or 0.0,
+            aof, spool, int(world.client.info("persistence")["aof_rewrites"]),
+            float(world.client.info("memory")["used_memory_peak"]) / MIB,
+        )  # fmt: skip
+        if close:
+            made.close = _close(day, world, feed, pids, port)
+    return made
+
+
+def _close(day: Day, world: World, feed: FeedProcess, pids: dict[str, int], port: int) -> Table:
+    """Reads the day over REST; then a rewrite of the file while bars come as fast as on a real day."""
+    names, chance = tape.names(day.symbols), rates(day.symbols, day.rate)
+    end = tape.OPEN_MS + day.minutes * 60_000
+    found = [day_close.readable(port, names[i], end) for i in (0, day.symbols // 10, day.symbols - 1)]
+    sessions = [t for t in (tape.OPEN_MS - back * 86_400_000 for back in range(1, 11)) if _is_session(t)]
+    whole = day_close.expected(end, DAY_S, sessions) if chance[0] == 1.0 else None
+    feed.begin(len(day.looks) + 1, math.ceil(day.rate / tape.FRAME_EVENTS))
+    last = tape.OPEN_MS + day.minutes * 60_000
+    world.wait(lambda: world.newest(names[0]) > last + 2_000, 60, "bars after the close")
+    return day_close.table(found, whole, day_close.rewritten(world, lambda: _memory_of(pids)))
+
+
+def _start(world: World, feed_url: str, port: int) -> dict[str, int]:
+    """`tapewatch run` on this Redis: the supervisor and its parts, once the daemon is at the feed and the bridge answers."""
+    run = world.tapewatch("run", FEED_URL=feed_url, PROFILE="small", BRIDGE_PORT=str(port), RATE_LIMIT="0").pid
+    world.wait(lambda: world.metric("ingest", "connected"), 60, "the daemon at the feed")
+    world.wait(lambda: "ready after" in world.said("run"), 60, "the bridge")
+    pids = {"redis": world.redis_pid, "supervisor": run}
+    for pid in family(run)[1:]:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        pids |= {name: pid for name in ("ingest", "bridge") if name in words and name not in pids}
+    return pids
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def _memory_of(pids: dict[str, int]) -> dict[str, float]:
+    """PSS in MiB of each process with its descendants; of the supervisor without its parts."""
+    found = {name: pss_mib(pid) for name, pid in pids.items()}
+    found["supervisor"] -= found["ingest"] + found["bridge"]
+    return found
+
+
+def _written(world: World) -> tuple[float, float]:
+    """Bytes in the append-only file and in the spool."""
+    spool = sum(f.stat().st_size for f in (world.folder / "d" / "spool").rglob("*") if f.is_file())
+    return float(world.client.info("persistence")["aof_current_size"]), float(spool)
 
 
 def _reached(world: World, t: int) -> bool:
     return world.newest("EDGE") >= t
 
 
-def _part(day: Day, from_minute: int, to_minute: int) -> Iterator[Frame]:
+def part(day: Day, from_minute: int, to_minute: int) -> Iterator[Frame]:
+    """`frames`, and at their end the bar that tells that all are stored."""
     yield from frames(day, from_minute, to_minute)
     t = tape.OPEN_MS + to_minute * 60_000 - 1000
     yield f"[{tape.aggregate(Bar('EDGE', t, 500_000, 500_000, 500_000, 500_000, 100, 50_000_000))}]".encode(), None
@@ -206,15 +264,15 @@ def _cpu(pids: dict[str, int]) -> dict[str, float]:
 
 def _used(world: World) -> float:
     info = world.client.info("memory")
-    return float(info["used_memory"]) / (1 << 20)
+    return float(info["used_memory"]) / MIB
 
 
 def look(world: World, pids: dict[str, int], minute: int, bars: int) -> Look:
     def size(folder: Path) -> float:
-        return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / (1 << 20)
+        return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / MIB
 
     disk = {"redis": size(world.folder / "redis"), "spool": size(world.folder / "d" / "spool")}
-    return Look(minute, bars, {name: pss_mib(pid) for name, pid in pids.items()}, _used(world), disk)
+    return Look(minute, bars, _memory_of(pids), _used(world), disk)
 
 
 def predicted(day: Day, minute: int) -> dict[str, float]:
@@ -237,19 +295,21 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
     parser.add_argument("--short", action="store_true", help="40 symbols, 4 minutes")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the 10,000 symbols and of their bars")
     parser.add_argument("--minutes", type=int, help="of the session, default all 390")
-    parser.add_argument("--sizes", default="", help="besides: symbols, a comma list; the cost of a bar at each")
+    parser.add_argument("--sizes", default="", help="also the cost of a bar at so many symbols, a comma list")
     args = parser.parse_args(argv)
     scale = 0.004 if args.short else args.scale
     minutes = args.minutes or (4 if args.short else 390)
     day = Day(max(10, round(SYMBOLS * scale)), BARS_PER_SECOND * scale, minutes)
-    played = play(day)
-    tables = [_memory(day, played)]
+    played = play(day, close=True)
+    assert played.close is not None
+    tables = [_memory(day, played), played.close]
     if day == Day(SYMBOLS, BARS_PER_SECOND, LOOKS[-1]):
         _require(tables[0], day, played)
     sizes = [int(text) for text in args.sizes.split(",") if text] or ([20] if args.short else [])
     if sizes:
         # The rate of a symbol stays, so a small market plays fewer bars; minutes enough for a steady state.
-        tables.append(_growth([Day(n, n / 10, minutes) for n in sizes]))
+        days = [Day(n, n / 10, minutes) for n in sizes]
+        tables.append(_growth(days, [played if each == day else play(each) for each in days]))
     return tables
 
 
@@ -263,26 +323,37 @@ def _memory(day: Day, played: Played) -> Table:
             "Redis",
             "ingest",
             "bridge",
+            "supervisor",
             "Redis used",
-            "plan says Redis used",
+            "plan: all",
+            "plan: Redis used",
             "append-only file",
             "spool",
         ],
         command_line("bench.day"),
     )
     for one in played.looks:
-        plan = predicted(day, one.minute)["redis_used_mib"]
-        cells = [sum(one.pss.values()), one.pss["redis"], one.pss["ingest"], one.pss["bridge"], one.used_mib]
+        plan = predicted(day, one.minute)
+        total = sum(one.pss.values())
+        cells = [total, *(one.pss[name] for name in ("redis", "ingest", "bridge", "supervisor")), one.used_mib]
         table.add(
             f"{one.minute} min", f"{one.bars:,}", *(f"{x:.0f}" for x in cells),
-            f"{plan:.0f} ({plan / one.used_mib - 1:+.0%})", *(f"{one.disk[x]:.0f}" for x in ("redis", "spool")),
+            *(f"{x:.0f} ({x / y - 1:+.0%})" for x, y in ((plan["total_mib"], total), (plan["redis_used_mib"], one.used_mib))),
+            *(f"{one.disk[x]:.0f}" for x in ("redis", "spool")),
         )  # fmt: skip
-    each = played.looks[-1].used_mib * (1 << 20) / played.series
+    each = played.looks[-1].used_mib * MIB / played.series
     table.notes.append(
         f"Played in {played.seconds:.0f} s ({played.bars / played.seconds:,.0f} bars/s); CPU a bar {played.client_us:.1f} µs in "
         f"the daemon, {played.server_us:.1f} µs in Redis; {played.series:,} series, {each:,.0f} bytes each at the end; "
-        f"{played.empty_mib:.0f} MiB before the first bar, with the older bars; maxmemory {SMALL_MAXMEMORY_MB} MB; "
-        f"{played.refused:.0f} bars refused."
+        f"{played.empty_mib:.0f} MiB before the first bar, with the older bars; used at its highest "
+        f"{played.peak_mib:.0f}, maxmemory {SMALL_MAXMEMORY_MB}; {played.refused:.0f} bars refused."
+    )
+    plan = predicted(day, day.minutes)
+    us = [plan[f"{name}_cores"] / day.rate * 1e6 for name in ("ingest", "redis")]
+    aof = plan["aof_mib_day"] * MIB / plan["bars_a_day"]
+    table.notes.append(
+        f"Disk: {played.aof_bar:.0f} bytes a bar in the append-only file (plan {aof:.0f}), rewritten {played.rewrites} times; "
+        f"{played.spool_bar:.0f} in the spool. CPU: the plan says {us[0]:.1f} µs a bar in the daemon, {us[1]:.1f} in Redis."
     )
     return table
 
@@ -294,26 +365,35 @@ def _require(table: Table, day: Day, played: Played) -> None:
     together = max(sum(one.pss.values()) for one in played.looks)
     table.require("a market day in the small profile: all processes, PSS", together, at_most=850, unit="MiB")
     table.require("bars that Redis refused", played.refused, at_most=0)
-    off = max(abs(predicted(day, one.minute)["redis_used_mib"] / one.used_mib - 1) for one in played.looks)
-    table.require("what `tapewatch plan` is off by, memory used by Redis", off * 100, at_most=10, unit="%")
+    table.require(
+        "memory used by Redis at its highest, of maxmemory", played.peak_mib / SMALL_MAXMEMORY_MB, at_most=0.999
+    )
+    plans = [(predicted(day, one.minute), one) for one in played.looks]
+    close = plans[-1][0]
+    pairs = {
+        "memory used by Redis": [(plan["redis_used_mib"], one.used_mib) for plan, one in plans],
+        "memory of all processes": [(plan["total_mib"], sum(one.pss.values())) for plan, one in plans],
+        "growth of the append-only file": [(close["aof_mib_day"] * MIB / close["bars_a_day"], played.aof_bar)],
+        "CPU": [((close["ingest_cores"] + close["redis_cores"]) / day.rate * 1e6, played.client_us + played.server_us)],
+    }
+    for what, both in pairs.items():
+        off = max(abs(said / found - 1) for said, found in both)
+        table.require(f"what `tapewatch plan` is off by, {what}", off * 100, at_most=10, unit="%")
 
 
-def _growth(days: Sequence[Day]) -> Table:
+def _growth(days: Sequence[Day], played: Sequence[Played]) -> Table:
     table = Table(
         f"Growth: {days[0].minutes} minutes at a tenth of a bar a second a symbol",
         ["symbols", "CPU µs/bar, to the smallest", "daemon", "Redis", "bytes a series", "bars"],
         command_line("bench.day"),
     )
-    base = 0.0
-    for day in days:
-        played = play(day)
-        cost = played.client_us + played.server_us
-        base = base or cost
-        each = played.looks[-1].used_mib * (1 << 20) / played.series
-        costs = (f"{cost:.1f}, x {cost / base:.2f}", f"{played.client_us:.1f}", f"{played.server_us:.1f}")
-        table.add(f"{day.symbols:,}", *costs, f"{each:,.0f}", f"{played.bars:,}")
+    costs = [one.client_us + one.server_us for one in played]
+    for day, one, cost in zip(days, played, costs, strict=True):
+        each = one.looks[-1].used_mib * MIB / one.series
+        cells = (f"{cost:.1f}, x {cost / costs[0]:.2f}", f"{one.client_us:.1f}", f"{one.server_us:.1f}")
+        table.add(f"{day.symbols:,}", *cells, f"{each:,.0f}", f"{one.bars:,}")
     if (days[0].symbols, days[-1].symbols) == (100, SYMBOLS):
-        table.require("CPU of a bar at 10,000 symbols, times that at 100", cost / base, at_most=3)
+        table.require("CPU of a bar at 10,000 symbols, times that at 100", costs[-1] / costs[0], at_most=3)
     return table
 
 

@@ -89,9 +89,10 @@ class World:
         command = [*embedded.command(self.folder, maxmemory_mb=maxmemory_mb), *redis_options]
         self.redis_pid = self.start("redis", command).pid
         self.client: Redis = connect(self.url, timeout=30)
-        wait_until(self._answers, 20, "Redis")
+        wait_until(self.answers, 20, "Redis")
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether Redis does."""
         try:
             return bool(self.client.ping())
         except RedisError:
@@ -123,6 +124,10 @@ class World:
 
     def python(self, module: str, *words: str) -> subprocess.Popen[bytes]:
         return self.start(module.replace(".", "-"), [sys.executable, "-m", module, *words])
+
+    def process(self, name: str) -> subprocess.Popen[bytes]:
+        """The one that was started last by this name."""
+        return self._processes[name]
 
     def said(self, name: str) -> str:
         path = self.folder / f"{name}.log"

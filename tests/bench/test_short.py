@@ -15,7 +15,8 @@ ROWS = {
     "bench.against_postgres": ("Against PostgreSQL",),
     "bench.latency": ("readable over REST", "a minute's close"),
     "bench.read": ("as fast as it answers", "200/s while"),
-    "bench.day": ("all MiB (PSS)", "bytes a series", "0 bars refused"),
+    "bench.day": ("all MiB (PSS)", "bytes a series", "0 bars refused", "candles over REST", "A rewrite of"),
+    "bench.restart": ("SIGKILL", "SIGTERM", "Redis itself"),
     "bench.calibrate": ("Bytes a sample", "1h"),
     "bench.stages": ("spool", "decode", "writer"),
 }

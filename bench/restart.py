@@ -1,0 +1,141 @@
+"""How soon after a restart the first new bar is stored, with all symbols known and a loaded Redis; and how long Redis loads.
+
+`python -m bench.restart [--short] [--scale F] [--times N]`
+
+The daemon is killed (or stopped) two market minutes after the opening bell and started at once on the same folder; the time
+runs from the exec of the new process to the moment when a bar that only it has received can be read from Redis. What it
+works on again from its spool (the last two minutes of arrival) are all bars that were played so far.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import math
+import os
+import signal
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench import day as market
+from bench import tape
+from bench.feed import FeedProcess
+from bench.table import Table, command_line, report
+from bench.world import World, cpu_s
+from redis_functions import embedded
+from redis_functions.schema import create_commands
+from tapewatch.commands.redis import SMALL_MAXMEMORY_MB
+from tapewatch.settings import Settings
+
+#: Minutes of the market before the first restart: at its own rate that is what the spool's warm-up holds.
+BEFORE = 2
+LIMIT_S = 3.0
+
+
+@dataclass
+class Start:
+    """Seconds from exec to the first new bar in Redis, CPU seconds of the daemon until then, and records worked on again."""
+
+    seconds: float
+    cpu: float
+
+
+def begun(world: World, day: market.Day, feed: FeedProcess, minute: int) -> Start:
+    """Starts the daemon at a feed that goes on with `minute` at the market's own rate, and waits for its first bar."""
+    busiest = tape.names(day.symbols)[0]
+    known = world.newest(busiest)
+    feed.begin(0, math.ceil(day.rate / tape.FRAME_EVENTS))
+    began = time.perf_counter()
+    pid = world.tapewatch("ingest", FEED_URL=feed.url, PROFILE="small").pid
+    world.wait(
+        lambda: world.newest(busiest) >= max(known + 1, tape.OPEN_MS + minute * 60_000), 120, "a bar after the start"
+    )
+    return Start(time.perf_counter() - began, cpu_s(pid))
+
+
+def ended(world: World, how: signal.Signals) -> None:
+    """Ends the daemon and waits until it is gone."""
+    process = world.process("ingest")
+    process.send_signal(how)
+    process.wait(30)
+
+
+def redis_again(world: World) -> tuple[float, float, float, float]:
+    """Kills Redis and starts it: (seconds until it answers, CPU seconds, MiB of the file's base, MiB grown since)."""
+    told = world.client.info("persistence")
+    base = float(told["aof_base_size"])
+    grown = float(told["aof_current_size"]) - base
+    os.kill(world.redis_pid, signal.SIGKILL)
+    world.process("redis").wait()
+    command = embedded.command(world.folder, maxmemory_mb=SMALL_MAXMEMORY_MB)
+    began = time.perf_counter()
+    world.redis_pid = world.start("redis", command).pid
+    world.wait(world.answers, 600, "Redis after its restart")
+    return time.perf_counter() - began, cpu_s(world.redis_pid), base / (1 << 20), grown / (1 << 20)
+
+
+def run(argv: Sequence[str] | None = None) -> list[Table]:
+    parser = argparse.ArgumentParser(prog="bench.restart", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--short", action="store_true", help="40 symbols, one restart of each kind")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the 10,000 symbols and of their bars")
+    parser.add_argument("--times", type=int, default=3, help="restarts of each kind")
+    args = parser.parse_args(argv)
+    scale, times = (0.004, 1) if args.short else (args.scale, args.times)
+    day = market.Day(max(10, round(market.SYMBOLS * scale)), market.BARS_PER_SECOND * scale, BEFORE)
+    kinds = [
+        (name, how) for name, how in (("SIGKILL", signal.SIGKILL), ("SIGTERM", signal.SIGTERM)) for _ in range(times)
+    ]
+    found: dict[str, list[Start]] = {name: [] for name, _ in kinds}
+    with World(maxmemory_mb=SMALL_MAXMEMORY_MB) as world:
+        schema = Settings(profile="small").schema
+        market.older(world, day, schema)
+        for command in create_commands("EDGE", schema):
+            world.client.execute_command(*command)
+        with FeedProcess([functools.partial(market.frames, day, 0, 1)]) as feed:
+            begun(world, day, feed, 0)
+            ended(world, signal.SIGKILL)
+        _filled(world, day)
+        for number, (name, how) in enumerate(kinds, BEFORE + 1):
+            with FeedProcess([functools.partial(market.frames, day, number, number + 1)]) as feed:
+                found[name].append(begun(world, day, feed, number))
+                ended(world, how)
+        again = redis_again(world)
+    return [_table(day, found, again)]
+
+
+def _filled(world: World, day: market.Day) -> None:
+    """The minutes before the restarts, as fast as they are stored."""
+    with FeedProcess([functools.partial(market.part, day, 1, BEFORE + 1)]) as feed:
+        feed.begin(0)
+        world.tapewatch("ingest", FEED_URL=feed.url, PROFILE="small")
+        end = tape.OPEN_MS + (BEFORE + 1) * 60_000 - 1000
+        world.wait(lambda: world.newest("EDGE") >= end, 600, "the minutes before the restarts")
+        ended(world, signal.SIGKILL)
+
+
+def _table(day: market.Day, found: dict[str, list[Start]], again: tuple[float, float, float, float]) -> Table:
+    table = Table(
+        f"A restart with {day.symbols:,} known symbols: from exec to the first new bar in Redis",
+        ["the daemon before was ended by", "seconds, median", "each", "CPU seconds, median"],
+        command_line("bench.restart"),
+    )
+    for name, starts in found.items():
+        seconds = [one.seconds for one in starts]
+        each = " ".join(f"{x:.2f}" for x in seconds)
+        cpu = statistics.median(one.cpu for one in starts)
+        table.add(name, f"{statistics.median(seconds):.2f}", each, f"{cpu:.2f}")
+    took, cpu, base, grown = again
+    table.notes.append(
+        f"Redis itself, killed: answers again after {took:.1f} s ({cpu:.1f} s CPU) with a file of {base:.0f} MiB and "
+        f"{grown:.0f} MiB grown since it was rewritten."
+    )
+    if day.symbols == market.SYMBOLS:
+        worst = max(statistics.median(one.seconds for one in starts) for starts in found.values())
+        table.require("a restart with 10,000 known symbols: first stored bar", worst, at_most=LIMIT_S, unit="s")
+    return table
+
+
+if __name__ == "__main__":
+    report(run())
