@@ -16,14 +16,14 @@ NO_NOTIONAL = -(10**18)
 
 _ONE = Decimal(1)
 #: Below this the product of the doubles is off by less than 1e-4 (four roundings of 2**-53 each).
-_TRUSTED = 1e11
+TRUSTED = 1e11
 
 
 def ticks(price: float) -> int:
     """`price` in ticks, rounded half to even on its decimal digits: ``ticks(189.4321) == 1894321``."""
     scaled = price * SCALE
     whole = round(scaled)
-    if abs(scaled - whole) < 0.4999 and -_TRUSTED < scaled < _TRUSTED:
+    if abs(scaled - whole) < 0.4999 and -TRUSTED < scaled < TRUSTED:
         return whole
     # The product of two doubles may miss an exact half by a hair: only then are the decimal digits looked at.
     return _whole_ticks(_decimal(price))
@@ -33,7 +33,7 @@ def notional(price: float, size: float) -> int:
     """``price x size`` in ticks, rounded half to even on the decimal digits."""
     scaled = price * size * SCALE
     whole = round(scaled)
-    if abs(scaled - whole) < 0.4999 and -_TRUSTED < scaled < _TRUSTED:
+    if abs(scaled - whole) < 0.4999 and -TRUSTED < scaled < TRUSTED:
         return whole
     return _whole_ticks(_decimal(price) * _decimal(size))
 
