@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 from hiredis import Reader, ReplyError, pack_command
 from redis import Redis
 from redis.exceptions import BusyLoadingError, ResponseError
 
 from redis_functions.bulk import exchange
+from redis_functions.decimal_text import parse, same_rows
 
 Times = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
@@ -42,6 +43,7 @@ class Samples(NamedTuple):
 
 
 _MISSING = "key does not exist"
+_LINE_FEED = ord("\n")
 
 
 def read_ranges(client: Redis, ranges: Iterable[Range]) -> list[Samples]:
@@ -69,24 +71,48 @@ def _packed(one: Range) -> bytes:
     return bytes(pack_command(tuple(words)))
 
 
-#: ``*1\r\n*2\r\n:1000\r\n+12.5\r\n`` is JSON's ``1 ,2 , 1000 , 12.5 ,``.
-_AS_JSON = bytes.maketrans(b"\r\n*:+", b" ,   ")
-
-
 def _parse_numbers(asked: Sequence[Range], raw: bytes) -> list[Samples]:
-    """Replies that are nothing but samples, read as one JSON list. ValueError: something else is among them."""
-    flat = orjson.loads(b"[" + raw[:-2].translate(_AS_JSON) + b"]")
+    """Replies that are nothing but samples. ValueError: something else is among them.
+
+    Each is a line ``*<samples>`` and three lines a sample: ``*2``, ``:<time>``, ``+<value>``.
+    """
+    breaks = np.flatnonzero(np.frombuffer(raw, np.uint8) == _LINE_FEED)
+    bounds, at = [0], 0
+    for _ in asked:
+        if raw[at : at + 1] != b"*" or bounds[-1] >= len(breaks):
+            raise ValueError("not a list")
+        bounds.append(bounds[-1] + 1 + 3 * int(raw[at + 1 : breaks[bounds[-1]]]))
+        at = int(breaks[bounds[-1] - 1]) + 1 if bounds[-1] <= len(breaks) else 0
+    if bounds[-1] != len(breaks):
+        raise ValueError("not pairs of integers and simple strings")
+    spans = list(pairwise(bounds))
+    if len({end - start for start, end in spans}) == 1:
+        return _samples(asked, raw, breaks.reshape(len(asked), -1))
+    return [
+        _samples([one], raw, breaks[np.newaxis, start:end])[0] for one, (start, end) in zip(asked, spans, strict=True)
+    ]
+
+
+def _samples(asked: Sequence[Range], raw: bytes, breaks: npt.NDArray[np.intp]) -> list[Samples]:
+    """Of replies with equally many samples, given where the lines of each end."""
+    # Between a line's end and the digits of the next stands its type, before a line's end the other half of the end.
+    before_times, before_values, ends = breaks[:, 1:-1:3], breaks[:, 2:-1:3], breaks[:, 3::3]
+    starts, stops = before_times + 2, before_values - 1
+    # The fields of a bar mostly have the same times: then they are read once, shared, and joined at a glance.
+    distinct = 1 if same_rows(raw, starts, stops) else len(asked)
+    numbers = parse(
+        raw,
+        np.concatenate([starts[:distinct], before_values + 2]),
+        np.concatenate([stops[:distinct], ends - 1]),
+    )
+    times, values = numbers[:distinct].astype(np.int64), numbers[distinct:]
     found: list[Samples] = []
-    at, seen, t = 0, None, np.empty(0, np.int64)
-    for one in asked:
-        end = at + 1 + 3 * flat[at]
+    turned: dict[tuple[int, int], Times] = {}
+    for row, (one, v) in enumerate(zip(asked, values, strict=True)):
         order = -1 if one.newest else 1
-        times = flat[at + 2 : end : 3][::order]
-        # The fields of a bar mostly have the same times: then they share one array, and are joined at a glance.
-        if times != seen:
-            seen, t = times, np.array(times, np.int64)
-        found.append(Samples(t, np.array(flat[at + 3 : end : 3], np.float64)[::order], _is_full(one, len(t))))
-        at = end
+        place = row % distinct
+        t = turned.setdefault((place, order), times[place, ::order])
+        found.append(Samples(t, v[::order], _is_full(one, len(t))))
     return found
 
 

@@ -9,11 +9,23 @@ from typing import Any
 
 import orjson
 from flask import Flask, Response, request
-from flask_cors import CORS
 
 from redis_functions.alerts_reader import AlertLog
 from redis_functions.connection import connect_reader
-from rest_bridge import alerts, charts, compression, docs, errors, gaps, health, market, rate_limit, schemas, security
+from rest_bridge import (
+    alerts,
+    charts,
+    compression,
+    cross_origin,
+    docs,
+    errors,
+    gaps,
+    health,
+    market,
+    rate_limit,
+    schemas,
+    security,
+)
 from rest_bridge.config import BridgeConfig
 from rest_bridge.endpoint import Context, Endpoint
 from rest_bridge.metrics import Metrics
@@ -35,7 +47,7 @@ def create_app(config: BridgeConfig) -> Flask:
     rate_limit.register(app, config.rate_limit, frozenset(e.path for e in endpoints if e.unlimited))
     security.register(app, config.token, frozenset(e.path for e in endpoints if e.open))
     if config.cors_origins:
-        CORS(app, origins=list(config.cors_origins), methods=["GET"], allow_headers=["Authorization"], max_age=600)
+        cross_origin.register(app, config.cors_origins)
     compression.register(app)
     return app
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 
 from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
@@ -23,6 +24,10 @@ class Metrics:
             "tapewatch_http_request_seconds", "Time to an answer.", ("path",), buckets=_BUCKETS, registry=self.registry
         )
 
+        # Looking a series up by its labels costs more than counting in it; there are few paths and statuses.
+        self._count = cache(self.requests.labels)
+        self._time = cache(self.seconds.labels)
+
     def register(self, app: Flask) -> None:
         """Counts every request of `app`; a path that is not there counts as ``other``: nobody can add series."""
 
@@ -33,7 +38,7 @@ class Metrics:
         @app.after_request
         def end(response: Response) -> Response:
             path = request.url_rule.rule if request.url_rule else "other"
-            self.requests.labels(path, response.status_code).inc()
+            self._count(path, response.status_code).inc()
             if "began" in g:
-                self.seconds.labels(path).observe(time.perf_counter() - g.began)
+                self._time(path).observe(time.perf_counter() - g.began)
             return response

@@ -20,7 +20,8 @@ def candle_rows(candles: Candles, extra: Mapping[str, Sequence[Any]] | None = No
     if not len(candles):
         return []
     prices = (candles.fields[OPEN : CLOSE + 1] / SCALE).tolist()
-    volume = np.nan_to_num(candles.fields[VOLUME])
+    volume = candles.fields[VOLUME]
+    volume = np.where(np.isnan(volume), 0.0, volume)
     columns = (
         candles.t.tolist(),
         prices[OPEN],

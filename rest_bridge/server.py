@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import logging
 import socket
-import struct
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,25 +13,16 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
-from gunicorn.workers import gthread
 
-from rest_bridge.errors import error_body
+from rest_bridge.worker import Worker
 
 #: gunicorn's highest; a list of 50 symbols is far below it.
 MAX_REQUEST_LINE = 8190
 GRACE_S = 1
-#: A client that sends nothing more of its request, or does not read on, holds a thread this long at most; and one that does
-#: so drop by drop, this long altogether. No answer of ours takes that long, with Redis away or not.
-SLOW_CLIENT_S = 5
-REQUEST_S = 20.0
-AT_ONCE_S = 0.002
 #: Open at once; more wait in the kernel's queue until one of these ends, as an idle one does after KEEP_ALIVE_S.
 MAX_CONNECTIONS = 500
 MAX_HEADERS = 50
 KEEP_ALIVE_S = 5
-
-#: What a handler answers to have its connection given back to the loop; older versions have no such thing.
-_LATER = getattr(gthread, "_DEFER", None)
 
 log = logging.getLogger("tapewatch.bridge")
 
@@ -99,54 +87,6 @@ class _Server(BaseApplication):  # type: ignore[misc]
         gc.collect()
         gc.freeze()
         self._ready()
-
-
-class Worker(gthread.ThreadWorker):  # type: ignore[misc]
-    """A threaded worker that refuses what is not HTTP in our words, and lets no slow client hold a thread for long."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._under_way: dict[Any, float] = {}  # connection to when a thread took it up
-
-    def notify(self) -> None:
-        """Called at least once a second by the loop that accepts."""
-        super().notify()
-        latest = time.monotonic() - REQUEST_S
-        for conn, began in list(self._under_way.items()):
-            if began < latest:
-                with contextlib.suppress(OSError):
-                    conn.sock.shutdown(socket.SHUT_RDWR)
-
-    def handle(self, conn: Any) -> Any:
-        # A connection that says nothing yet waits in the loop: here it would hold a thread for seconds.
-        if _LATER is not None and not conn.initialized and not conn.data_ready and not conn.wait_for_data(AT_ONCE_S):
-            return _LATER
-        # As options of the socket, because gunicorn sets Python's own timeout back to none before it reads.
-        limit = struct.pack("ll", SLOW_CLIENT_S, 0)
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-        self._under_way[conn] = time.monotonic()
-        try:
-            return super().handle(conn)
-        finally:
-            del self._under_way[conn]
-
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
-        status, code = 400, "bad_request"
-        name = type(exc).__name__
-        if name == "LimitRequestLine":
-            status, code = 414, "uri_too_long"
-        elif name in ("LimitRequestHeaders", "LimitRequestFieldSize"):
-            status, code = 431, "headers_too_large"
-        elif not type(exc).__module__.startswith("gunicorn.http"):
-            log.error("a request failed", exc_info=exc)
-            status, code = 500, "internal"
-        body = error_body(code, "this cannot be read as a request" if status == 400 else code.replace("_", " "))
-        head = f"HTTP/1.1 {status} Error\r\nConnection: close\r\nContent-Type: application/json\r\n"
-        try:
-            client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        except OSError:
-            log.debug("a refusal could not be delivered")
 
 
 class _Logger(Logger):  # type: ignore[misc]

@@ -15,12 +15,10 @@ from tests.support import Running, free_port, wait_until
 
 SERVE = """
 import sys
-from gunicorn.workers import gthread
-from rest_bridge import server
+from rest_bridge import server, worker
 from rest_bridge.app import create_app
 from rest_bridge.config import BridgeConfig
-server.REQUEST_S, server.MAX_CONNECTIONS, server.KEEP_ALIVE_S = 1.0, 10, 1
-gthread.DEFAULT_WORKER_DATA_TIMEOUT = 3600.0  # a thread that waits for a silent client would wait for good
+worker.REQUEST_S, server.MAX_CONNECTIONS, server.KEEP_ALIVE_S = 1.0, 10, 1
 server.serve(lambda: create_app(BridgeConfig(sys.argv[1])), "127.0.0.1", int(sys.argv[2]), 2)
 """
 
