@@ -17,8 +17,8 @@ from redis_functions.schema import Schema
 from redis_functions.writer import Writer
 
 _CHUNK = 1 << 18
-#: Replies to one command, in lines: a TS.MADD of six samples, and anything else of ours.
-_MADD_LINES, _OTHER_LINES = 7, 1
+#: What Redis answers: to a TS.MADD of six samples, and to anything else of ours.
+_MADD_REPLY, _OTHER_REPLY = b"*6\r\n" + b":1760535000000\r\n" * 6, b"+OK\r\n"
 
 
 class Recording:
@@ -27,7 +27,15 @@ class Recording:
     def __init__(self) -> None:
         self.payload = bytearray()
         self.lines = 0
-        self.commands = 0
+
+
+def answered(commands: hiredis.Reader, data: bytes) -> bytes:
+    """What Redis would answer to the commands that `data` completes."""
+    commands.feed(data)
+    replies = []
+    while (command := commands.gets()) is not False:
+        replies.append(_MADD_REPLY if command[0] == b"TS.MADD" else _OTHER_REPLY)
+    return b"".join(replies)
 
 
 def record(bars: Sequence[Bar], schema: Schema, known: bool = True) -> Recording:
@@ -42,13 +50,9 @@ async def _record(bars: Sequence[Bar], schema: Schema, known: bool) -> Recording
         commands = hiredis.Reader()
         while data := await reader.read(_CHUNK):
             taken.payload += data
-            commands.feed(data)
-            count = 0
-            while (command := commands.gets()) is not False:
-                count += 1
-                taken.lines += _MADD_LINES if command[0] == b"TS.MADD" else _OTHER_LINES
-            taken.commands += count
-            writer.write(b"+OK\r\n" * count)
+            answer = answered(commands, data)
+            taken.lines += answer.count(b"\n")
+            writer.write(answer)
             await writer.drain()
         writer.close()
 

@@ -17,7 +17,7 @@ import hiredis
 import orjson
 
 from bench import tape
-from bench.raw import record
+from bench.raw import answered, record
 from bench.table import Table, command_line, report
 from indicators.velocity import Detector
 from ingest.decode import decode
@@ -25,7 +25,7 @@ from ingest.spool import Spool
 from ingest.spool_segment import DATA
 from ingest.tape import Tape
 from market.bar import Bar
-from redis_functions.codec import bar_json, madd
+from redis_functions.codec import bar_json, pack
 from redis_functions.schema import Schema
 
 ROUNDS = 3
@@ -72,12 +72,15 @@ def stages(frames: Sequence[bytes], seconds: Sequence[Sequence[Bar]]) -> dict[st
     found["decode: JSON to checked bars"] = cost(lambda: [decode(frame) for frame in frames], n)
     found["tape: accept, newest, volume"] = fresh_cost(a_tape, lambda t: [t.take(batch, now) for batch in batches], n)
     found["velocity"] = fresh_cost(a_detector, lambda detector: [detector.update(*part) for part in taken], n)
-    found["codec: TS.MADD"] = cost(lambda: [madd(bar) for bar in bars], n)
+    newest = [True] * tape.FRAME_EVENTS
     found["codec: bar as JSON"] = cost(lambda: [bar_json(bar) for bar in bars], n)
-    # A server that answers +OK in the same process: its own part is taken off below.
+    found["codec: batches as commands (JSON included)"] = cost(
+        lambda: [pack(batch, newest[: len(batch)]) for batch in batches], n
+    )
+    # A server that only answers, in the same process: its own part is taken off below.
     payload = bytes(record(bars, Schema()).payload)
     whole = cost(lambda: record(bars, Schema()), n)
-    found["writer: batches, commands, replies (codec included)"] = whole - cost(lambda: _parse(payload), n)
+    found["writer: batches, commands, replies (codec included)"] = whole - cost(lambda: _answer(payload), n)
     return found
 
 
@@ -90,15 +93,11 @@ def _spool(frames: Sequence[bytes]) -> None:
         spool.close()
 
 
-def _parse(payload: bytes) -> int:
-    """Takes the commands apart as the recording server does; in pieces, because hiredis moves what is left each time."""
+def _answer(payload: bytes) -> int:
+    """Does what the recording server does; in pieces, because hiredis moves what is left each time."""
     commands = hiredis.Reader()
-    count = 0
-    for begin in range(0, len(payload), 1 << 16):
-        commands.feed(payload[begin : begin + (1 << 16)])
-        while commands.gets() is not False:
-            count += 1
-    return count
+    pieces = (payload[begin : begin + (1 << 16)] for begin in range(0, len(payload), 1 << 16))
+    return sum(answered(commands, piece).count(b"\n") for piece in pieces)
 
 
 def run(argv: Sequence[str] | None = None) -> list[Table]:

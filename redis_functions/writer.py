@@ -12,12 +12,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from market.bar import Bar
 from redis_functions import keys
-from redis_functions.codec import bar_json, madd
-from redis_functions.schema import Schema, create_commands, is_repeat
+from redis_functions.codec import Creation, Packed, pack
+from redis_functions.schema import Schema, is_repeat
 from redis_functions.wire import Wire, WireLost, encode
 
 log = logging.getLogger("tapewatch.store")
@@ -33,13 +33,24 @@ RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 _PASSING = ("OOM", "LOADING", "MISCONF", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "TRYAGAIN")
 
 
+class _Put(NamedTuple):
+    """Bars that were put together, at most a batch of them. They stay together: a bar by itself costs nothing here."""
+
+    bars: Sequence[Bar]
+    newest: Sequence[bool]
+
+
 @dataclass(slots=True)
 class _Batch:
-    bars: list[Bar]
-    newest: list[bool]
-    commands: list[tuple[str | int, ...]] = field(default_factory=list)
+    bars: list[Bar] = field(default_factory=list)
+    newest: list[bool] = field(default_factory=list)
+    commands: list[Packed] = field(default_factory=list)  # before the bars
     created: list[str] = field(default_factory=list)  # symbols whose series its commands make
     items: int = 0  # taken from the queue
+
+    @property
+    def before(self) -> int:
+        return sum(packed.commands for packed in self.commands)
 
 
 class StoreEmptied(Exception):
@@ -65,8 +76,9 @@ class Writer:
         self.known: set[str] = set()
         self._had: set[str] = set()  # symbols whose series are there for sure
         self._url = url
-        self._schema = schema
-        self._queue: deque[tuple[Bar, bool] | tuple[str | int, ...]] = deque()
+        self._creation = Creation(schema)
+        self._queue: deque[_Put | Packed] = deque()
+        self._queued = 0  # bars and commands in it
         self._pending: deque[_Batch] = deque()  # taken from the queue, not yet acknowledged
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
@@ -89,16 +101,17 @@ class Writer:
 
     def put(self, bars: Sequence[Bar], newest: Sequence[bool]) -> None:
         """Queues bars; `newest[i]` says that bar i is its symbol's newest, so `latest:` takes it."""
-        self._queue.extend(zip(bars, newest, strict=True))
-        self._put += len(bars)
+        if len(bars) != len(newest):
+            raise ValueError(f"{len(bars)} bars, and of {len(newest)} it is said whether they are the newest")
+        for begin in range(0, len(bars), BATCH):
+            self._queue.append(_Put(bars[begin : begin + BATCH], newest[begin : begin + BATCH]))
+        self._more(len(bars))
         self._puts.append((self._put, perf_counter()))
-        self._woken()
 
     def put_command(self, *words: str | int) -> None:
         """Queues one more idempotent command in order with the bars."""
-        self._queue.append(words)
-        self._put += 1
-        self._woken()
+        self._queue.append(Packed(encode(words), 1, 0))
+        self._more(1)
 
     def put_mark(self, number: int) -> bool:
         """`acknowledged` becomes `number` when all that was put so far is in Redis; False where it is by now."""
@@ -122,9 +135,11 @@ class Writer:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _woken(self) -> None:
+    def _more(self, items: int) -> None:
+        self._put += items
+        self._queued += items
         self._wake.set()
-        if len(self._queue) > WAITING:
+        if self._queued > WAITING:
             self._room.clear()
 
     async def room(self) -> None:
@@ -141,7 +156,7 @@ class Writer:
     @property
     def waiting(self) -> int:
         """Bars and commands that Redis has not acknowledged yet."""
-        return len(self._queue) + sum(len(b.bars) + len(b.commands) for b in self._pending)
+        return self._put - self._done
 
     async def run(self) -> None:
         """Writes until cancelled; a lost or full Redis is waited for, nothing is dropped here."""
@@ -171,7 +186,7 @@ class Writer:
         # What a lost connection left unacknowledged goes first, one batch at a time.
         for batch in list(self._pending):
             self.counts.resent += len(batch.bars)
-            await self._settle(wire, batch, await wire.send(*self._encode(batch)))
+            await self._settle(wire, batch, await wire.send(*_packed(batch)))
             self._finish(self._pending.popleft())
         flying: deque[asyncio.Future[list[Any]]] = deque()
         while True:
@@ -181,7 +196,7 @@ class Writer:
             if self._queue and len(flying) < WINDOW:
                 batch = self._take()
                 self._pending.append(batch)
-                flying.append(wire.send(*self._encode(batch)))
+                flying.append(wire.send(*_packed(batch)))
                 await wire.drain()
                 if self._queue and len(flying) < WINDOW:
                     continue
@@ -197,7 +212,7 @@ class Writer:
                     batch = self._pending[0]
                     if again:
                         self.counts.resent += len(batch.bars)
-                        answered = await wire.send(*self._encode(batch))
+                        answered = await wire.send(*_packed(batch))
                     again = await self._settle(wire, batch, answered) or again
                     self._finish(self._pending.popleft())
             else:
@@ -205,48 +220,35 @@ class Writer:
                 self._finish(self._pending.popleft())
 
     def _take(self) -> _Batch:
-        batch = _Batch([], [])
+        batch = _Batch()
         queue = self._queue
-        while queue and len(batch.bars) < BATCH:
+        while queue:
             item = queue[0]
-            if isinstance(item[0], Bar):
-                bar, newest = item
-                if bar.sym not in self.known:
-                    self._create(batch, bar.sym)
-                batch.bars.append(bar)
-                batch.newest.append(bool(newest))
-            elif batch.bars:
-                break  # a command goes before the bars of its batch
-            else:
+            if isinstance(item, Packed):
+                if batch.bars:
+                    break  # a command goes before the bars of its batch
                 batch.commands.append(item)
+                batch.items += item.commands
+            else:
+                if batch.bars and len(batch.bars) + len(item.bars) > BATCH:
+                    break
+                batch.bars += item.bars
+                batch.newest += item.newest
+                batch.items += len(item.bars)
             queue.popleft()
-            batch.items += 1
-        if len(queue) <= WAITING // 2:
+        for symbol in sorted({bar.sym for bar in batch.bars} - self.known):
+            self._create(batch, symbol)
+        self._queued -= batch.items
+        if self._queued <= WAITING // 2:
             self._room.set()
         self.counts.batches += 1
         return batch
 
     def _create(self, batch: _Batch, symbol: str) -> None:
-        batch.commands += create_commands(symbol, self._schema)
-        batch.commands.append(("SADD", keys.SYMBOLS, symbol))
+        batch.commands.append(self._creation.pack(symbol))
         batch.created.append(symbol)
         self.known.add(symbol)
         self.counts.created += 1
-
-    def _encode(self, batch: _Batch) -> tuple[bytes, int]:
-        """The batch on the wire: commands, one TS.MADD a bar, `latest:` of newest bars, a PUBLISH a bar, one for all."""
-        parts = [encode(command) for command in batch.commands]
-        if not batch.bars:
-            return b"".join(parts), len(parts)
-        texts = [bar_json(bar) for bar in batch.bars]
-        parts.append("".join(map(madd, batch.bars)).encode())
-        latest = {bar.sym: text for bar, text, newest in zip(batch.bars, texts, batch.newest, strict=True) if newest}
-        for symbol, text in latest.items():
-            parts.append(_with_payload("SET", keys.latest(symbol), text))
-        for bar, text in zip(batch.bars, texts, strict=True):
-            parts.append(_with_payload("PUBLISH", keys.channel_bars(bar.sym), text))
-        parts.append(_with_payload("PUBLISH", keys.CHANNEL_BARS, b"[" + b",".join(texts) + b"]"))
-        return b"".join(parts), len(batch.commands) + 2 * len(batch.bars) + len(latest) + 1
 
     @staticmethod
     def _failed(replies: list[Any]) -> bool:
@@ -280,7 +282,7 @@ class Writer:
                 self._create(batch, symbol)
             self.counts.resent += len(batch.bars)
             attempt += 1
-            replies = await wire.send(*self._encode(batch))
+            replies = await wire.send(*_packed(batch))
 
     async def _expect_new(self, wire: Wire, symbols: list[str]) -> None:
         """Raises StoreEmptied when the series of a symbol that had them are gone. (A key of another type is still there.)"""
@@ -295,7 +297,7 @@ class Writer:
         """(symbols without series, bars refused as too old, the text of an error that may pass)."""
         missing: dict[str, None] = {}
         refused, busy = 0, ""
-        made = len(batch.commands)
+        made = batch.before
         for position, reply in enumerate(replies):
             errors = [reply] if isinstance(reply, Exception) else []
             if reply.__class__ is list:
@@ -315,8 +317,9 @@ class Writer:
         return list(missing), refused, busy
 
 
-def _with_payload(command: str, key: str, payload: bytes) -> bytes:
-    name = key.encode()
-    return b"*3\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n" % (
-        len(command), command.encode(), len(name), name, len(payload), payload,
-    )  # fmt: skip
+def _packed(batch: _Batch) -> Packed:
+    """The batch on the wire: its commands, then its bars."""
+    if not batch.commands:
+        return pack(batch.bars, batch.newest)
+    parts = [*batch.commands, *([pack(batch.bars, batch.newest)] if batch.bars else [])]
+    return Packed(b"".join(packed.payload for packed in parts), sum(packed.commands for packed in parts), 0)

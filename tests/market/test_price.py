@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -88,6 +89,11 @@ def test_what_is_not_a_number_is_refused(price: float) -> None:
 )
 def test_vwap(money: int | None, volume: float | None, expected: float | None) -> None:
     assert vwap(money, volume) == expected
+
+
+@given(st.integers(0, 2**53), st.floats(1e-6, 1e15))
+def test_the_readers_of_many_round_a_vwap_alike(money: int, volume: float) -> None:
+    assert vwap(money, volume) == float(np.round(money / volume / SCALE, 6))
 
 
 @given(st.lists(st.integers(0, 2**53 // 600), max_size=600), st.floats(1, 1e9))

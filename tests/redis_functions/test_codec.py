@@ -13,7 +13,7 @@ from redis import Redis
 from market.bar import MINUTE_MS, Bar
 from market.price import NO_NOTIONAL
 from redis_functions import keys
-from redis_functions.codec import bar_json, madd, stored_notional, stored_time
+from redis_functions.codec import Creation, bar_json, pack, stored_notional, stored_time
 from redis_functions.schema import Schema, create_commands
 from redis_functions.wire import encode
 
@@ -31,37 +31,67 @@ bars = st.builds(
 )  # fmt: skip
 
 
-def read(text: str) -> list[str]:
-    """The words of one packed command, by an independent parser; it must be consumed to the last byte."""
+def read(text: bytes) -> list[list[str]]:
+    """The words of each packed command, by an independent parser; all must be consumed to the last byte."""
     reader = hiredis.Reader(encoding="utf-8")
-    reader.feed(text.encode())
-    words = reader.gets()
+    reader.feed(text)
+    commands = []
+    while (words := reader.gets()) is not False:
+        assert isinstance(words, list)
+        commands.append(words)
     assert not reader.has_data()
-    assert isinstance(words, list)
+    return commands
+
+
+def madd(bar: Bar) -> list[str]:
+    """What stores a bar: its fields that are set."""
+    words = ["TS.MADD"]
+    values = (bar.o, bar.h, bar.l, bar.c, bar.v, stored_notional(bar))
+    for field, value in zip(keys.FIELDS, values, strict=True):
+        if value is not None:
+            words += [keys.series(bar.sym, "1s", field), str(stored_time(bar)), str(value)]
     return words
 
 
 @settings(max_examples=300, deadline=None)
-@given(bars)
-def test_the_packed_command_is_one_madd_of_the_fields_that_are_set(bar: Bar) -> None:
-    values = (bar.o, bar.h, bar.l, bar.c, bar.v, stored_notional(bar))
-    expected = ["TS.MADD"]
-    for field, value in zip(keys.FIELDS, values, strict=True):
-        if value is not None:
-            expected += [keys.series(bar.sym, "1s", field), str(stored_time(bar)), str(value)]
-    assert read(madd(bar)) == expected
+@given(st.lists(st.tuples(bars, st.booleans()), min_size=1, max_size=8))
+def test_a_batch_stores_tells_and_sums_up_every_bar_in_order(batch: list[tuple[Bar, bool]]) -> None:
+    mine = [bar for bar, _ in batch]
+    texts = [bar_json(bar).decode() for bar in mine]
+    latest = {bar.sym: bar_json(bar).decode() for bar, newest in batch if newest}
+    expected = [madd(bar) for bar in mine]
+    expected += [["SET", keys.latest(symbol), text] for symbol, text in latest.items()]
+    expected += [["PUBLISH", keys.channel_bars(bar.sym), text] for bar, text in zip(mine, texts, strict=True)]
+    expected += [["PUBLISH", keys.CHANNEL_BARS, f"[{','.join(texts)}]"]]
+    packed = pack(mine, [newest for _, newest in batch])
+    assert read(packed.payload) == expected
+    assert packed.commands == len(expected)
+    # An array's own line and one for each time in it; anything else is one line.
+    assert packed.lines == sum(1 + len(words) // 3 if words[0] == "TS.MADD" else 1 for words in expected)
 
 
 @given(st.lists(st.text(max_size=20) | st.integers(), min_size=1, max_size=6))
 def test_any_command_comes_out_as_it_went_in(words: list[str | int]) -> None:
-    assert read(encode(words).decode()) == [str(w) for w in words]
+    assert read(encode(words)) == [[str(w) for w in words]]
+
+
+@pytest.mark.parametrize("schema", [Schema(), Schema(labels=False)])
+@given(symbol=bars.map(lambda bar: bar.sym))
+def test_a_new_symbol_is_made_by_the_commands_of_the_schema(schema: Schema, symbol: str) -> None:
+    creation = Creation(schema)
+    creation.pack("A" * len(symbol))  # another of its length comes first
+    packed = creation.pack(symbol)
+    commands = [*create_commands(symbol, schema), ("SADD", keys.SYMBOLS, symbol)]
+    assert read(packed.payload) == [[str(word) for word in words] for words in commands]
+    assert packed.commands == len(commands)
 
 
 @pytest.mark.parametrize("volume", [0, 1, 0.016, 1e-06, 1e-07, 1234567.891, 10**15 - 1, 99999999999999.98])
 def test_redis_keeps_every_volume_as_it_is(redis: Redis, volume: float) -> None:
     for command in create_commands("VOL", Schema()):
         redis.execute_command(*command)
-    assert redis.execute_command(*read(madd(Bar("VOL", T, 1, 1, 1, 1, volume, 1)))) == [T] * 6
+    words = read(pack([Bar("VOL", T, 1, 1, 1, 1, volume, 1)], [True]).payload)[0]
+    assert redis.execute_command(*words) == [T] * 6
     ((_, stored),) = redis.execute_command("TS.RANGE", keys.series("VOL", "1s", "volume"), "-", "+")
     assert float(stored) == volume
 
