@@ -117,6 +117,8 @@ def summary(claims: Iterable[Claim], command: str) -> Table:
         measured = _figure(claim.measured, claim.unit)
         held = "yes" if claim.held else "**no**"
         table.add(margin, held, claim.requirement, measured, wanted, f"`{claim.command}`")
+    if not table.rows:
+        table.notes.append("Nothing that is required was measured in this form.")
     return table
 
 

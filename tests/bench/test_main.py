@@ -29,6 +29,14 @@ def test_the_summary_heads_the_tables_and_a_failed_bench_is_named(
     assert "failed: bench.is_not_there" in said.err
 
 
+def test_where_nothing_is_claimed_the_summary_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "BENCHES", {"bench.calibrate": ("", "")})
+    assert module.main(["--short"]) == 0
+    assert "Nothing that is required was measured" in capsys.readouterr().out
+
+
 def test_the_short_form_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RESULTS", tmp_path / "RESULTS.md")
     monkeypatch.setattr(module, "BENCHES", {"tests.bench.claiming": ("", "")})
