@@ -106,6 +106,8 @@ class _Server:
             if told is not None:
                 self._pipe.send((told, time.time_ns()))
             await connection.send(frame, text=True)
+            # A send into an empty buffer does not suspend: without this, pings wait for an answer until the daemon gives up.
+            await asyncio.sleep(0)
 
     async def _connected(self, connection: ServerConnection) -> None:
         await connection.send(_status("connected", "Connected Successfully"))
