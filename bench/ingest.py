@@ -174,7 +174,7 @@ def bars_table(symbols: int, count: int) -> Table:
     for name in _REQUIRED if symbols == 10_000 else ():
         if name in found:
             table.require(
-                f"bars stored a second, times {name}", ours / found[name].per_second, at_least=_REQUIRED[name]
+                f"tapewatch's bars/s, times those of {name}", ours / found[name].per_second, at_least=_REQUIRED[name]
             )
     table.notes.append(
         "(a) is what (b)'s writer sends (TS.MADD, latest:, PUBLISH), sent by a bare socket. (b) reads a WebSocket, "
