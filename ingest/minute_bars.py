@@ -38,7 +38,7 @@ class MinuteBars:
         self,
         tape: Tape,
         writer: Writer,
-        store: Callable[[list[Bar]], None],
+        store: Callable[[list[Bar]], object],
         on_unsure: Callable[[Bar], None],
         subscribed: bool,
     ) -> None:

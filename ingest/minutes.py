@@ -29,17 +29,19 @@ class Minutes:
     """Per symbol and minute: which seconds came, and their high, low and volume."""
 
     def __init__(self, capacity: int = 1024) -> None:
-        self._minute = np.full((capacity, RING), -1, dtype=np.int64)
-        self._seconds = np.zeros((capacity, RING), dtype=np.uint64)  # a bit a second
-        self._high = np.full((capacity, RING), -np.inf)
-        self._low = np.full((capacity, RING), np.inf)
-        self._volume = np.zeros((capacity, RING))
-        self._restated = np.zeros((capacity, RING), dtype=bool)
-        self._filled = np.zeros((capacity, RING), dtype=bool)  # by a minute bar
+        # Place idx * RING + minute % RING: with one index numpy's `at` is several times faster than with two.
+        size = capacity * RING
+        self._minute = np.full(size, -1, dtype=np.int64)
+        self._seconds = np.zeros(size, dtype=np.uint64)  # a bit a second
+        self._high = np.full(size, -np.inf)
+        self._low = np.full(size, np.inf)
+        self._volume = np.zeros(size)
+        self._restated = np.zeros(size, dtype=bool)
+        self._filled = np.zeros(size, dtype=bool)  # by a minute bar
 
     def grow(self, capacity: int) -> None:
         """Makes room for `capacity` symbols."""
-        more = capacity - len(self._minute)
+        more = capacity * RING - len(self._minute)
         if more <= 0:
             return
         fills: dict[str, float | int | bool] = {
@@ -48,7 +50,7 @@ class Minutes:
         }  # fmt: skip
         for name, fill in fills.items():
             old = getattr(self, name)
-            setattr(self, name, np.concatenate([old, np.full((more, RING), fill, dtype=old.dtype)]))
+            setattr(self, name, np.concatenate([old, np.full(more, fill, dtype=old.dtype)]))
 
     def add(
         self,
@@ -67,23 +69,32 @@ class Minutes:
                 part = np.flatnonzero(minute == m)
                 new[part] = self.add(idx[part], t[part], high[part], low[part], volume[part])
             return new
-        slot = minute % RING
-        stale = self._minute[idx, slot] < minute
-        self._turn((idx[stale], slot[stale]), minute[stale])
-        held = self._minute[idx, slot] == minute
+        place = idx * RING + minute % RING
+        newest = self._minute[place]
+        stale = newest < minute
+        if stale.any():
+            self._turn(place[stale], minute[stale])
+        held = newest <= minute
+        if not held.all():
+            # Bars of minutes that the ring has let go tell nothing, and are never taken for the first of their second.
+            new = np.zeros(len(t), dtype=bool)
+            new[held] = self.add(idx[held], t[held], high[held], low[held], volume[held])
+            return new
         bit = np.uint64(1) << (t // 1000 % 60).astype(np.uint64)
-        seen = ((self._seconds[idx, slot] & bit) != 0) | _repeats(idx, t)
-        first: NDArray[np.bool_] = held & ~seen
-        here = (idx[held], slot[held])
-        np.bitwise_or.at(self._seconds, here, bit[held])
-        np.fmax.at(self._high, here, high[held])
-        np.fmin.at(self._low, here, low[held])
-        np.add.at(self._volume, (idx[first], slot[first]), volume[first])
-        self._restated[idx[held & seen], slot[held & seen]] = True
+        seen = ((self._seconds[place] & bit) != 0) | _repeats(idx, t)
+        first: NDArray[np.bool_] = ~seen
+        np.bitwise_or.at(self._seconds, place, bit)
+        np.fmax.at(self._high, place, high)
+        np.fmin.at(self._low, place, low)
+        if seen.any():
+            np.add.at(self._volume, place[first], volume[first])
+            self._restated[place[seen]] = True
+        else:
+            np.add.at(self._volume, place, volume)
         return first
 
-    def _turn(self, at: tuple[Any, Any], minute: Any) -> None:
-        """The slots `at` now stand for `minute`, of which nothing is known yet."""
+    def _turn(self, at: Any, minute: Any) -> None:
+        """The places `at` now stand for `minute`, of which nothing is known yet."""
         self._minute[at] = minute
         self._seconds[at] = 0
         self._high[at], self._low[at], self._volume[at] = -np.inf, np.inf, 0.0
@@ -92,50 +103,50 @@ class Minutes:
     def seen(self, idx: int, bar: Bar) -> bool:
         """Whether the second of `bar` is known to have come, or its minute to be filled; of a minute bar: any second."""
         minute = bar.t // MINUTE_MS
-        slot = minute % RING
-        if self._minute[idx, slot] != minute:
+        place = idx * RING + minute % RING
+        if self._minute[place] != minute:
             return False
-        seconds = int(self._seconds[idx, slot])
+        seconds = int(self._seconds[place])
         told = seconds if bar.span == MINUTE_MS else seconds >> (bar.t // 1000 % 60) & 1
-        return bool(self._filled[idx, slot] or told)
+        return bool(self._filled[place] or told)
 
     def fill(self, idx: int, bar: Bar) -> bool:
         """Notes that a minute bar fills the minute (one too old for the ring is not noted); False if one did before."""
         minute = bar.t // MINUTE_MS
-        slot = minute % RING
-        if self._minute[idx, slot] < minute:
-            self._turn((idx, slot), minute)
-        if self._minute[idx, slot] > minute:
+        place = idx * RING + minute % RING
+        if self._minute[place] < minute:
+            self._turn(place, minute)
+        if self._minute[place] > minute:
             return True
-        before = bool(self._filled[idx, slot])
-        self._filled[idx, slot] = True
+        before = bool(self._filled[place])
+        self._filled[place] = True
         return not before
 
     def take_fills(self, idx: NDArray[np.int64], t: NDArray[np.int64], priced: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """For second bars just added: whether their minute holds a fill, or may (too old to tell). A bar with prices takes
         all of the fill's place, which is then forgotten; one without leaves it the prices."""
         minute = t // MINUTE_MS
-        slot = minute % RING
-        held = self._minute[idx, slot]
-        filled: NDArray[np.bool_] = (held > minute) | ((held == minute) & self._filled[idx, slot])
+        place = idx * RING + minute % RING
+        held = self._minute[place]
+        filled: NDArray[np.bool_] = (held > minute) | ((held == minute) & self._filled[place])
         gone = filled & priced & (held == minute)
-        self._filled[idx[gone], slot[gone]] = False
+        self._filled[place[gone]] = False
         return filled
 
     def compare(self, idx: int, bar: Bar) -> Known:
         """What is known of the minute that `bar` (of the vendor's own minute channel) tells."""
         minute = bar.t // MINUTE_MS
-        slot = minute % RING
-        held = self._minute[idx, slot]
+        place = idx * RING + minute % RING
+        held = self._minute[place]
         if held > minute:
             return Known.UNKNOWN
-        if held < minute or not self._seconds[idx, slot]:
+        if held < minute or not self._seconds[place]:
             return Known.NO_SECONDS
-        if self._restated[idx, slot]:  # the sums no longer tell; the restated seconds are right in the store
+        if self._restated[place]:  # the sums no longer tell; the restated seconds are right in the store
             return Known.SAME
         same = (
-            bar.h == self._high[idx, slot] and bar.l == self._low[idx, slot]
-            and abs(self._volume[idx, slot] - bar.v) <= 1e-6 * max(bar.v, 1.0)
+            bar.h == self._high[place] and bar.l == self._low[place]
+            and abs(self._volume[place] - bar.v) <= 1e-6 * max(bar.v, 1.0)
         )  # fmt: skip
         return Known.SAME if same else Known.DIFFERS
 
@@ -143,12 +154,11 @@ class Minutes:
 def _repeats(idx: NDArray[np.int64], t: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which bars tell a second that an earlier bar of the same batch told."""
     found = np.zeros(len(t), dtype=bool)
-    if len(t) < 2:
-        return found
-    seconds = ((idx << 38) | (t // 1000)).tolist()
-    if len(set(seconds)) < len(seconds):
+    seconds = (idx << 38) | (t // 1000)
+    ordered = np.sort(seconds)
+    if (ordered[1:] == ordered[:-1]).any():
         seen: set[int] = set()
-        for row, second in enumerate(seconds):
+        for row, second in enumerate(seconds.tolist()):
             found[row] = second in seen
             seen.add(second)
     return found

@@ -171,8 +171,12 @@ class Pipeline:
 
     def seconds(self, bars: list[Bar]) -> None:
         """The vendor's own second bars."""
-        self._aggregated.update([b.sym for b in bars])
-        self.store(bars)
+        for taken in self.store(bars):
+            # By number first: a set of names costs more than the rest of the tape's work together.
+            known = self.tape.aggregated[taken.idx]
+            if not known.all():
+                self.tape.aggregated[taken.idx] = True
+                self._aggregated.update(bar.sym for bar in taken.bars)
 
     def trades(self, trades: list[Trade]) -> None:
         """Prints, built into seconds; not for symbols whose second bars come from the vendor."""
@@ -251,10 +255,10 @@ class Pipeline:
 
     # --- storing and watching
 
-    def store(self, bars: list[Bar]) -> None:
-        """Accepts bars, queues them for Redis and lets the detector look at the seconds among them."""
+    def store(self, bars: list[Bar]) -> list[Taken]:
+        """Accepts bars, queues them for Redis and lets the detector look at the seconds among them; what was accepted."""
         if not bars:
-            return
+            return []
         now = self._now_ms()
         day = self.tape.day
         began = perf_counter()
@@ -274,6 +278,7 @@ class Pipeline:
             self.counts.lag_ms = now - int(taken.t.max()) - taken.bars[-1].span
             if seconds:
                 self._watch(taken)
+        return batches
 
     def _meet_symbols(self) -> None:
         """Numbers new symbols in the detector as the tape does, with their previous close if it is known."""

@@ -6,19 +6,22 @@ The clock is event time: the newest second any bar told. Days are New York days 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ingest.minutes import Minutes
-from market.bar import Bar
+from market.bar import SECOND_MS, Bar
 from market.price import SCALE
 from market.sessions import TradingDay, day_of
 
 #: A bar may be this far ahead of the wall clock (clocks differ a little); further ahead it would block its series.
 AHEAD_MS = 5_000
 ACTIVE_MS = 60_000
+
+_start = itemgetter(1)  # of a bar
 
 
 @dataclass(slots=True)
@@ -30,6 +33,25 @@ class Taken:
     t: NDArray[np.int64]
     close: NDArray[np.float64]
     newest: list[bool]
+
+
+class _Columns(NamedTuple):
+    """A batch by columns: numbers of the symbols, starts, which are seconds; the others NaN where they are not set."""
+
+    idx: NDArray[np.int64]
+    t: NDArray[np.int64]
+    seconds: NDArray[np.bool_]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+    volume: NDArray[np.float64]
+    told: NDArray[np.float64]  # the vendor's volume of the day
+
+    def where(self, keep: NDArray[np.bool_]) -> _Columns:
+        idx, t, seconds, high, low, close, volume, told = self
+        return _Columns(
+            idx[keep], t[keep], seconds[keep], high[keep], low[keep], close[keep], volume[keep], told[keep]
+        )  # fmt: skip
 
 
 @dataclass
@@ -64,6 +86,7 @@ class Tape:
         #: The newest second that an earlier process stored: up to it the store may hold what this one never saw.
         self.restored = np.full(capacity, -1, dtype=np.int64)
         self.restated = np.zeros(capacity, dtype=np.int64)  # bars, by a later version
+        self.aggregated = np.zeros(capacity, dtype=bool)  # the vendor itself sends the symbol's second bars
 
     def number(self, symbol: str) -> int:
         """The symbol's number; a new one is given when it first appears."""
@@ -84,6 +107,7 @@ class Tape:
         self.previous_close = np.concatenate([self.previous_close, np.full(more, np.nan)])
         self.restored = np.concatenate([self.restored, np.full(more, -1, dtype=np.int64)])
         self.restated = np.concatenate([self.restated, np.zeros(more, dtype=np.int64)])
+        self.aggregated = np.concatenate([self.aggregated, np.zeros(more, dtype=bool)])
         self.minutes.grow(capacity)
 
     def restore(self, symbol: str, newest: int, last: float | None) -> None:
@@ -98,7 +122,7 @@ class Tape:
 
         Refused and counted: bars ahead of the wall clock, and bars so late that their larger candles would suffer.
         """
-        newest = max((b.t for b in bars), default=0)
+        newest = max(map(_start, bars), default=0)
         if newest > now_ms + AHEAD_MS:
             fit = [b for b in bars if b.t <= now_ms + AHEAD_MS]
             self.counts.reject("future", len(bars) - len(fit))
@@ -106,7 +130,7 @@ class Tape:
         if not bars:
             return []
         if self.day is None:
-            self._begin(day_of(min(b.t for b in bars)))
+            self._begin(day_of(min(map(_start, bars))))
         assert self.day is not None
         taken: list[Taken] = []
         while newest >= (end := self.day.end) and (later := [b for b in bars if b.t >= end]):
@@ -127,21 +151,26 @@ class Tape:
         self.volume[:] = 0.0
 
     def _accept(self, bars: list[Bar]) -> Taken:
-        number = self.index.get
-        idx = np.fromiter(
-            (i if (i := number(b.sym)) is not None else self.number(b.sym) for b in bars),
-            dtype=np.int64,
-            count=len(bars),
-        )
-        t = np.fromiter((b.t for b in bars), dtype=np.int64, count=len(bars))
-        keep = self._not_too_late(idx, t)
+        columns = self._columns(bars)
+        keep = self._not_too_late(columns.idx, columns.t)
         if not keep.all():
             self.counts.reject("too_late", int(len(keep) - keep.sum()))
             bars = [b for b, k in zip(bars, keep.tolist(), strict=True) if k]
-            idx, t = idx[keep], t[keep]
-        close = _column(bars, 5)
-        self._note(bars, idx, t, close)
+            columns = columns.where(keep)
+        if bars:
+            self._note(bars, columns)
+        idx, t, close = columns.idx, columns.t, columns.close
         return Taken(bars, idx, t, close, (t == self.newest[idx]).tolist())
+
+    def _columns(self, bars: list[Bar]) -> _Columns:
+        symbols, times, _, high, low, close, volume, _, spans, told = zip(*bars, strict=True)
+        known = list(map(self.index.get, symbols))
+        if None in known:
+            known = [self.number(symbol) for symbol in symbols]
+        return _Columns(
+            np.array(known, np.int64), np.array(times, np.int64), np.array(spans) == SECOND_MS,
+            *(np.array(column, np.float64) for column in (high, low, close, volume, told)),
+        )  # fmt: skip
 
     def _not_too_late(self, idx: NDArray[np.int64], t: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which bars may be written, and moves `newest` on. In order of arrival: a bar is measured against what came before."""
@@ -157,34 +186,35 @@ class Tape:
                 self.newest[i] = at
         return keep
 
-    def _note(self, bars: list[Bar], idx: NDArray[np.int64], t: NDArray[np.int64], close: NDArray[np.float64]) -> None:
-        if not bars:
-            return
-        volume = _column(bars, 6)
-        seconds = np.fromiter((b.span == 1000 for b in bars), dtype=bool, count=len(bars))
-        first = np.ones(len(bars), dtype=bool)
-        if seconds.any():
-            high, low = _column(bars, 3), _column(bars, 4)
-            first[seconds] = self.minutes.add(idx[seconds], t[seconds], high[seconds], low[seconds], volume[seconds])
-        for row in np.flatnonzero(~seconds).tolist():
-            first[row] = self.minutes.fill(int(idx[row]), bars[row])
-        self.counts.filled += int(first[~seconds].sum())
+    def _note(self, bars: list[Bar], columns: _Columns) -> None:
+        idx, t, seconds, high, low, close, volume, told = columns
+        first = self.minutes.add(idx, t, high, low, volume) if seconds.all() else self._note_minutes(bars, columns)
         if not first.all():
             self.counts.restated += int(len(first) - first.sum())
             np.add.at(self.restated, idx[~first], 1)
         assert self.day is not None
         today = t >= self.day.start
-        told = _column(bars, 9)
-        add = first & today & np.isnan(told)
-        np.add.at(self.volume, idx[add], volume[add])
-        current = (t == self.newest[idx]) & today
-        says = current & ~np.isnan(told)
+        silent = np.isnan(told)
+        add = first & today & silent
+        if add.any():
+            np.add.at(self.volume, idx[add], volume[add])
+        says = (t == self.newest[idx]) & today & ~silent
         self.volume[idx[says]] = told[says]
-        priced = np.flatnonzero(~np.isnan(close))
+        priced = ~np.isnan(close)
         np.maximum.at(self.priced, idx[priced], t[priced])
-        priced = priced[t[priced] == self.priced[idx[priced]]]
+        priced &= t == self.priced[idx]
         self.last[idx[priced]] = close[priced] / SCALE
         self.clock = max(self.clock, int(t.max()))
+
+    def _note_minutes(self, bars: list[Bar], columns: _Columns) -> NDArray[np.bool_]:
+        """Notes a batch with minute bars; which bars tell what was not told before."""
+        idx, t, seconds, high, low, _, volume, _ = columns
+        first = np.ones(len(bars), dtype=bool)
+        first[seconds] = self.minutes.add(idx[seconds], t[seconds], high[seconds], low[seconds], volume[seconds])
+        for row in np.flatnonzero(~seconds).tolist():
+            first[row] = self.minutes.fill(int(idx[row]), bars[row])
+        self.counts.filled += int(first[~seconds].sum())
+        return first
 
     def change(self) -> NDArray[np.float64]:
         """Percent since the previous close, per symbol; NaN where that is not known."""
@@ -196,9 +226,3 @@ class Tape:
     def active(self) -> int:
         """Symbols that traded within the last minute of the clock."""
         return int((self.newest[: len(self.symbols)] > self.clock - ACTIVE_MS).sum()) if self.clock else 0
-
-
-def _column(bars: list[Bar], position: int) -> NDArray[np.float64]:
-    """One field of the bars; NaN where it is not set."""
-    values: list[Any] = [b[position] for b in bars]
-    return np.array(values, dtype=np.float64)
