@@ -22,8 +22,8 @@ from redis_functions.gaps_reader import Gap
 
 log = logging.getLogger("tapewatch.repair")
 
-#: Symbols under repair at once: most of the time is spent waiting for the vendor and for Redis.
-AT_ONCE = 16
+#: Symbols under repair at once: most of the time is spent waiting for the vendor and for Redis. Each holds its answer in memory.
+AT_ONCE = 8
 #: After so many symbols in a row without an answer (or refused, with none answered) the rest is not asked.
 IN_A_ROW = 3
 PROGRESS_S = 5.0
