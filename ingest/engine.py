@@ -48,8 +48,11 @@ log = logging.getLogger("tapewatch.ingest")
 #: Time of arrival before the watermark that is worked on again: longer than a print may be late (60 s), than a velocity
 #: reference may be old (35 s) and than anything is held back (5 s).
 WARM_UP_MS = 120_000
+#: Of those records the last ones are also written again: a Redis that failed may have lost its last second (`everysec`), a
+#: cluster of them not the same second everywhere. What is older only warms the state up.
+WRITE_AGAIN_MS = 5_000
 WATERMARK_S = 0.5
-IDLE_CHECK_S = 0.25
+IDLE_CHECK_S, BUSY_CHECK_S = 0.25, 0.01
 REDIS_RETRY_S = 0.2
 #: For the question of what the store holds.
 STORE_S = 3.0
@@ -202,7 +205,7 @@ class Engine:
     def _begin_at(self, watermark: int | None) -> None:
         """A little before the watermark; at the oldest record when Redis knows none (it is new, or was emptied)."""
         spool = self._spool
-        first = spool.first
+        first, stored_to = spool.first, 0
         if self._first and watermark is not None and watermark >= spool.first_of_run:
             # The disk lost records that Redis has seen, and their numbers were given again.
             first = spool.first_of_run
@@ -214,11 +217,12 @@ class Engine:
                 first = watermark + 1
             else:
                 first = min(watermark + 1, max(first, spool.find_time(reached.received_ms - WARM_UP_MS)))
+                stored_to = min(watermark, spool.find_time(reached.received_ms - WRITE_AGAIN_MS) - 1)
             spool.rewind(watermark)
             spool.acknowledge(watermark)
         else:
             spool.rewind(first - 1)
-        self.pipeline.begin(replayed_to=watermark or 0, partial=watermark is not None and first > 1)
+        self.pipeline.begin(replayed_to=watermark or 0, partial=watermark is not None and first > 1, stored_to=stored_to)
         self._intake.rewind(first - 1)
         waiting = spool.last - first + 1
         if waiting > 0:
@@ -279,7 +283,7 @@ class Engine:
     async def _tend(self) -> None:
         """What must happen though nothing arrives: held bars are released."""
         while True:
-            await asyncio.sleep(IDLE_CHECK_S)
+            await asyncio.sleep(BUSY_CHECK_S if self.pipeline.minute_bars.is_busy else IDLE_CHECK_S)
             self.pipeline.idle()
 
     # --- the watermark

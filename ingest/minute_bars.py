@@ -7,7 +7,8 @@ it up with everything else. When a second bar of that minute comes after all, th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,11 @@ from redis_functions.writer import Writer
 #: Second bars come up to 2 s after their second (the vendor waits for late prints), so a minute bar waits a little longer.
 HOLD_MS = 5_000
 IDLE_S = 2.0
+#: The minute bars of the whole market come at once, while second bars go on. So they are used in portions of this many, the
+#: next one when the writer has no more than that before it: a second bar then waits for one portion, not for 10,000 bars.
+PORTION, FEW_WAITING = 500, 500
+#: Should Redis never be that idle, they are used all the same: what waits longer would be lost by a crash.
+PATIENCE_S = 2.0
 
 
 @dataclass
@@ -51,35 +57,61 @@ class MinuteBars:
         self._held: list[Bar] = []
         self._due = 0  # when the first of them may be used, by the event clock
         self._since = 0.0  # monotonic time of the newest held bar
+        self._ready: deque[Bar] = deque()  # no longer held, used in portions
+        self._ready_since = 0.0
         self._seconds_seen = False
 
     def take(self, bars: list[Bar]) -> None:
         """New minute bars. Where no second bar was ever seen, nothing is waited for."""
         self._subscribed = True
         if self._seconds_seen:
+            due = min(b.t for b in bars) + MINUTE_MS + HOLD_MS
+            self._due = min(self._due, due) if self._held else due
             self._held += bars
-            self._due = min(b.t for b in self._held) + MINUTE_MS + HOLD_MS
             self._since = time.monotonic()
         else:
             self._use(bars)
 
     def release(self, clock: int) -> None:
-        """Uses the held bars whose minute's seconds must have come by the event clock."""
+        """Lets go the held bars whose minute's seconds must have come by the event clock, and uses a portion."""
         if self._held and clock >= self._due:
-            ready = [b for b in self._held if clock - HOLD_MS >= b.t + MINUTE_MS]
+            self._let_go(b for b in self._held if clock - HOLD_MS >= b.t + MINUTE_MS)
             self._held = [b for b in self._held if clock - HOLD_MS < b.t + MINUTE_MS]
             self._due = min((b.t for b in self._held), default=0) + MINUTE_MS + HOLD_MS
-            self._use(ready)
+        self._use_portion()
 
     def idle(self) -> None:
-        """Uses what is held when the event clock stands still."""
+        """Uses a portion; lets go all that is held when the event clock stands still."""
         if self._held and time.monotonic() - self._since > IDLE_S:
-            self.release_all()
+            self._let_go(self._held)
+            self._held = []
+        self._use_portion()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether `idle` wants to be called again soon."""
+        return bool(self._ready)
 
     def release_all(self) -> None:
-        """Uses all that is held."""
-        ready, self._held = self._held, []
-        self._use(ready)
+        """Uses all there is."""
+        bars = [*self._ready, *self._held]
+        self._ready.clear()
+        self._held = []
+        self._use(bars)
+
+    def _let_go(self, bars: Iterable[Bar]) -> None:
+        if not self._ready:
+            self._ready_since = time.monotonic()
+        self._ready.extend(bars)
+
+    def _use_portion(self) -> None:
+        ready = self._ready
+        if not ready:
+            return
+        if self._writer.waiting > FEW_WAITING and time.monotonic() - self._ready_since < PATIENCE_S:
+            return
+        # A share of what waits at least, or a replay at full speed would hold more and more.
+        self._use([ready.popleft() for _ in range(min(len(ready), max(PORTION, len(ready) // 16)))])
 
     def _use(self, bars: list[Bar]) -> None:
         fills: list[Bar] = []

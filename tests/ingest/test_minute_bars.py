@@ -25,6 +25,7 @@ class World:
         self.commands: list[tuple[str | int, ...]] = []
         writer = Writer("unix:///nowhere", Schema())
         writer.put_command = lambda *words: self.commands.append(words)  # type: ignore[method-assign]
+        self.writer = writer
         self.bars = MinuteBars(self.tape, writer, self.store, self.unsure.append, subscribed)
 
     def store(self, bars: list[Bar]) -> None:
@@ -73,6 +74,52 @@ def test_a_clock_that_stands_still_does_not_keep_it_for_ever(monkeypatch: pytest
     world.bars.take([minute(4)])
     world.bars.release_all()
     assert world.stored == [minute(3), minute(4)]
+
+
+def the_market(world: World, count: int) -> list[Bar]:
+    """Lets go that many minute bars; the writer of `world` acknowledges nothing."""
+    bars = [minute(0, f"S{n}") for n in range(count)]
+    world.second(-60)
+    world.bars.take(bars)
+    world.bars.release(T + 10 * MINUTE_MS)
+    return bars
+
+
+def test_the_minute_bars_of_the_whole_market_come_in_portions_and_in_order() -> None:
+    world = World()
+    bars = the_market(world, 1_200)
+    for used in (500, 1_000, 1_200):
+        assert world.stored == bars[:used]
+        assert world.bars.is_busy == (used < 1_200)
+        world.bars.idle()
+
+
+def test_a_portion_waits_for_the_writer_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.writer.put([minute()] * (module.FEW_WAITING + 1), [True] * (module.FEW_WAITING + 1))
+    bars = the_market(world, 600)
+    assert (world.stored, world.bars.is_busy) == ([], True)
+    monkeypatch.setattr(module, "PATIENCE_S", -1.0)
+    world.bars.idle()
+    assert world.stored == bars[:500]
+    world.bars.take([minute(1)])
+    world.bars.release_all()
+    assert (world.stored, world.bars.is_busy) == ([*bars, minute(1)], False)
+
+
+def test_a_second_that_comes_while_a_minute_bar_waits_its_turn_keeps_it_out() -> None:
+    world = World()
+    bars = the_market(world, 501)
+    world.second(5, "S500")
+    world.bars.idle()
+    assert world.stored == bars[:500]
+    assert world.bars.counts.filled == 500
+
+
+def test_more_than_is_used_in_portions_is_used_by_shares() -> None:
+    world = World()
+    the_market(world, 16_000)
+    assert len(world.stored) == 1_000
 
 
 def test_a_minute_with_seconds_is_compared() -> None:
