@@ -109,7 +109,7 @@ class Pipeline:
         self.number = 0  # of the spooled record being worked on
         self._lates = 0  # late prints it held
         self._run = secrets.token_hex(4)
-        self._replayed_to = 0
+        self._replayed_to = self._stored_to = 0
         self._partial = False
         self._began_ms = 0  # when the first of the replayed records was received
         self.received_ms = 0  # when the record being worked on was received
@@ -120,9 +120,13 @@ class Pipeline:
         self._trade_clock = 0
         self._last_trade = 0.0  # monotonic
 
-    def begin(self, replayed_to: int, partial: bool) -> None:
-        """Records up to number `replayed_to` were worked on before; `partial`: earlier ones are not told again."""
+    def begin(self, replayed_to: int, partial: bool, stored_to: int = 0) -> None:
+        """Records up to number `replayed_to` were worked on before; `partial`: earlier ones are not told again.
+
+        The vendor's second bars up to record `stored_to` are in the store for certain: they are not written again.
+        """
         self._replayed_to = replayed_to
+        self._stored_to = stored_to
         self._partial = partial
         if replayed_to:
             self.trade_bars.built = set()
@@ -171,7 +175,7 @@ class Pipeline:
 
     def seconds(self, bars: list[Bar]) -> None:
         """The vendor's own second bars."""
-        for taken in self.store(bars):
+        for taken in self.store(bars, write=self.number > self._stored_to):
             # By number first: a set of names costs more than the rest of the tape's work together.
             known = self.tape.aggregated[taken.idx]
             if not known.all():
@@ -255,8 +259,8 @@ class Pipeline:
 
     # --- storing and watching
 
-    def store(self, bars: list[Bar]) -> list[Taken]:
-        """Accepts bars, queues them for Redis and lets the detector look at the seconds among them; what was accepted."""
+    def store(self, bars: list[Bar], write: bool = True) -> list[Taken]:
+        """Accepts bars, queues them for Redis if `write`, and lets the detector look at the seconds among them."""
         if not bars:
             return []
         now = self._now_ms()
@@ -271,9 +275,10 @@ class Pipeline:
             if not taken.bars:
                 continue
             seconds = taken.bars[0].span < MINUTE_MS  # a batch is all seconds or all minutes
-            self._writer.put(taken.bars, taken.newest)
-            if seconds:
-                self.minute_bars.make_way(taken)
+            if write:
+                self._writer.put(taken.bars, taken.newest)
+                if seconds:
+                    self.minute_bars.make_way(taken)
             self.counts.bars += len(taken.bars)
             self.counts.lag_ms = now - int(taken.t.max()) - taken.bars[-1].span
             if seconds:
