@@ -31,6 +31,7 @@ from rest_bridge.endpoint import Context, Endpoint
 from rest_bridge.metrics import Metrics
 from rest_bridge.openapi import describe
 from rest_bridge.parameters import Query, parse
+from rest_bridge.together import Together
 
 
 def create_app(config: BridgeConfig) -> Flask:
@@ -78,11 +79,18 @@ def _endpoints() -> list[Endpoint]:
 
 
 def _view(context: Context, endpoint: Endpoint) -> Callable[[], Response]:
+    together = Together()
+
     def view() -> Response:
-        answer = endpoint.handler(context, parse(endpoint.parameters, request.args))
-        if isinstance(answer, Response):
-            return answer
-        body = answer if isinstance(answer, bytes) else orjson.dumps(answer)
-        return Response(body, mimetype="application/json")
+        query = parse(endpoint.parameters, request.args)
+        if endpoint.media != "application/json":
+            made: Response = endpoint.handler(context, query)
+            return made
+
+        def body() -> bytes:
+            answer = endpoint.handler(context, query)
+            return answer if isinstance(answer, bytes) else orjson.dumps(answer)
+
+        return Response(together.answer(request.query_string, body), mimetype="application/json")
 
     return view

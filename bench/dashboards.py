@@ -1,0 +1,160 @@
+"""What open dashboards cost Redis: its own time for their commands, by its own count.
+
+`python -m bench.dashboards [--short] [--seconds S]`
+
+The committed dashboards' panels and annotations are asked for as the data source asks, over a store with an hour of a
+simulated market that goes on meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import time
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from bench.read import Client
+from bench.table import Table, command_line, report
+from bench.world import World, cpu_s, family, wait_until
+from redis_functions import keys
+from tests.grafana.boards import BOARDS, Json, targets, view
+from tests.grafana.infinity import address
+
+OPEN = 20
+#: Commands that only read; what of them the daemon itself needs is measured first and taken off.
+READS = {
+    "fcall_ro", "get", "hget", "hgetall", "hmget", "mget", "ping", "scard", "sismember", "smembers", "ts.get", "ts.info",
+    "ts.range", "ts.revrange", "xrange", "xrevrange",
+}  # fmt: skip
+#: The simulated market tells its last hour first.
+HISTORY_MS = 3_500_000
+#: As many as Grafana asks for at once: all panels of a dashboard.
+CONNECTIONS = 20
+
+
+def dashboards(symbols: Sequence[str]) -> list[tuple[Json, list[tuple[Json, Json | None]], dict[str, str | list[str]]]]:
+    """So many as are open: (dashboard, its targets with their panels, what its viewer has chosen)."""
+    found: list[tuple[Json, list[tuple[Json, Json | None]], dict[str, str | list[str]]]] = []
+    for number in range(OPEN):
+        name = sorted(BOARDS)[number % len(BOARDS)]
+        # Variables are asked for when a dashboard is opened, not at each refresh.
+        asked = [
+            (target, panel) for board, where, target, panel in targets() if board == name and "variable" not in where
+        ]
+        turn = number // len(BOARDS)
+        several = list(islice((symbols[(turn + k) % len(symbols)] for k in range(len(symbols))), 5))
+        found.append((BOARDS[name], asked, {"symbol": several[0], "symbols": several}))
+    return found
+
+
+def used(world: World) -> Counter[str]:
+    """Microseconds of each reading command so far."""
+    stats: Any = world.client.info("commandstats")
+    spent = {name.removeprefix("cmdstat_"): int(row["usec"]) for name, row in stats.items()}
+    return Counter({name: usec for name, usec in spent.items() if name in READS})
+
+
+def play(client: Client, opened: Sequence[Any], seconds: int) -> int:
+    """Refreshes every dashboard once a second, evenly spread; how many refreshes that were."""
+    began, done = time.monotonic(), 0
+    for second in range(seconds):
+        for number, (board, asked, chosen) in enumerate(opened):
+            time.sleep(max(0.0, began + second + number / len(opened) - time.monotonic()))
+            now = int(time.time() * 1000)
+            paths = [address(target, view(board, now, panel, **chosen)) for target, panel in asked]
+            client.ask([f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode() for path in paths])
+            done += 1
+    return done
+
+
+def run(argv: Sequence[str] | None = None) -> list[Table]:
+    parser = argparse.ArgumentParser(prog="bench.dashboards", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--short", action="store_true", help="two seconds of a small market")
+    parser.add_argument("--seconds", type=int, help="of open dashboards; default 20")
+    args = parser.parse_args(argv)
+    seconds, symbols = args.seconds or (2 if args.short else 20), 10 if args.short else 100
+    with World() as world:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = int(free.getsockname()[1])
+        daemon = world.tapewatch(
+            "run", BRIDGE_PORT=str(port), RATE_LIMIT="0", SIM_SYMBOLS=str(symbols), SIM_RATE=str(symbols)
+        )
+        names = world.wait(lambda: _settled(world, symbols), 90, "the market's last hour")
+        bridge = wait_until(lambda: _named(daemon.pid, "bridge"), 10, "the bridge")
+        opened = dashboards(names)
+        client = Client(port, CONNECTIONS, rows=None)
+        play(client, opened, 1)
+        quiet, began = used(world), time.monotonic()
+        time.sleep(min(seconds, 5))
+        idle = used(world) - quiet
+        idle_s = time.monotonic() - began
+        before, cpu, began = used(world), _cpu(bridge), time.monotonic()
+        refreshes = play(client, opened, seconds)
+        took = time.monotonic() - began
+        spent = used(world) - before
+        for name in spent:
+            spent[name] -= int(idle[name] / idle_s * took)
+        bridge_ms = (_cpu(bridge) - cpu) * 1000
+        client.close()
+    table = _table(spent, refreshes, took, bridge_ms, sum(len(asked) for _, asked, _ in opened), symbols)
+    if not args.short:
+        total = sum(spent.values()) * OPEN / refreshes / 1000
+        table.require("Redis time for 20 open dashboards at 1 s refresh", total, at_most=50, unit="ms a second")
+    return [table]
+
+
+def _settled(world: World, symbols: int) -> list[str]:
+    """The symbols, once each has an hour of bars that reaches the present."""
+    found: Any = world.client.smembers(keys.SYMBOLS)
+    names = sorted(name.decode() for name in found)
+    if len(names) < symbols:
+        return []
+    for name in names:
+        oldest: Any = world.client.execute_command("TS.INFO", keys.series(name, "1s", "notional"))
+        info = dict(zip(oldest[::2], oldest[1::2], strict=True))
+        newest = int(info[b"lastTimestamp"])
+        if newest - int(info[b"firstTimestamp"]) < HISTORY_MS or newest < time.time() * 1000 - 30_000:
+            time.sleep(0.2)
+            return []
+    return names
+
+
+def _named(pid: int, word: str) -> list[int]:
+    """The processes of `tapewatch <word>` below `pid`."""
+    found = []
+    for each in family(pid)[1:]:
+        with open(f"/proc/{each}/cmdline", "rb") as file:
+            if word.encode() in file.read().split(b"\0"):
+                found.append(each)
+    return found
+
+
+def _cpu(pids: Sequence[int]) -> float:
+    return sum(map(cpu_s, pids))
+
+
+def _table(spent: Counter[str], refreshes: int, took: float, bridge_ms: float, requests: int, symbols: int) -> Table:
+    table = Table(
+        f"{OPEN} open dashboards at 1 s refresh: {requests} requests a second, {symbols} symbols",
+        ["command", "Redis ms a second"],
+        command_line("bench.dashboards"),
+    )
+    # Of a second's refreshes, however many of them the machine had time for.
+    scale = OPEN / refreshes / 1000
+    table.add("all that read", f"{sum(spent.values()) * scale:.1f}")
+    for name, usec in spent.most_common():
+        if usec * scale >= 0.05:
+            table.add(name.upper(), f"{usec * scale:.1f}")
+    table.notes.append(
+        f"By `INFO commandstats`, less what the daemon itself reads. The bridge's CPU: {bridge_ms / refreshes * OPEN:.0f} ms "
+        f"for a second's refreshes; {refreshes} refreshes were answered in {took:.1f} s. The five dashboards four times each, "
+        "with four symbols."
+    )
+    return table
+
+
+if __name__ == "__main__":
+    report(run())
