@@ -219,7 +219,15 @@ def _close(day: Day, world: World, feed: FeedProcess, pids: dict[str, int], port
 
 def _start(world: World, feed_url: str, port: int) -> dict[str, int]:
     """`tapewatch run` on this Redis: the supervisor and its parts, once the daemon is at the feed and the bridge answers."""
-    run = world.tapewatch("run", FEED_URL=feed_url, PROFILE="small", BRIDGE_PORT=str(port), RATE_LIMIT="0").pid
+    # What was sent is worked off for longer than a feed may be silent.
+    told = {
+        "FEED_URL": feed_url,
+        "PROFILE": "small",
+        "BRIDGE_PORT": str(port),
+        "RATE_LIMIT": "0",
+        "STALL_AFTER_S": "3600",
+    }
+    run = world.tapewatch("run", **told).pid
     world.wait(lambda: world.metric("ingest", "connected"), 60, "the daemon at the feed")
     world.wait(lambda: "ready after" in world.said("run"), 60, "the bridge")
     pids = {"redis": world.redis_pid, "supervisor": run}

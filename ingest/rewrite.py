@@ -34,7 +34,7 @@ WORTH_BYTES = 64 << 20
 class RewriteConfig:
     """`limit_bytes`: what the file may grow by before it is rewritten during the market too."""
 
-    limit_bytes: int = 4096 << 20
+    limit_bytes: int = 2048 << 20
     always_open: bool = False
 
 

@@ -32,6 +32,8 @@ CREDENTIALS = (*SECRETS, "redis_url")
 
 HOUR_MS = 3_600_000
 _RETENTION_DEFAULT = {"1s": 2 * HOUR_MS, "1m": 7 * DAY_MS, "5m": 30 * DAY_MS, "1h": 365 * DAY_MS}
+#: A rewrite at the market's rate takes memory that a small machine does not have: there the file may hold a whole day.
+_AOF_MB = {"default": 2_048, "small": 16_384}
 _RETENTION_SMALL = {"1s": 2 * HOUR_MS, "1m": DAY_MS, "5m": 2 * DAY_MS, "1h": 10 * DAY_MS}
 #: Ten years; and how the addresses must begin.
 _LONGEST_RETENTION_S = 3653 * 86_400
@@ -89,7 +91,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chunk_1s: int = 256
     chunk_rolled: int = 128
     redis_maxmemory_mb: int = 0  # of the embedded server; 0: the profile's
-    redis_aof_mb: int = 4096  # growth of the append-only file that is rewritten during the market too
+    redis_aof_mb: int = 0  # growth of the append-only file that is rewritten during the market too; 0: the profile's
 
     buffer_mb: int = 64  # newest frames kept in memory between reading the socket and working
     spool_mb: int = 2048  # raw frames on disk, in the data folder
@@ -119,6 +121,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             retention[name] = getattr(self, f"retention_{name}") * 1000 or retention[name]
         labels = self.profile != "small" if self.labels is None else self.labels
         return Schema(retention, self.chunk_1s, self.chunk_rolled, labels)
+
+    @property
+    def aof_limit_mb(self) -> int:
+        """What Redis's append-only file may grow by before it is rewritten whatever the hour."""
+        return self.redis_aof_mb or _AOF_MB[self.profile]
 
     @property
     def data_path(self) -> Path:
@@ -223,7 +230,7 @@ def _check(settings: Settings) -> None:
         "buffer_mb": (1, 4096), "spool_mb": (1, 1_000_000), "spool_hours": (0.01, 24 * 365),
         "stall_after_s": (1, 3600), "chunk_1s": (48, 1 << 20), "chunk_rolled": (48, 1 << 20),
         "sim_symbols": (1, 20_000), "sim_rate": (0.1, 100_000), "redis_maxmemory_mb": (0, 1 << 20),
-        "redis_aof_mb": (64, 1 << 20),
+        "redis_aof_mb": (0, 1 << 20),
         **{f"retention_{level}": (0, _LONGEST_RETENTION_S) for level in _RETENTION_DEFAULT},
     }  # fmt: skip
     for name, (low, high) in limits.items():

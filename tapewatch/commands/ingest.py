@@ -49,7 +49,7 @@ def config(settings: Settings) -> IngestConfig:
                 settings.velocity_window_s, settings.velocity_threshold, settings.velocity_cooldown_s,
                 settings.velocity_base, settings.velocity_max_age_s,
             ),
-            rewrite=RewriteConfig(settings.redis_aof_mb << 20, settings.always_open),
+            rewrite=RewriteConfig(settings.aof_limit_mb << 20, settings.always_open),
         ),
         feed=FeedConfig(url, key, topics, settings.stall_after_s),
         spool_dir=settings.data_path / "spool",
