@@ -56,5 +56,9 @@ def vwap(notional_ticks: float | None, volume: float | None) -> float | None:
     """Volume-weighted average price ``notional / volume``; None without volume or where a part had no notional."""
     if not volume or notional_ticks is None or notional_ticks < 0:
         return None
-    # As numpy rounds it for the readers of many, and in a third of the time of round(…, 6).
-    return round(notional_ticks / volume / SCALE * _MICRO) / _MICRO
+    price = notional_ticks / volume / SCALE
+    # As round(price, 6), which takes twice as long: the product may miss an exact half by a hair, and only then it matters.
+    scaled = price * _MICRO
+    if scaled < TRUSTED and abs(scaled - (whole := round(scaled))) < 0.4999:
+        return whole / _MICRO
+    return round(price, 6)
