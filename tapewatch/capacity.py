@@ -37,7 +37,7 @@ CHUNK_MORE = 80
 #: The chunk sizes that SAMPLE_BYTES was measured with.
 CHUNKS = {"1s": 256, "1m": 128, "5m": 128, "1h": 128}
 
-# --- measured: python -m bench.day --scale 0.1 (PSS of the processes, used_memory)
+# --- measured: python -m bench.day (PSS of the processes, used_memory)
 
 #: Redis before any symbol: itself, the module, the functions, connections and their buffers.
 REDIS_BASE_MIB = 2.2
@@ -47,8 +47,8 @@ SYMBOL_BYTES = 450
 FRAGMENTATION, REDIS_PROGRAM_MIB = 1.02, 7.0
 #: The daemon by itself, and what a full memory buffer (setting buffer_mb) makes of it: bytes of PSS to one of the buffer.
 INGEST_BASE_MIB, INGEST_SYMBOL_BYTES, BUFFER_COST = 36.0, 1_700, 1.3
-#: Its two processes, after a few answers.
-BRIDGE_MIB = 70.0
+#: Its two processes, after a few answers; and `tapewatch run` itself.
+BRIDGE_MIB, SUPERVISOR_MIB = 66.0, 24.0
 
 # --- measured: python -m bench.ingest, python -m bench.day
 
@@ -57,11 +57,17 @@ INGEST_US, REDIS_US = (17.0, 21.0), (10.0, 22.0)
 #: CPU of the daemon's second-by-second work (movers, statistics) and of an idle Redis: share of a core.
 IDLE_CPU = 0.02
 #: Bytes a bar in the append-only file before a rewrite, and in the spool (the vendor's frame and a record's head).
-AOF_BAR, SPOOL_BAR = 500, 185
+AOF_BAR, SPOOL_BAR = 475, 184
+#: The rewritten file, of used_memory: there are two of it while it is made anew.
+AOF_BASE_SHARE = 0.55
+#: What a rewrite at the market's own rate takes besides, of used_memory; while the market rests it is next to nothing.
+FORK_SHARE = 0.36
+# --- measured: python -m bench.restart
+#: Seconds of CPU that Redis takes for a MiB of the append-only file when it starts.
+LOAD_S_MIB = 0.03
+
 #: What the operating system needs beside us.
 SYSTEM_MIB = 150.0
-#: Of a server's memory, what a save or a rewrite under way may take besides (facts: 40-66 % of the data set).
-FORK_SHARE = 0.4
 
 #: Instances with x86 processors (the embedded Redis has no other on Linux), smallest first:
 #: name, vCPU, MiB, and the share of all vCPU that may be used all the time (burstable types have a baseline).
@@ -86,11 +92,16 @@ class Need:
     redis_mib: float
     ingest_mib: float
     bridge_mib: float
+    supervisor_mib: float
     total_mib: float
-    machine_mib: float  # with what the operating system needs
-    fork_mib: float  # besides, while Redis saves or rewrites its file
-    aof_mib_day: float
+    machine_mib: float  # with what the operating system needs, and a rewrite where it comes during the market
+    fork_mib: float  # besides, while Redis rewrites its file during the market
+    rewrites_a_day: float  # of those
+    aof_mib_day: float  # what is written to the file on a day
+    aof_mib: float  # the file at its largest, while it is rewritten
+    load_s: float  # until a Redis that crashed with its largest file answers again
     spool_mib: float
+    disk_mib: float  # of all
     cores: float
     redis_cores: float  # it has one thread, so at most 1
     ingest_cores: float  # the same
@@ -146,11 +157,13 @@ def need(
     spool_mib: float,
     hours: float | None = None,
     buffer_mib: float = 64.0,
+    aof_limit_mib: float = 2048.0,
 ) -> Need:
     """What the configuration needs in its steady state: at the close of a day, all retentions full.
 
     `hours`: so long after the opening bell of its first day, levels that are kept no longer than a day less full, all
     others full (what bench.day plays). `buffer_mib` of newest frames are taken for used: a burst, or Redis away, fills them.
+    `aof_limit_mib`: growth of the append-only file at which it is rewritten during the market.
     """
     chance = rates(symbols, bars_per_second)
     used: float = symbols * (
@@ -166,19 +179,27 @@ def need(
     redis_used = REDIS_BASE_MIB + used / MIB
     redis = REDIS_PROGRAM_MIB + redis_used * FRAGMENTATION
     ingest = INGEST_BASE_MIB + buffer_mib * BUFFER_COST + symbols * INGEST_SYMBOL_BYTES / MIB
-    total = redis + ingest + BRIDGE_MIB
+    total = redis + ingest + BRIDGE_MIB + SUPERVISOR_MIB
     ingest_cores, redis_cores = (bars_per_second * _us(cost, symbols) / 1e6 for cost in (INGEST_US, REDIS_US))
     bars = bars_per_second * DAY_S
+    grown, base, fork = bars * AOF_BAR / MIB, redis_used * AOF_BASE_SHARE, redis_used * FORK_SHARE
+    aof = min(grown, aof_limit_mib) + 2 * base
+    spool = min(spool_mib, bars * SPOOL_BAR / MIB)
     return Need(
         redis_used_mib=redis_used,
         redis_mib=redis,
         ingest_mib=ingest,
         bridge_mib=BRIDGE_MIB,
+        supervisor_mib=SUPERVISOR_MIB,
         total_mib=total,
-        machine_mib=total + SYSTEM_MIB,
-        fork_mib=redis_used * FORK_SHARE,
-        aof_mib_day=bars * AOF_BAR / MIB,
-        spool_mib=min(spool_mib, bars * SPOOL_BAR / MIB),
+        machine_mib=total + SYSTEM_MIB + (fork if grown > aof_limit_mib else 0.0),
+        fork_mib=fork,
+        rewrites_a_day=grown // aof_limit_mib,
+        aof_mib_day=grown,
+        aof_mib=aof,
+        load_s=(aof - base) * LOAD_S_MIB,
+        spool_mib=spool,
+        disk_mib=aof + spool,
         cores=ingest_cores + redis_cores + IDLE_CPU,
         redis_cores=redis_cores,
         ingest_cores=ingest_cores,

@@ -39,8 +39,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         print(f"tapewatch plan: {mistake}", file=sys.stderr)
         return 2
     found = capacity.need(
-        args.symbols, args.bars_per_second, settings.schema, settings.spool_mb, args.hours, settings.buffer_mb
-    )
+        args.symbols, args.bars_per_second, settings.schema, settings.spool_mb, args.hours, settings.buffer_mb,
+        settings.aof_limit_mb,
+    )  # fmt: skip
     memory, cores = capacity.this_machine()
     memory, cores = args.memory_mb or memory, args.cores or cores
     limit = maxmemory_mb(settings)
@@ -82,13 +83,20 @@ def _text(
     found: Need, args: argparse.Namespace, settings: Settings, memory: float, cores: float, instance: str | None
 ) -> str:
     kept = ", ".join(f"{level} {_span(ms)}" for level, ms in settings.schema.retention_ms.items())
+    limit = settings.aof_limit_mb
     cpu = f"ingest {found.ingest_cores:.2f}, Redis {found.redis_cores:.2f}; readers and peaks besides"
+    parts = (
+        f"Redis {found.redis_mib:,.0f}, ingest {found.ingest_mib:,.0f}, bridge {found.bridge_mib:,.0f}, "
+        f"supervisor {found.supervisor_mib:,.0f}; with the system {found.machine_mib:,.0f}"
+    )
+    often = f"{found.rewrites_a_day:.0f} times a day" if found.rewrites_a_day else "not on such a day"
+    during = f"while Redis rewrites its file during the market: {often} ({limit:,} MiB of growth)"
     rows = [
-        ("memory", f"{found.total_mib:,.0f} MiB", f"Redis {found.redis_mib:,.0f}, ingest {found.ingest_mib:,.0f}, "
-         f"bridge {found.bridge_mib:,.0f}; with the system {found.machine_mib:,.0f}"),
-        ("", f"{found.fork_mib:,.0f} MiB more", "while Redis rewrites its file during the market: do it outside its hours"),
-        ("disk", f"{found.aof_mib_day / 1024:,.1f} GiB a day", "the append-only file until it is rewritten"),
-        ("", f"{found.spool_mib / 1024:,.1f} GiB", f"the spool of raw frames, at most {settings.spool_mb:,} MiB"),
+        ("memory", f"{found.total_mib:,.0f} MiB", parts),
+        ("", f"{found.fork_mib:,.0f} MiB more", during),
+        ("disk", f"{found.disk_mib / 1024:,.1f} GiB", f"append-only file {found.aof_mib / 1024:,.1f} at most "
+         f"({found.aof_mib_day / 1024:,.1f} GiB a day go into it), spool {found.spool_mib / 1024:,.1f}"),
+        ("restart", f"{found.load_s:,.0f} s", "until a Redis that crashed has read its largest file; the spool takes the stream"),
         ("CPU", f"{found.cores:.2f} cores", cpu),
         ("machine", f"{memory:,.0f} MiB, {cores:g} CPU", f"the smallest EC2 type that holds it: {instance or 'none of ours'}"),
     ]  # fmt: skip

@@ -23,7 +23,7 @@ SMALL = Settings(profile="small").schema
 
 
 def small(symbols: int = 10_000, rate: float = 1_000.0, **more: Any) -> capacity.Need:
-    return capacity.need(symbols, rate, SMALL, 2_048, **more)
+    return capacity.need(symbols, rate, SMALL, 2_048, **{"aof_limit_mib": 16_384} | more)
 
 
 @given(symbols=st.integers(1, 20_000), share=st.floats(0.001, 1.0))
@@ -74,6 +74,16 @@ def test_more_of_anything_never_needs_less(symbols: int, share: float, more: flo
     assert capacity.need(symbols, symbols * share, longer, 2_048).redis_used_mib > base.redis_used_mib
     labelled = Schema(SMALL.retention_ms, labels=True)
     assert capacity.need(symbols, symbols * share, labelled, 2_048).redis_used_mib > base.redis_used_mib
+
+
+def test_a_rewrite_during_the_market_needs_memory_and_none_is_needed_where_the_disk_holds_a_day() -> None:
+    often, never = small(aof_limit_mib=2_048), small(aof_limit_mib=16_384)
+    assert often.rewrites_a_day >= 4
+    assert never.rewrites_a_day == 0
+    assert often.machine_mib == pytest.approx(never.machine_mib + never.fork_mib)
+    assert often.disk_mib < never.disk_mib
+    assert often.load_s < never.load_s
+    assert never.aof_mib > never.aof_mib_day
 
 
 def test_the_day_fills_up() -> None:
@@ -196,7 +206,9 @@ def test_plan_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(out)
     assert code == 0
     assert found["fits"] is True
-    assert found["total_mib"] == pytest.approx(found["redis_mib"] + found["ingest_mib"] + found["bridge_mib"])
+    assert found["total_mib"] == pytest.approx(
+        sum(found[f"{name}_mib"] for name in ("redis", "ingest", "bridge", "supervisor"))
+    )
 
 
 @pytest.mark.parametrize(
