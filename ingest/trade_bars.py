@@ -11,13 +11,16 @@ All sums are exact for whole sizes and sizes of up to six decimals, so the order
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
 
 from ingest.seen_keys import REMEMBER_MS, SeenKeys
 from market.bar import SECOND_MS, Bar, Trade
-from market.conditions import ConditionTable
+from market.conditions import ALL, ConditionTable, Effect
 from market.price import notional, ticks
+from market.price_arrays import notionals_of, ticks_of
 from market.sessions import day_of
 
 #: A print this far behind its symbol's newest print still sets open and close; one millisecond more and it does not.
@@ -28,6 +31,10 @@ _TIDY_MS = 5 * 60_000
 
 #: Decimals of a fractional size, as the tape reports it.
 _SIZE_DECIMALS = 6
+
+
+#: t, q, size, price and notional in ticks: a plain tuple, of which one is made a print.
+_Print: TypeAlias = tuple[int, int, float, int, int]
 
 
 class LatePrint(NamedTuple):
@@ -62,20 +69,28 @@ class _Second:
         #: Not taken since its last change, and so among `TradeBars._changed`.
         self.changed = False
 
-    def move_high_low(self, price: int) -> bool:
-        """Whether `price` changed the high or the low."""
-        if self.h is None or self.l is None:
-            self.h = self.l = price
-            return True
-        if price > self.h:
-            self.h = price
-            return True
-        if price < self.l:
-            self.l = price
-            return True
-        return False
+    def count(self, print_: _Print, effect: Effect) -> bool:
+        """Counts a print in; whether it changed anything."""
+        t, q, size, price, money = print_
+        high_low, open_close, volume = effect
+        changed = False
+        if volume and size:
+            self.v += size
+            self.n += money
+            changed = True
+        if high_low:
+            if self.h is None or self.l is None:
+                self.h = self.l = price
+                changed = True
+            elif price > self.h:
+                self.h = price
+                changed = True
+            elif price < self.l:
+                self.l = price
+                changed = True
+        return self._move_open_close(price, t, q) or changed if open_close else changed
 
-    def move_open_close(self, price: int, t: int, q: int) -> bool:
+    def _move_open_close(self, price: int, t: int, q: int) -> bool:
         """Whether `price`, printed at (t, q), changed the open or the close. Of equal places, arrival decides."""
         if self.o is None:
             self.o = self.c = price
@@ -171,32 +186,59 @@ class TradeBars:
     def __contains__(self, symbol: str) -> bool:
         return symbol in self._books
 
-    def add_many(self, trades: Iterable[Trade]) -> None:
-        add = self.add
-        for trade in trades:
-            add(trade)
-
     def add(self, trade: Trade) -> None:
         """Count one print in. Its price and size must be finite, its size not negative."""
-        sym, t, _, _, c, _, key = trade
+        self._add(trade, ticks(trade.p), notional(trade.p, trade.s))
+
+    def add_many(self, trades: Sequence[Trade]) -> None:
+        """Count prints in, in this order; quicker than one by one. Each price x size must be below 2**53 ticks."""
+        add = self._add
+        prices = np.array([trade.p for trade in trades], np.float64)
+        money = notionals_of(prices, np.array([trade.s for trade in trades], np.float64))
+        for trade, price, amount in zip(trades, ticks_of(prices).tolist(), money.tolist(), strict=True):
+            add(trade, price, amount)
+
+    def _add(self, trade: Trade, price: int, money: int) -> None:
+        sym, t, _, size, c, q, key = trade
         book = self._books.get(sym)
         if book is None:
             book = self._books[sym] = _Book(sym)
-        if t > book.newest:
+        newest = book.newest
+        if t > newest:
             if t >= book.next_second:
                 book.enter_second(t)
-            book.newest = t
-        if key is not None and not book.seen.add(key, book.newest):
+            book.newest = newest = t
+        if key is not None and not book.seen.add(key, newest):
             self.duplicates += 1
             return
         if not self._day_start <= t < self._day_end:
             self._enter_day(t)
-        high_low, open_close, volume = self._conditions.effect(c, self._regular_open <= t < self._regular_close)
-        if book.newest - t > LATE_MS:
+        # Most prints have no condition: they need not ask the table.
+        effect = self._conditions.effect(c, self._regular_open <= t < self._regular_close) if c else ALL
+        if newest - t > LATE_MS:
             self.late_prints += 1
-            open_close = False
-        if high_low or open_close or volume:
-            self._apply(book, trade, high_low, open_close, volume)
+            effect = effect._replace(open_close=False)
+        if not (effect.volume or effect.high_low or effect.open_close):
+            return
+        start = t - t % SECOND_MS
+        second = book.seconds.get(start)
+        if second is None and (second := self._begin(book, start)) is None:
+            self._keep_late(book, start, price, size, money, effect)
+        elif second.count((t, q, size, price, money), effect) and not second.changed:
+            second.changed = True
+            self._changed[start].append(second)
+
+    def _begin(self, book: _Book, start: int) -> _Second | None:
+        """The second from `start` on, which is not there yet; None where it has been let go."""
+        if start <= book.gone or start < self.floor:
+            return None
+        second = book.seconds[start] = _Second(book, start)
+        # To be told even where its first print sets nothing.
+        second.changed = True
+        self._changed[start].append(second)
+        if self.built is not None:
+            self.built.add((book.sym, start))
+        return second
 
     def take(self, before_ms: int | None = None) -> list[Bar]:
         """The seconds that changed since they were last taken and end at or before `before_ms` (None: all), by time.
@@ -226,39 +268,11 @@ class TradeBars:
         starts += [late.t_second for late in self._late]
         return min(starts, default=None)
 
-    def _apply(self, book: _Book, trade: Trade, high_low: bool, open_close: bool, volume: bool) -> None:
-        _, t, p, s, _, q, _ = trade
-        start = t - t % SECOND_MS
-        second = book.seconds.get(start)
-        if second is None:
-            if start <= book.gone or start < self.floor:
-                self._keep_late(book, trade, start, high_low, volume)
-                return
-            second = book.seconds[start] = _Second(book, start)
-            changed = True
-            if self.built is not None:
-                self.built.add((book.sym, start))
-        else:
-            changed = False
-        if volume and s:
-            second.v += s
-            second.n += notional(p, s)
-            changed = True
-        if high_low or open_close:
-            price = ticks(p)
-            if high_low and second.move_high_low(price):
-                changed = True
-            if open_close and second.move_open_close(price, t, q):
-                changed = True
-        if changed and not second.changed:
-            second.changed = True
-            self._changed[start].append(second)
-
-    def _keep_late(self, book: _Book, trade: Trade, start: int, high_low: bool, volume: bool) -> None:
-        price = ticks(trade.p) if high_low else None
-        size, amount = (trade.s, notional(trade.p, trade.s)) if volume else (0.0, 0)
-        if price is not None or size:
-            self._late.append(LatePrint(book.sym, start, price, size, amount))
+    def _keep_late(self, book: _Book, start: int, price: int, size: float, money: int, effect: Effect) -> None:
+        if not effect.volume:
+            size = money = 0
+        if effect.high_low or size:
+            self._late.append(LatePrint(book.sym, start, price if effect.high_low else None, size, money))
 
     def _enter_day(self, t: int) -> None:
         day = day_of(t)
