@@ -34,6 +34,8 @@ LINGER_S = 0.5
 _ROUND_S = 1.0
 #: The master kills a worker that takes all of the grace period.
 _GRACE_SHARE = 0.7
+#: A thread stays with a connection that it has answered for so long.
+_STAY_MS = 2
 
 log = logging.getLogger("tapewatch.bridge")
 
@@ -121,12 +123,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         while True:
             with self._turn:
                 conn = self._readable()
-            self._under_way[conn] = time.monotonic()
             try:
-                again = self.handle(conn)
-                # What was read beyond the request is no longer seen by the selector.
-                while again and conn.parser.unreader.buf.getvalue():
-                    again = self.handle(conn)
+                again = self._answer(conn)
             except Exception:
                 log.exception("a connection failed")
                 again = False
@@ -136,6 +134,24 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
                 self._wait_for(conn)
             else:
                 self._end(conn)
+
+    def _answer(self, conn: Any) -> bool:
+        """Answers what a connection asks for now; whether it may ask more."""
+        while True:
+            self._under_way[conn] = time.monotonic()
+            if not self.handle(conn):
+                return False
+            if not self._more(conn):
+                return True
+
+    def _more(self, conn: Any) -> bool:
+        """Whether to stay with a connection: its next request is here, or may come at once while nobody else needs us."""
+        # What was read beyond a request is not seen by the selector.
+        if conn.parser.unreader.buf.getvalue():
+            return True
+        # Another thread waits for the others: handing the connection over to it and fetching it back cost more than
+        # all of its answer, and a client that asks one thing after the other has its next question ready.
+        return self._turn.locked() and _readable_within(conn.sock, _STAY_MS)
 
     def _readable(self) -> Any:
         """The next connection with something to read; new ones are taken in meanwhile."""
@@ -196,6 +212,12 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         except OSError:
             log.debug("a refusal could not be delivered")
+
+
+def _readable_within(sock: socket.socket, ms: int) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(ms))
 
 
 def _silent(sock: socket.socket) -> bool:
