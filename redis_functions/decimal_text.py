@@ -1,4 +1,4 @@
-"""Many numbers written in ASCII, read at once by numpy: a tenth of what an object for each of them would cost."""
+"""Many numbers written in ASCII, read at once by numpy: without an object for each of them."""
 
 from __future__ import annotations
 
@@ -33,21 +33,23 @@ def parse(text: bytes, starts: Positions, ends: Positions) -> npt.NDArray[np.flo
     Each must end 8 bytes or more after the beginning of the text. Digits are read eight at a time: a word of eight
     characters is one number for the processor, and three multiplications turn it into their value.
     """
-    if not starts.size:
-        return np.empty(starts.shape)
+    shape, starts, ends = starts.shape, starts.ravel(), ends.ravel()
+    if not len(starts):
+        return np.empty(shape)
     words, lengths = _words(text), ends - starts
     values, odd = _eight(words[ends - _WORD], np.minimum(lengths, _WORD))
-    if lengths.max() > _WORD:
-        before = words[np.maximum(ends - _MOST_DIGITS, 0)]
-        high, also_odd = _eight(before, np.minimum(np.maximum(lengths - _WORD, 0), _WORD))
-        values += high * np.uint64(10**_WORD)
-        odd |= also_odd | (lengths > _MOST_DIGITS)
-    found = values.astype(np.float64)
     odd |= lengths <= 0
+    long = np.flatnonzero(lengths > _WORD)
+    if len(long):
+        before = words[np.maximum(ends[long] - _MOST_DIGITS, 0)]
+        high, also_odd = _eight(before, np.minimum(lengths[long] - _WORD, _WORD))
+        values[long] += high * np.uint64(10**_WORD)
+        odd[long] |= also_odd | (lengths[long] > _MOST_DIGITS)
+    found = values.astype(np.float64)
     # Signs, fractions and exponents are rare: one by one.
     for place in np.flatnonzero(odd).tolist():
-        found.flat[place] = float(text[starts.flat[place] : ends.flat[place]])
-    return found
+        found[place] = float(text[starts[place] : ends[place]])
+    return found.reshape(shape)
 
 
 def same_rows(text: bytes, starts: Positions, ends: Positions) -> bool:
