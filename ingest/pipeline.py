@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import itemgetter
 from time import perf_counter
 
 from indicators.velocity import Detector, Spike
@@ -41,6 +42,8 @@ BEGINNING_MS = 5_000
 CRITICAL = 4.0
 #: Events worked on before other tasks get their turn.
 SLICE = 2_000
+
+_time = itemgetter(1)  # of a print
 
 
 @dataclass(frozen=True)
@@ -185,8 +188,9 @@ class Pipeline:
     def trades(self, trades: list[Trade]) -> None:
         """Prints, built into seconds; not for symbols whose second bars come from the vendor."""
         limit = self._now_ms() + 5_000
-        usable = [x for x in trades if x.t <= limit]
-        if len(usable) < len(trades):
+        usable = trades
+        if max(map(_time, trades)) > limit:
+            usable = [x for x in trades if x.t <= limit]
             self.set_aside["future"] += len(trades) - len(usable)
         if self._aggregated:
             usable = [x for x in usable if x.sym not in self._aggregated]
@@ -197,7 +201,7 @@ class Pipeline:
         self.counts.trades += len(usable)
         self.trade_bars.add_many(usable)
         self._last_trade = time.monotonic()
-        self._trade_clock = max(self._trade_clock, max(x.t for x in usable))
+        self._trade_clock = max(self._trade_clock, max(map(_time, usable)))
         self._take_built(self._trade_clock - HOLD_MS)
 
     def _skip(self, trades: list[Trade]) -> bool:
