@@ -2,9 +2,9 @@
 
 `python -m bench.restart [--short] [--scale F] [--times N]`
 
-The daemon is killed (or stopped) two market minutes after the opening bell and started at once on the same folder; the time
-runs from the exec of the new process to the moment when a bar that only it has received can be read from Redis. What it
-works on again from its spool (the last two minutes of arrival) are all bars that were played so far.
+The daemon is killed (or stopped) after two minutes of the market at its own rate and started at once on the same folder; the
+time runs from the exec of the new process to the moment when a bar that only it has received can be read from Redis. Its
+spool holds all that: the last two minutes of arrival are worked on again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LIMIT_S = 3.0
 
 @dataclass
 class Start:
-    """Seconds from exec to the first new bar in Redis, CPU seconds of the daemon until then, and records worked on again."""
+    """Seconds from exec to the first new bar in Redis, and CPU seconds of the daemon until then."""
 
     seconds: float
     cpu: float
@@ -46,7 +46,7 @@ def begun(world: World, day: market.Day, feed: FeedProcess, minute: int) -> Star
     """Starts the daemon at a feed that goes on with `minute` at the market's own rate, and waits for its first bar."""
     busiest = tape.names(day.symbols)[0]
     known = world.newest(busiest)
-    feed.begin(0, math.ceil(day.rate / tape.FRAME_EVENTS))
+    feed.begin(0, _pace(day))
     began = time.perf_counter()
     pid = world.tapewatch("ingest", FEED_URL=feed.url, PROFILE="small").pid
     world.wait(
@@ -96,7 +96,7 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
         with FeedProcess([functools.partial(market.frames, day, 0, 1)]) as feed:
             begun(world, day, feed, 0)
             ended(world, signal.SIGKILL)
-        _filled(world, day)
+        _filled(world, day, 0.0 if args.short else _pace(day))
         for number, (name, how) in enumerate(kinds, BEFORE + 1):
             with FeedProcess([functools.partial(market.frames, day, number, number + 1)]) as feed:
                 found[name].append(begun(world, day, feed, number))
@@ -105,10 +105,15 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
     return [_table(day, found, again)]
 
 
-def _filled(world: World, day: market.Day) -> None:
-    """The minutes before the restarts, as fast as they are stored."""
+def _pace(day: market.Day) -> float:
+    """Frames a second that are about the market's own rate."""
+    return math.ceil(day.rate / tape.FRAME_EVENTS)
+
+
+def _filled(world: World, day: market.Day, pace: float) -> None:
+    """The minutes before the restarts; `pace`: frames a second, 0: as fast as they are read."""
     with FeedProcess([functools.partial(market.part, day, 1, BEFORE + 1)]) as feed:
-        feed.begin(0)
+        feed.begin(0, pace)
         world.tapewatch("ingest", FEED_URL=feed.url, PROFILE="small")
         end = tape.OPEN_MS + (BEFORE + 1) * 60_000 - 1000
         world.wait(lambda: world.newest("EDGE") >= end, 600, "the minutes before the restarts")

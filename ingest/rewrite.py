@@ -66,14 +66,14 @@ class Rewrites:
         self._client = client
         self._config = config
         self._holds, self._bars, self._now_ms = holds, bars, now_ms
-        self._size: float | None = None
+        self._size = 0.0
         self._seen = -1
         self._asked = -math.inf
         self._failed = False
 
     def statistics(self) -> dict[str, float]:
-        """The file's size as it was seen last; nothing where Redis keeps none."""
-        return {} if self._size is None else {"redis_aof_bytes": self._size}
+        """The file's size as it was seen last; 0 where Redis keeps none."""
+        return {"redis_aof_bytes": self._size}
 
     async def run(self) -> None:
         """Until cancelled; a Redis that is away is told about by others."""
@@ -89,7 +89,7 @@ class Rewrites:
         told: dict[str, Any] = await self._client.info("persistence")
         rests = self._rests()
         if not told.get("aof_enabled"):
-            self._size = None
+            self._size = 0.0
             return False
         size, base = int(told["aof_current_size"]), int(told["aof_base_size"])
         self._size = float(size)
