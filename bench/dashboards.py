@@ -87,10 +87,12 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
         opened = dashboards(names)
         client = Client(port, CONNECTIONS, rows=None)
         play(client, opened, 1)
+        client.close()
         quiet, began = used(world), time.monotonic()
         time.sleep(min(seconds, 5))
         idle = used(world) - quiet
         idle_s = time.monotonic() - began
+        client = Client(port, CONNECTIONS, rows=None)
         before, cpu, began = used(world), _cpu(bridge), time.monotonic()
         refreshes = play(client, opened, seconds)
         took = time.monotonic() - began

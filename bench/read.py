@@ -47,7 +47,8 @@ class Client:
         """`rows`: so many candles each answer must have; None: any answer will do."""
         self._rows = rows
         self._selector = selectors.DefaultSelector()
-        self._idle: list[socket.socket] = []
+        # In turn, so that none is silent for so long that it is closed.
+        self._idle: deque[socket.socket] = deque()
         for _ in range(connections):
             sock = socket.create_connection(("127.0.0.1", port), timeout=10)
             self._selector.register(sock, selectors.EVENT_READ)
@@ -65,7 +66,7 @@ class Client:
                 if due > time.perf_counter():
                     break
                 waiting.popleft()
-                sock = self._idle.pop()
+                sock = self._idle.popleft()
                 self._asked[sock], self._received[sock] = due, bytearray()
                 sock.sendall(request)
             pause = 1.0
