@@ -19,7 +19,7 @@ from redis_functions.schema import Schema, create_commands
 
 SHARES = (1.0, 0.5, 0.2, 0.05)
 #: Level to its bucket in seconds and its chunks.
-LEVELS = {"1s": (1, 256), "1m": (60, 128), "5m": (300, 128), "1h": (3600, 128)}
+LEVELS = {"1s": (1, 384), "1m": (60, 192), "5m": (300, 192), "1h": (3600, 192)}
 
 
 def used(world: World) -> int:

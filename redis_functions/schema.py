@@ -23,8 +23,8 @@ class Schema:
     retention_ms: dict[str, int] = field(
         default_factory=lambda: {"1s": 2 * 3_600_000, "1m": 7 * DAY_MS, "5m": 30 * DAY_MS, "1h": 365 * DAY_MS}
     )
-    chunk_1s: int = 256
-    chunk_rolled: int = 128
+    chunk_1s: int = 384
+    chunk_rolled: int = 192
     labels: bool = True
 
     @property

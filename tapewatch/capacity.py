@@ -22,20 +22,20 @@ MIB = 1 << 20
 
 # --- measured: python -m bench.calibrate (Redis 7.4 with RedisTimeSeries 1.12)
 
-#: Bytes of an empty series with its rules, its first chunk of 256 (1s) or 128 bytes in it; more by its three labels.
-EMPTY_SERIES, LABELS = 663, 912
+#: Bytes of an empty series with its rules, its first chunk of 384 (1s) or 192 bytes in it; more by its three labels.
+EMPTY_SERIES, LABELS = 743, 912
 #: Share of a level's buckets that have a bar -> bytes a sample, chunks and all, as a mean of the six fields.
 SHARES = (0.05, 0.2, 0.5, 1.0)
 SAMPLE_BYTES = {
-    "1s": (7.68, 5.92, 4.95, 3.03),
-    "1m": (13.76, 13.25, 11.28, 5.42),
-    "5m": (14.00, 13.26, 11.48, 5.70),
-    "1h": (14.77, 13.88, 12.01, 7.34),
+    "1s": (6.86, 5.27, 4.41, 2.69),
+    "1m": (11.55, 11.13, 9.44, 4.48),
+    "5m": (11.77, 11.14, 9.54, 4.68),
+    "1h": (12.47, 11.67, 10.07, 5.16),
 }
 #: What Redis keeps of a chunk besides its bytes (facts: +72 to 88).
 CHUNK_MORE = 80
 #: The chunk sizes that SAMPLE_BYTES was measured with.
-CHUNKS = {"1s": 256, "1m": 128, "5m": 128, "1h": 128}
+CHUNKS = {"1s": 384, "1m": 192, "5m": 192, "1h": 192}
 
 # --- measured: python -m bench.day (PSS of the processes, used_memory)
 
@@ -46,14 +46,14 @@ SYMBOL_BYTES = 450
 #: PSS over used_memory: fragmentation, and what of the program itself is resident (MiB).
 FRAGMENTATION, REDIS_PROGRAM_MIB = 1.02, 7.0
 #: The daemon by itself, and what a full memory buffer (setting buffer_mb) makes of it: bytes of PSS to one of the buffer.
-INGEST_BASE_MIB, INGEST_SYMBOL_BYTES, BUFFER_COST = 36.0, 1_700, 1.3
+INGEST_BASE_MIB, INGEST_SYMBOL_BYTES, BUFFER_COST = 36.0, 1_700, 1.45
 #: Its two processes, after a few answers; and `tapewatch run` itself.
 BRIDGE_MIB, SUPERVISOR_MIB = 66.0, 24.0
 
 # --- measured: python -m bench.ingest, python -m bench.day
 
 #: CPU µs a bar with 100 and with 10,000 symbols: the working set outgrows the caches.
-INGEST_US, REDIS_US = (17.0, 21.0), (10.0, 22.0)
+INGEST_US, REDIS_US = (11.0, 12.0), (10.0, 20.0)
 #: CPU of the daemon's second-by-second work (movers, statistics) and of an idle Redis: share of a core.
 IDLE_CPU = 0.02
 #: Bytes a bar in the append-only file before a rewrite, and in the spool (the vendor's frame and a record's head).

@@ -88,8 +88,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retention_1m: int = 0
     retention_5m: int = 0
     retention_1h: int = 0
-    chunk_1s: int = 256
-    chunk_rolled: int = 128
+    chunk_1s: int = 384
+    chunk_rolled: int = 192
     redis_maxmemory_mb: int = 0  # of the embedded server; 0: the profile's
     redis_aof_mb: int = 0  # growth of the append-only file that is rewritten during the market too; 0: the profile's
 

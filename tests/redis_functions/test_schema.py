@@ -40,7 +40,7 @@ def test_all_series_with_their_settings(redis: Redis) -> None:
         for timeframe in STORED:
             found = info(redis, timeframe, field)
             assert found["retentionTime"] == schema.retention_ms[timeframe]
-            assert found["chunkSize"] == (256 if timeframe == "1s" else 128)
+            assert found["chunkSize"] == (384 if timeframe == "1s" else 192)
             assert found["duplicatePolicy"] == b"last"
             assert labels(redis, timeframe, field) == {"symbol": "BRK.B", "field": field, "timeframe": timeframe}
 

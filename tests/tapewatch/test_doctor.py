@@ -87,7 +87,7 @@ def test_every_kind_of_difference_is_found(redis: Redis) -> None:
     assert found[:3] == [
         f"{open_}: retention 1 ms, not 7200000",
         f"{open_}: duplicate policy first, not last",
-        f"{open_}: chunk size 512, not 256",
+        f"{open_}: chunk size 512, not 384",
     ]
     assert f"{close}: labels missing" in found
     assert f"{low}: no rule to ts:{{A}}:5m:low" in found
