@@ -48,8 +48,8 @@ check: $(VENV)/.installed-dev ## Format, lint, types, import rules, dashboards, 
 	$(BIN)/tapewatch grafana build --check
 	$(MAKE) test
 
-bench: $(VENV)/.installed-dev ## The measured claims into bench/RESULTS.md (half an hour; BENCH=--short only runs each)
-	exec $(BIN)/python -m bench $(BENCH)
+bench: $(VENV)/.installed-dev ## The measured claims into bench/RESULTS.md and README (an hour; BENCH=--short only runs each)
+	exec $(BIN)/python -m bench $(or $(BENCH),--readme README.md)
 
 format: $(VENV)/.installed-dev ## Formats the code and mends what the linter can
 	$(BIN)/ruff check --fix --quiet .

@@ -15,9 +15,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.page import keep
 from bench.table import CLAIMS, command_line, machine, read_claims, summary
 from bench.world import ROOT
 
+#: What the README calls the part of it that is the first table.
+PART = "performance: written by make bench"
 RESULTS = Path(__file__).parent / "RESULTS.md"
 #: Each with its arguments in the full form (about half an hour together on two idle cores), and as a small sample (minutes).
 BENCHES: dict[str, tuple[str, str]] = {
@@ -40,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bench", description="Every bench, one after the other.")
     parser.add_argument("--short", action="store_true", help="whether each runs, not how fast; writes nothing")
     parser.add_argument("--sample", action="store_true", help="small samples of each, in some minutes: rough figures")
+    parser.add_argument("--readme", type=Path, metavar="FILE", help="also puts the first table into that page")
     args = parser.parse_args(argv)
     text = head = _head(args.sample)
     parts, failed = [], []
@@ -50,10 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             part = _play(name, words.split(), claims)
             failed += [] if part else [name]
             parts.append(part or f"## {name}\n\nThis bench ended with an error, so it has no figures here.\n")
-            text = "\n".join([head, summary(read_claims(claims), command_line("bench")).markdown(), *parts])
+            table = summary(read_claims(claims), command_line("bench"))
+            text = "\n".join([head, table.markdown(), *parts])
             if not args.short:
                 # After each: what is measured is kept when a later one is broken off.
                 RESULTS.write_text(text)
+        if args.readme:
+            keep(args.readme, PART, f"{table.grid()}\n\n{head.partition(chr(10))[2].strip()}")
     print(text, flush=True)
     if failed:
         print(f"bench: failed: {', '.join(failed)}", file=sys.stderr)

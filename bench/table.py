@@ -89,10 +89,12 @@ class Table:
             raise ValueError(f"{requirement}: wanted is either at_least or at_most")
         self.claims.append(Claim(requirement, measured, wanted, at_most is not None, unit, self.command))
 
+    def grid(self) -> str:
+        """The rows alone, without title and notes."""
+        return "\n".join(_row(cells) for cells in (self.columns, ["---"] * len(self.columns), *self.rows))
+
     def markdown(self) -> str:
-        lines = [f"## {self.title}", "", f"`{self.command}`", "", _row(self.columns), _row(["---"] * len(self.columns))]
-        lines += [_row(cells) for cells in self.rows]
-        return "\n".join([*lines, "", *self.notes, ""])
+        return "\n".join([f"## {self.title}", "", f"`{self.command}`", "", self.grid(), "", *self.notes, ""])
 
 
 def report(tables: Sequence[Table]) -> None:

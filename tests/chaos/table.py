@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.page import keep
 from tests.chaos.matrix import Line
 from tests.chaos.verdict import COLUMNS, Cell
 
-#: Between these a page keeps its brief table.
-BEGIN, END = "<!-- loss matrix: written by make chaos -->", "<!-- end of the loss matrix -->"
+#: What a page calls the part of it that is the brief table.
+PART = "loss matrix: written by make chaos"
 
 _PREFACE = """# The loss matrix
 
@@ -50,14 +51,9 @@ def document(lines: Iterable[Line]) -> str:
 
 
 def put_into(page: Path, lines: Iterable[Line]) -> None:
-    """The brief table in place of the one that the page has between its two marks. Raises ValueError where they are not."""
-    text = page.read_text()
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise ValueError(f"{page} has no {BEGIN} ... {END}")
+    """The brief table in place of the one that the page has. Raises ValueError where it has no marks for it."""
     made = f"Taken {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {_machine()}."
-    page.write_text(f"{before}{begin}\n{markdown(lines, brief=True)}\n\n{made}\n{end}{after}")
+    keep(page, PART, f"{markdown(lines, brief=True)}\n\n{made}")
 
 
 def _text(cell: Cell, brief: bool) -> str:

@@ -8,9 +8,10 @@ import pytest
 
 from tests.chaos import matrix
 from tests.chaos.rows import Row
-from tests.chaos.table import BEGIN, END, markdown, put_into
+from tests.chaos.table import PART, markdown, put_into
 from tests.chaos.verdict import COLUMNS, Cell
 
+BEGIN, END = f"<!-- {PART} -->", f"<!-- end of {PART} -->"
 HELD = dict.fromkeys(COLUMNS, Cell(True, "5 bars, 0 lost; 2 were due | later"))
 
 
