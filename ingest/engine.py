@@ -222,7 +222,9 @@ class Engine:
             spool.acknowledge(watermark)
         else:
             spool.rewind(first - 1)
-        self.pipeline.begin(replayed_to=watermark or 0, partial=watermark is not None and first > 1, stored_to=stored_to)
+        self.pipeline.begin(
+            replayed_to=watermark or 0, partial=watermark is not None and first > 1, stored_to=stored_to
+        )
         self._intake.rewind(first - 1)
         waiting = spool.last - first + 1
         if waiting > 0:

@@ -76,7 +76,10 @@ class SeenKeys:
         minute = np.uint16(now // _MINUTE_MS % 2**16)
         keep = minute - self._minutes <= _REMEMBER_MINUTES  # unsigned: right across the wrap too
         sealed = np.array(self._sealed, np.int64)[keep]
-        fresh = np.fromiter(map(_cut, self._recent), np.int64, len(self._recent))
+        try:
+            fresh = np.fromiter(self._recent, np.int64, len(self._recent))
+        except OverflowError:
+            fresh = np.fromiter(map(_cut, self._recent), np.int64, len(self._recent))
         keys = np.concatenate((sealed, fresh))
         minutes = np.concatenate((self._minutes[keep], np.full(len(fresh), minute)))
         order = np.argsort(keys, kind="stable")
