@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench import day as market
+from bench import day_market as market
 from bench import tape
 from bench.feed import FeedProcess
 from bench.table import Table, command_line, report
