@@ -1,8 +1,9 @@
 """gunicorn's worker process, with threads that each fetch their own requests.
 
 gunicorn's threaded worker has one loop that hands every request to a pool of threads and takes the connection back from
-it: a queue, a future, a pipe and two changes of thread cost about 250 µs a request, as much as all of Flask. Here each
-thread waits in turn for whichever connection is readable, and answers it itself. Parsing and writing HTTP stay gunicorn's.
+it: a queue, a future, a pipe and two changes of thread, as dear as all of Flask to a client that asks one thing after the
+other. Here each thread waits in turn for whichever connection is readable, and answers it itself. Parsing and writing HTTP
+stay gunicorn's.
 """
 
 from __future__ import annotations
