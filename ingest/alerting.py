@@ -38,25 +38,16 @@ class Alerting:
         self._client = client
         self._cooldown_ms = cooldown_ms
         self._stage = stage or Stage()
-        self._pending: Pending[tuple[Alert, float]] = Pending()  # with the time of `put`
+        self.pending: Pending[tuple[Alert, float]] = Pending()  # with the time of `put`
 
     def put(self, alert: Alert, number: int = 0) -> None:
         """Queues an alert that record `number` of the spool caused."""
-        self._pending.put(number, (alert, perf_counter()))
-
-    @property
-    def oldest(self) -> int | None:
-        """The number of the oldest record whose alert waits here."""
-        return self._pending.oldest
-
-    async def done(self) -> None:
-        """Waits until all alerts are raised."""
-        await self._pending.emptied()
+        self.pending.put(number, (alert, perf_counter()))
 
     async def run(self) -> None:
         """Raises alerts until cancelled."""
         while True:
-            alert, since = await self._pending.first()
+            alert, since = await self.pending.first()
             try:
                 outcome = await raise_alert(self._client, alert, self._cooldown_ms)
                 if outcome == RAISED:
@@ -69,7 +60,7 @@ class Alerting:
                     continue
                 log.error("Redis refuses the alert %s: %s", alert.id, error)
                 self.counts.refused += 1
-            self._pending.drop()
+            self.pending.drop()
 
     def _count(self, alert: Alert, outcome: str) -> None:
         if outcome == RAISED:

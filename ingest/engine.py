@@ -246,10 +246,10 @@ class Engine:
             if self.writer.put_mark(record.number) and record.kind == DATA and record.number > self._begun_after:
                 self._waits.append((record.number, record.received_ms))
         self.pipeline.drain()
-        await self.second_look.done()
+        await self.second_look.pending.emptied()
         await self.writer.flushed()
-        await self.alerting.done()
-        await self.gaps.done()
+        await self.alerting.pending.emptied()
+        await self.gaps.pending.emptied()
         await self._set_watermark()
 
     async def _frame(self, record: Record) -> None:
@@ -302,7 +302,8 @@ class Engine:
         """Moves the watermark to the last record of which nothing waits any more. What is held back for a few seconds of
         event time (half-built seconds, minute bars) is built again within the warm-up of a replay."""
         token = self._token()
-        waiting = [n for n in (self.alerting.oldest, self.second_look.oldest, self.gaps.oldest) if n is not None]
+        queues = (self.alerting.pending, self.second_look.pending, self.gaps.pending)
+        waiting = [queue.oldest for queue in queues if queue.oldest is not None]
         safe = min([self.writer.acknowledged, *(n - 1 for n in waiting)])
         if not token or safe <= (self._watermark or 0):
             return

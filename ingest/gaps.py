@@ -37,7 +37,7 @@ class GapLog:
         self._spool = spool
         self._token = token
         self._on_closed = on_closed
-        self._pending: Pending[Fields] = Pending()
+        self.pending: Pending[Fields] = Pending()
         self._open: dict[str, Fields] = {}
         self._resumed = False
 
@@ -49,7 +49,7 @@ class GapLog:
         self.count += 1
         fields = self._fields(number, clock, reason, symbols)
         self._open[fields["gap"]] = fields
-        self._pending.put(number, fields)
+        self.pending.put(number, fields)
 
     def restore(self, begun: list[Fields]) -> None:
         """Gaps of this spool that an earlier run began and did not see the end of."""
@@ -74,7 +74,7 @@ class GapLog:
 
     def _close(self, number: int, fields: Fields, clock: int) -> None:
         closed = fields | {"to": str(max(clock, int(fields["from"]) + LEAST_MS))}
-        self._pending.put(number, closed)
+        self.pending.put(number, closed)
         self._on_closed(closed, number)
 
     def _fields(self, number: int, clock: int, reason: str, symbols: str) -> Fields:
@@ -91,23 +91,14 @@ class GapLog:
     def is_open(self) -> bool:
         return bool(self._open)
 
-    @property
-    def oldest(self) -> int | None:
-        """The number of the oldest record of which something waits to be written."""
-        return self._pending.oldest
-
-    async def done(self) -> None:
-        """Waits until all records are written."""
-        await self._pending.emptied()
-
     async def run(self) -> None:
         """Writes records until cancelled; without the lease they wait."""
         while True:
-            fields = await self._pending.first()
+            fields = await self.pending.first()
             try:
                 token = self._token()
                 if token and await write_gap(self._client, self._feed, token, fields) != FENCED:
-                    self._pending.drop()
+                    self.pending.drop()
                     continue
             except RedisError as error:
                 log.debug("the gap record waits for Redis: %s", error)

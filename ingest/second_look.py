@@ -40,25 +40,16 @@ class SecondLook:
         self._client = client
         self._writer = writer
         self._lateness_ms = lateness_ms
-        self._pending: Pending[_Item] = Pending()
+        self.pending: Pending[_Item] = Pending()
 
     def put(self, what: LatePrint | Bar, number: int, key: str = "", also: str = "") -> None:
         """Queues a late print (with a key that is its own) or a minute bar, both of record `number`."""
-        self._pending.put(number, _Item(key, also, what))
-
-    @property
-    def oldest(self) -> int | None:
-        """The number of the oldest record of which something waits here."""
-        return self._pending.oldest
-
-    async def done(self) -> None:
-        """Waits until all that was put has been written or found to be unneeded."""
-        await self._pending.emptied()
+        self.pending.put(number, _Item(key, also, what))
 
     async def run(self, fill: Callable[[list[Bar]], None]) -> None:
         """Works until cancelled; `fill` takes minute bars that may fill."""
         while True:
-            item = await self._pending.first()
+            item = await self.pending.first()
             try:
                 # What was queued for Redis before must be there before it is looked at.
                 await self._writer.flushed()
@@ -67,7 +58,7 @@ class SecondLook:
                         fill([item.what])
                 else:
                     await self._merge(item.what, item)
-                self._pending.drop()
+                self.pending.drop()
             except RedisError as error:
                 if may_pass(error):
                     log.warning("late data waits for Redis: %s", error)
@@ -75,7 +66,7 @@ class SecondLook:
                 else:
                     log.error("Redis refuses late data of %s: %s", item.what.sym, error)
                     self.refused += 1
-                    self._pending.drop()
+                    self.pending.drop()
 
     async def _has_seconds(self, bar: Bar) -> bool:
         pipe = self._client.pipeline(transaction=False)

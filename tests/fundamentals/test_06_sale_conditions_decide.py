@@ -8,7 +8,7 @@ T = 1_760_104_800_000  # 10:00 in New York
 
 def bar_of(*prints: tuple[float, int, tuple[int, ...]]) -> Bar:
     bars = TradeBars()
-    bars.add_many(Trade("F", T + n, price, size, conditions, n) for n, (price, size, conditions) in enumerate(prints))
+    bars.add_many([Trade("F", T + n, price, size, conditions, n) for n, (price, size, conditions) in enumerate(prints)])
     (bar,) = bars.take()
     return bar
 

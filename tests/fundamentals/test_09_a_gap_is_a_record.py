@@ -14,7 +14,7 @@ def test_it_opens_with_the_loss_and_ends_with_the_first_data_after(redis: Redis,
     async def lose_and_resume() -> Gap:
         async with logging_gaps(redis_url) as world:
             world.gaps.begin(1, T, "connection lost")
-            await world.gaps.done()
+            await world.gaps.pending.emptied()
             (open_gap,) = read_gaps(redis, "stocks")
             world.gaps.resume()
             world.gaps.data(2, T + 60_000)

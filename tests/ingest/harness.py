@@ -59,7 +59,7 @@ class Path:
     async def settle(self) -> None:
         """Everything that is held back is written, and Redis has it."""
         self.pipeline.drain()
-        await self.second_look.done()
+        await self.second_look.pending.emptied()
         await self.writer.flushed()
 
 

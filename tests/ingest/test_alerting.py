@@ -37,7 +37,7 @@ async def alerting(url: str, cooldown_ms: int = 300_000) -> AsyncIterator[Alerti
     try:
         async with asyncio.timeout(20):
             yield made
-            await made.done()
+            await made.pending.emptied()
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -57,8 +57,8 @@ def test_alerts_are_raised_in_order_and_known_ones_are_counted_apart(redis: Redi
         async with alerting(redis_url) as made:
             for number, one in enumerate(asked, start=5):
                 made.put(one, number)
-            assert made.oldest == 5
-        assert made.oldest is None
+            assert made.pending.oldest == 5
+        assert made.pending.oldest is None
         return made
 
     counts = asyncio.run(work()).counts

@@ -50,7 +50,7 @@ async def logging_gaps(url: str, lease: bool = True) -> AsyncIterator[World]:
             if lease:
                 await world.take_lease()
             yield world
-            await world.gaps.done()
+            await world.gaps.pending.emptied()
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -67,7 +67,7 @@ def test_a_gap_is_open_until_data_comes_after_the_feed_is_back(redis: Redis, red
     async def work() -> None:
         async with logging_gaps(redis_url) as world:
             world.gaps.begin(7, T, "connection lost")
-            await world.gaps.done()
+            await world.gaps.pending.emptied()
             assert recorded(redis) == [(T, None, "connection lost", OPEN)]
             world.gaps.data(8, T + 1_000)  # told before the connection was back: of the time before
             assert world.gaps.is_open
@@ -150,10 +150,10 @@ def test_without_the_lease_records_wait(redis: Redis, redis_url: str) -> None:
             world.gaps.begin(7, T, "connection lost")
             await asyncio.sleep(0.05)
             assert read_gaps(redis, "stocks") == []
-            assert world.gaps.oldest == 7
+            assert world.gaps.pending.oldest == 7
             await world.take_lease()
-            await world.gaps.done()
-            assert world.gaps.oldest is None
+            await world.gaps.pending.emptied()
+            assert world.gaps.pending.oldest is None
 
     asyncio.run(work())
     assert len(read_gaps(redis, "stocks")) == 1

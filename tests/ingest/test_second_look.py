@@ -43,7 +43,7 @@ async def looking(url: str) -> AsyncIterator[World]:
     try:
         async with asyncio.timeout(20):
             yield world
-            await world.look.done()
+            await world.look.pending.emptied()
     finally:
         for task in tasks:
             task.cancel()
@@ -73,8 +73,8 @@ def test_a_late_print_moves_high_low_volume_and_notional_of_its_second(redis: Re
             world.look.put(LatePrint("F", T, 120, 2.5, 300), 1, "1:1")
             world.look.put(LatePrint("F", T, None, 1, 100), 1, "1:2")
             world.look.put(LatePrint("F", T, 120, 2.5, 300), 1, "1:1")  # told again by a replay
-            assert world.look.oldest == 1
-        assert (world.look.oldest, world.look.merged, world.look.refused) == (None, 2, 1)
+            assert world.look.pending.oldest == 1
+        assert (world.look.pending.oldest, world.look.merged, world.look.refused) == (None, 2, 1)
 
     asyncio.run(work())
     assert stored(redis, T) == [100, 120, 90, 105, 13.5, 1400]
@@ -139,10 +139,10 @@ def test_what_waits_in_the_writer_is_written_before_redis_is_asked(redis: Redis,
         world.writer.put([second(T)], [True])
         world.look.put(minute(T), 1)
         await asyncio.sleep(0.1)  # the writer has not begun: nothing may be concluded from what Redis holds
-        assert world.look.oldest == 1
+        assert world.look.pending.oldest == 1
         writing = asyncio.create_task(world.writer.run())
         async with asyncio.timeout(20):
-            await world.look.done()
+            await world.look.pending.emptied()
         for task in (look, writing):
             task.cancel()
         await asyncio.gather(look, writing, return_exceptions=True)

@@ -52,7 +52,7 @@ def work(url: str, told: list[list[dict[str, Any]]], first: int, last: int, repl
             for number in range(first, last + 1):
                 frame = json.dumps(told[number - 1]).encode()
                 path.pipeline.work(path.pipeline.frame(frame, number, received_ms=T + number * 1000))
-                await path.second_look.done()
+                await path.second_look.pending.emptied()
             await path.writer.flushed()
 
     asyncio.run(go())
