@@ -57,7 +57,7 @@ INGEST_US, REDIS_US = (11.0, 12.0), (10.0, 20.0)
 #: CPU of the daemon's second-by-second work (movers, statistics) and of an idle Redis: share of a core.
 IDLE_CPU = 0.02
 #: Bytes a bar in the append-only file before a rewrite, and in the spool (the vendor's frame and a record's head).
-AOF_BAR, SPOOL_BAR = 475, 184
+AOF_BAR, SPOOL_BAR = 490, 184
 #: The rewritten file, of used_memory: there are two of it while it is made anew.
 AOF_BASE_SHARE = 0.55
 #: What a rewrite at the market's own rate takes besides, of used_memory; while the market rests it is next to nothing.
@@ -131,10 +131,11 @@ def sessions(retention_ms: int) -> float:
     return float(weeks * 5 + min(rest, 5))
 
 
-def level_bytes(level: str, chance: NDArray[np.float64], kept_s: float, chunk: int, rolling: bool) -> float:
+def level_bytes(level: str, chance: NDArray[np.float64], kept_s: float, chunk: int, rolling: float) -> float:
     """Bytes that the samples of one level take beyond the empty series, over all symbols and fields.
 
-    `kept_s` seconds of trading time are kept; `rolling`: older ones are let go chunk by chunk, so half a chunk more is there.
+    `kept_s` seconds of trading time are kept; `rolling`: the share of series whose older samples
+    are let go by now, which happens chunk by chunk: half a chunk more is there.
     """
     bucket_s = STORED[level] / 1000
     share = 1 - (1 - chance) ** bucket_s
@@ -146,7 +147,7 @@ def level_bytes(level: str, chance: NDArray[np.float64], kept_s: float, chunk: i
     whole = chunk + CHUNK_MORE
     chunks = samples * each / whole
     # The first chunk belongs to the empty series; on average the last one is half full.
-    more = np.maximum(0.0, chunks - 0.5 + (0.5 if rolling else 0.0))
+    more = np.maximum(0.0, chunks - 0.5 + 0.5 * rolling)
     return float(more.sum()) * whole * len(FIELDS)
 
 
@@ -175,7 +176,9 @@ def need(
         retention = schema.retention_ms[level]
         kept_s = min(retention / 1000, elapsed_s) if retention <= DAY_MS else sessions(retention) * DAY_S
         chunk = schema.chunk_1s if level == "1s" else schema.chunk_rolled
-        used += level_bytes(level, chance, kept_s, chunk, rolling=retention / 1000 < elapsed_s or retention > DAY_MS)
+        # What is kept for days begins to roll when today's bars push the oldest out.
+        rolling = elapsed_s / DAY_S if retention > DAY_MS else float(retention / 1000 < elapsed_s)
+        used += level_bytes(level, chance, kept_s, chunk, rolling)
     redis_used = REDIS_BASE_MIB + used / MIB
     redis = REDIS_PROGRAM_MIB + redis_used * FRAGMENTATION
     ingest = INGEST_BASE_MIB + buffer_mib * BUFFER_COST + symbols * INGEST_SYMBOL_BYTES / MIB
