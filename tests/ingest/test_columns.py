@@ -76,6 +76,7 @@ def test_a_frame_is_what_its_events_are(frame: list[dict[str, Any]]) -> None:
 
 def test_the_symbols_of_records_are_one_string_and_never_too_many(monkeypatch: Any) -> None:
     monkeypatch.setattr(columns, "_MOST_SYMBOLS", 4)
+    monkeypatch.setattr(columns, "_symbols", {})
     names = [f"S{n}" for n in range(20)]
     for name in names:
         first, second = decode(json.dumps([SECOND | {"sym": name}] * 2).encode()).bars
