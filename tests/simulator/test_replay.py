@@ -121,7 +121,7 @@ def test_unreadable_lines_are_named_at_the_end(tmp_path: Path, caplog: pytest.Lo
     async def scene() -> None:
         async with replaying(replayer(path)) as port, tapped(port, "A.*") as tap:
             await tap.until(lambda: [r for r in caplog.records if "more lines" in r.message], "the report")
-            assert len(tap.events) == 10
+            await tap.until(lambda: len(tap.events) == 10, "the events")
 
     with caplog.at_level(logging.INFO, "tapewatch.replay"):
         run(scene())
