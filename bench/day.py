@@ -66,9 +66,8 @@ class Played:
 def play(day: Day, close: bool = False) -> Played:
     """The day with real processes; looks at memory when everything so far is stored. `close`: and what comes after."""
     schema = _SETTINGS.schema
-    edges = [0, *day.looks]
     # The last bar of each part is a symbol's of its own, one second before the part ends: then all is stored.
-    parts = [functools.partial(part, day, a, b) for a, b in itertools.pairwise(edges)]
+    parts = [functools.partial(part, day, a, b) for a, b in itertools.pairwise(day.edges)]
     after = functools.partial(frames, day, day.minutes, day.minutes + 3)
     with FeedProcess([plain([]), *parts, after]) as feed, World(maxmemory_mb=SMALL_MAXMEMORY_MB) as world:
         older(world, day, schema)
@@ -79,14 +78,16 @@ def play(day: Day, close: bool = False) -> Played:
         empty = _used(world)
         before, began, looks = _cpu(pids), time.perf_counter(), []
         calls, written = world.calls("TS.MADD"), _written(world)
-        for number, minute in enumerate(day.looks, 1):
+        for number, minute in enumerate(day.edges[1:], 1):
             feed.begin(number)
             end = tape.OPEN_MS + minute * 60_000 - 1000
             world.wait(functools.partial(_reached, world, end), 7200, f"minute {minute} of the day")
             feed.sent(60)
+            if minute not in day.looks:
+                continue
             world.wait(functools.partial(day_close.at_rest, world), 300, "the end of a rewrite")
             looks.append(look(world, pids, minute, world.calls("TS.MADD") - calls))
-            if number == 1:
+            if len(looks) == 1:
                 aof, spool = ((b - a) / looks[0].bars for a, b in zip(written, _written(world), strict=True))
         took, spent = time.perf_counter() - began, {name: x - before[name] for name, x in _cpu(pids).items()}
         bars = looks[-1].bars
@@ -108,7 +109,7 @@ def _close(day: Day, world: World, feed: FeedProcess, pids: dict[str, int], port
     found = [day_close.readable(port, names[i], end) for i in (0, day.symbols // 10, day.symbols - 1)]
     sessions = [t for t in (tape.OPEN_MS - back * 86_400_000 for back in range(1, 11)) if is_session(t)]
     whole = day_close.expected(end, DAY_S, sessions) if chance[0] == 1.0 else None
-    feed.begin(len(day.looks) + 1, math.ceil(day.rate / tape.FRAME_EVENTS))
+    feed.begin(len(day.edges), math.ceil(day.rate / tape.FRAME_EVENTS))
     last = tape.OPEN_MS + day.minutes * 60_000
     world.wait(lambda: world.newest(names[0]) > last + 2_000, 60, "bars after the close")
     return day_close.table(found, whole, day_close.rewritten(world, lambda: _memory_of(pids)))

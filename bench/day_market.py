@@ -23,6 +23,7 @@ from tapewatch.capacity import DAY_S, rates
 SYMBOLS, BARS_PER_SECOND = 10_000, 1_000.0
 #: Minutes after the opening bell at which memory is looked at; the last is the close.
 LOOKS = (30, 120, 390)
+PART_MINUTES = 30
 _PAST = {"5m": 300, "1h": 3600}
 
 
@@ -33,6 +34,11 @@ class Day:
     symbols: int
     rate: float
     minutes: int
+
+    @property
+    def edges(self) -> list[int]:
+        """Minutes at which all that was sent is stored before more is: the spool must never be full, or it sheds."""
+        return sorted({*range(0, self.minutes, PART_MINUTES), *self.looks})
 
     @property
     def looks(self) -> list[int]:

@@ -61,7 +61,7 @@ AOF_BAR, SPOOL_BAR = 490, 184
 #: The rewritten file, of used_memory: there are two of it while it is made anew.
 AOF_BASE_SHARE = 0.55
 #: What a rewrite at the market's own rate takes besides, of used_memory; while the market rests it is next to nothing.
-FORK_SHARE = 0.36
+FORK_SHARE = 0.43
 # --- measured: python -m bench.restart
 #: Seconds of CPU that Redis takes for a MiB of the append-only file when it starts.
 LOAD_S_MIB = 0.03
