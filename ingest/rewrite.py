@@ -25,7 +25,7 @@ log = logging.getLogger("tapewatch.ingest")
 
 LOOK_S = 10.0
 #: After a rewrite was asked for, however it ended: the next is not asked for before; seconds.
-PAUSE_S = 300.0
+PAUSE_S = 60.0
 #: A file that has grown by less is left alone while the market rests.
 WORTH_BYTES = 64 << 20
 
@@ -34,7 +34,7 @@ WORTH_BYTES = 64 << 20
 class RewriteConfig:
     """`limit_bytes`: what the file may grow by before it is rewritten during the market too."""
 
-    limit_bytes: int = 2048 << 20
+    limit_bytes: int = 512 << 20
     always_open: bool = False
 
 

@@ -158,7 +158,7 @@ def need(
     spool_mib: float,
     hours: float | None = None,
     buffer_mib: float = 64.0,
-    aof_limit_mib: float = 2048.0,
+    aof_limit_mib: float = 512.0,
 ) -> Need:
     """What the configuration needs in its steady state: at the close of a day, all retentions full.
 

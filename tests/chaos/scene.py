@@ -100,7 +100,7 @@ class Scene:
 
     def start_redis(self) -> None:
         self._start("redis", Running("redis", data_dir=self.redis_data))
-        self.parts["redis"].wait(self.redis_answers, 30, "Redis")
+        self.parts["redis"].wait(self.redis_answers, 90, "Redis")
 
     def start_ingest(self) -> None:
         """The daemon."""
