@@ -37,7 +37,7 @@ test: $(VENV)/.installed-dev ## The tests
 fuzz: $(VENV)/.installed-dev ## A million hostile frames, and hostile requests, spool files and recordings by the thousand
 	TAPEWATCH_TEST_FUZZ=long exec $(BIN)/pytest -n 2 tests/fuzz
 
-chaos: $(VENV)/.installed-dev ## The loss matrix: every fault on real processes, then a minute of kills at full rate (15 minutes)
+chaos: $(VENV)/.installed-dev ## The loss matrix: every fault on real processes, then a minute of kills at full rate (6 minutes)
 	exec $(BIN)/python -m tests.chaos --table docs/loss-matrix.md --readme README.md --with-soak 60
 
 check: $(VENV)/.installed-dev ## Format, lint, types, import rules, dashboards, tests

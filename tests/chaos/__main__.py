@@ -35,7 +35,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--row", action="append", default=[], metavar="NAME", help="only rows whose name has this part")
     parser.add_argument("--short", action="store_true", help="only the quickest, most telling rows")
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="rows at once (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=4, metavar="N", help="rows at once (default: %(default)s)")
     parser.add_argument("--table", type=Path, metavar="FILE", help="also keep the table there, with date and machine")
     parser.add_argument("--readme", type=Path, metavar="FILE", help="and a brief one between its marks in that page")
     parser.add_argument("--soak", type=float, metavar="S", help="no rows: S seconds at full rate, a kill every 20 s")
