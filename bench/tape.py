@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -25,7 +26,9 @@ def second(symbols: list[str], t: int, rng: np.random.Generator) -> list[Bar]:
     """One second in which every symbol trades, in random order; prices of $20 to $510 that no velocity rule minds."""
     n = len(symbols)
     order = rng.permutation(n).tolist()
-    middle = 2_000 + (np.arange(n) * 7919) % 49_000 + rng.integers(-2, 3, n)
+    # Of the symbol, not of its place: callers name some, in any order.
+    own = np.array([zlib.crc32(symbol.encode()) % 49_000 for symbol in symbols])
+    middle = 2_000 + own + rng.integers(-2, 3, n)
     spread = rng.integers(0, 4, (3, n))
     close = middle + rng.integers(-1, 2, n)
     high = np.maximum(middle, close) + spread[0]

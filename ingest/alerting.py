@@ -1,4 +1,4 @@
-"""Spikes on their way to Redis: one after the other, and again until Redis has them (their id makes that harmless)."""
+"""Spikes on their way to Redis: in order, and again until Redis has them (their id makes that harmless)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from redis.exceptions import RedisError
 
 from ingest.pending import Pending
 from ingest.stages import Stage
-from redis_functions.calls import RAISED, Alert, raise_alert
+from redis_functions.calls import RAISED, Alert, raise_alerts
 from redis_functions.errors import may_pass
 
 log = logging.getLogger("tapewatch.alerts")
 
 RETRY_S = 0.5
+#: Raised in one go: when the whole market moves at once, one by one they would fall behind.
+TOGETHER = 200
 
 
 @dataclass
@@ -47,24 +49,26 @@ class Alerting:
     async def run(self) -> None:
         """Raises alerts until cancelled."""
         while True:
-            alert, since = await self.pending.first()
+            batch = await self.pending.upcoming(TOGETHER)
             try:
-                outcome = await raise_alert(self._client, alert, self._cooldown_ms)
-                if outcome == RAISED:
-                    self._stage.since(since)
-                self._count(alert, outcome)
+                outcomes = await raise_alerts(self._client, [alert for alert, _ in batch], self._cooldown_ms)
             except RedisError as error:
-                if may_pass(error):
-                    log.warning("the alert %s waits for Redis: %s", alert.id, error)
+                outcomes = [error]
+            for (alert, since), outcome in zip(batch, outcomes, strict=False):
+                if isinstance(outcome, RedisError) and may_pass(outcome):
+                    log.warning("the alert %s waits for Redis: %s", alert.id, outcome)
                     await asyncio.sleep(RETRY_S)
-                    continue
-                log.error("Redis refuses the alert %s: %s", alert.id, error)
-                self.counts.refused += 1
-            self.pending.drop()
+                    break
+                self._count(alert, since, outcome)
+                self.pending.drop()
 
-    def _count(self, alert: Alert, outcome: str) -> None:
+    def _count(self, alert: Alert, since: float, outcome: str | RedisError) -> None:
         if outcome == RAISED:
+            self._stage.since(since)
             self.counts.raised += 1
             log.info("%s", alert.message, extra={"alert": alert.id, "severity": alert.severity})
+        elif isinstance(outcome, RedisError):
+            log.error("Redis refuses the alert %s: %s", alert.id, outcome)
+            self.counts.refused += 1
         else:
             self.counts.known += 1

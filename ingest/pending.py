@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from itertools import islice
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -31,10 +32,14 @@ class Pending(Generic[T]):
 
     async def first(self) -> T:
         """The first item, as soon as there is one; it stays until `drop`."""
+        return (await self.upcoming(1))[0]
+
+    async def upcoming(self, most: int) -> list[T]:
+        """The first items, as soon as there is one; they stay until `drop`."""
         while not self._items:
             self._filled.clear()
             await self._filled.wait()
-        return self._items[0][1]
+        return [item for _, item in islice(self._items, most)]
 
     def drop(self) -> None:
         """The first item is done."""

@@ -5,12 +5,13 @@ A Redis that was started empty has no functions: a call that finds none loads th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from market.bar import MINUTE_MS
 from redis_functions import keys, loader
@@ -74,32 +75,36 @@ def make_way_args(symbol: str, minute: int) -> Words:
     return ("FCALL", "make_way", len(keys.FIELDS), *series, minute, minute + keys.MINUTE_MARK_MS, MINUTE_MS)
 
 
-async def raise_alert(client: AsyncRedis, alert: Alert, cooldown_ms: int) -> str:
-    """Raises `alert` at most once: stream entry and publication in one atomic step, then its sample.
+async def raise_alerts(client: AsyncRedis, alerts: Sequence[Alert], cooldown_ms: int) -> list[str | RedisError]:
+    """Raises each alert at most once and in order: stream entry and publication in one atomic step, then its sample.
 
-    Answers RAISED, DUPLICATE (already raised) or COOLDOWN (one of this rule, symbol and direction is nearer than
-    `cooldown_ms` of event time, before or after). The sample is written again for a duplicate, in case a crash came
-    between the two. Raises redis.RedisError.
+    Answers for each RAISED, DUPLICATE (already raised), COOLDOWN (one of this rule, symbol and direction is nearer than
+    `cooldown_ms` of event time, before or after) or the error that Redis gave it. The sample is written again for a duplicate,
+    in case a crash came between the two. Raises redis.RedisError where the connection fails.
     """
-    outcome = _text(await call_async(client, raise_alert_args(alert, cooldown_ms)))
-    if outcome != COOLDOWN:
-        await record_alert_sample(client, alert)
-    return outcome
+    found = await _answers(client, [raise_alert_args(alert, cooldown_ms) for alert in alerts])
+    if any(isinstance(reply, ResponseError) and loader.is_missing(reply) for reply in found):
+        await loader.ensure_async(client)
+        found = await _answers(client, [raise_alert_args(alert, cooldown_ms) for alert in alerts])
+    outcomes = [reply if isinstance(reply, RedisError) else _text(reply) for reply in found]
+    told = [i for i, outcome in enumerate(outcomes) if outcome in (RAISED, DUPLICATE)]
+    for i, reply in zip(told, await _answers(client, [alert_sample_args(alerts[i]) for i in told]), strict=True):
+        # One older than the series keeps: a replay of another year.
+        if isinstance(reply, RedisError) and not (isinstance(reply, ResponseError) and _is_too_old(reply)):
+            outcomes[i] = reply
+    return outcomes
 
 
-async def record_alert_sample(client: AsyncRedis, alert: Alert) -> bool:
-    """Writes the sample of `alert`; False when it is older than the series keeps (a replay of another year)."""
-    try:
-        await client.execute_command(*alert_sample_args(alert))
-    except ResponseError as error:
-        if not _is_too_old(error):
-            raise
-        return False
-    return True
+async def _answers(client: AsyncRedis, commands: Sequence[Words]) -> list[Any]:
+    """Each command's reply or error."""
+    pipe = client.pipeline(transaction=False)
+    for words in commands:
+        pipe.execute_command(*words)
+    return list(await pipe.execute(raise_on_error=False)) if commands else []
 
 
 def raise_alert_sync(client: Redis, alert: Alert, cooldown_ms: int) -> str:
-    """`raise_alert` for a plain client."""
+    """`raise_alerts` of one alert for a plain client; raises its error."""
     outcome = _text(_call(client, raise_alert_args(alert, cooldown_ms)))
     if outcome != COOLDOWN:
         try:

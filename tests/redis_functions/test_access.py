@@ -98,7 +98,7 @@ def test_ingest_writes_what_ingest_writes(redis: Redis, redis_url: str) -> None:
             assert await checkpoint.read_watermark(client, "stocks") == 7
             gap = {"gap": "g", "state": "open", "symbols": "*", "from": "1", "to": ""}
             assert await checkpoint.write_gap(client, "stocks", token, gap) == checkpoint.WRITTEN
-            assert await calls.raise_alert(client, ALERT, 0) == calls.RAISED
+            assert await calls.raise_alerts(client, [ALERT], 0) == [calls.RAISED]
             assert await merge_late_print(client, "AAPL", T, 1, 1, 1, 1) == MERGED
             assert await client.smembers(keys.SYMBOLS) == {b"AAPL"}
             assert await client.get(keys.latest("AAPL"))
@@ -175,7 +175,7 @@ def test_alerts_does_its_work(store: Redis, redis_url: str) -> None:
     async def work() -> None:
         async with connect_async(url) as client:
             await loader.ensure_async(client)
-            assert await calls.raise_alert(client, later, 0) == calls.RAISED
+            assert await calls.raise_alerts(client, [later], 0) == [calls.RAISED]
 
     asyncio.run(work())
     with as_user(redis_url, "alerts") as client:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from redis import Redis
 from redis.crc import key_slot
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from redis_functions import calls, keys, loader
 from redis_functions.calls import Alert, alert_id
@@ -28,10 +28,10 @@ ALERT = Alert(
 )
 
 
-def raise_async(url: str, *alerts: Alert, cooldown_ms: int = 300_000) -> list[str]:
-    async def run() -> list[str]:
+def raise_async(url: str, *alerts: Alert, cooldown_ms: int = 300_000) -> list[str | RedisError]:
+    async def run() -> list[str | RedisError]:
         async with connect_async(url) as client:
-            return [await calls.raise_alert(client, alert, cooldown_ms) for alert in alerts]
+            return await calls.raise_alerts(client, alerts, cooldown_ms)
 
     return asyncio.run(run())
 
@@ -109,10 +109,20 @@ def test_sync_variant_does_the_same(redis: Redis) -> None:
     assert samples(redis, "BRK.B") == [(T, 0.8)]
 
 
+def test_each_alert_has_its_own_answer(redis: Redis, redis_url: str) -> None:
+    """One that Redis refuses costs the others nothing."""
+    redis.set(keys.alert_series("ODD"), "in the way")
+    odd, later = replace(ALERT, symbol="ODD", id="odd"), replace(ALERT, symbol="F", id="later")
+    first, refused, last, again = raise_async(redis_url, ALERT, odd, later, ALERT)
+    assert (first, last, again) == (calls.RAISED, calls.RAISED, calls.DUPLICATE)
+    assert isinstance(refused, ResponseError)
+    assert (len(samples(redis, "BRK.B")), len(samples(redis, "F"))) == (1, 1)
+
+
 def test_other_errors_are_raised(redis: Redis, redis_url: str) -> None:
     redis.set(keys.alert_series("BRK.B"), "in the way")
-    with pytest.raises(ResponseError):
-        raise_async(redis_url, ALERT)
+    (error,) = raise_async(redis_url, ALERT)
+    assert isinstance(error, ResponseError)
     with pytest.raises(ResponseError):
         calls.raise_alert_sync(redis, ALERT, 300_000)
     with pytest.raises(ResponseError, match="BADARG magnitude"):
