@@ -31,14 +31,26 @@ SLOW_CLIENT_S = 5
 REQUEST_S = 20.0
 #: Closing waits so long for the client to have read the answer, where it still sends: it would be lost otherwise.
 LINGER_S = 0.5
+#: Threads that work at a time.
+SEATS = 1
+#: One that has been at an answer for so long is held up: another steps in for it.
+HELD_UP_S = 0.025
 #: How often the process says that it lives, and looks for connections whose time is up.
 _ROUND_S = 1.0
 #: The master kills a worker that takes all of the grace period.
 _GRACE_SHARE = 0.7
-#: A thread stays with a connection that it has answered for so long.
-_STAY_MS = 2
 
 log = logging.getLogger("tapewatch.bridge")
+
+
+class _Seat:
+    """A thread's right to work. `began`: when it took up what it answers; `given_away`: another has the right by now."""
+
+    __slots__ = ("began", "given_away")
+
+    def __init__(self) -> None:
+        self.began = 0.0
+        self.given_away = False
 
 
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]
@@ -56,7 +68,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         self._doors = threading.Lock()  # over `_listening` and `nr_conns`
         self._listening = False
         self._idle: dict[Any, float] = {}  # connection to when it is closed; ascending, as each is added last
-        self._under_way: dict[Any, float] = {}  # connection to when a thread took it up
+        self._under_way: dict[Any, _Seat] = {}
+        self._seats = threading.Semaphore(SEATS)
         BaseWorker.init_process(self)
 
     def run(self) -> None:
@@ -66,15 +79,20 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         self._listen(True)
         for _ in range(self.cfg.threads):
             threading.Thread(target=self._serve, daemon=True).start()
+        next_round = 0.0
         while self.alive and self.is_parent_alive():
-            self._look_around()
-            self._pause(_ROUND_S)
+            if time.monotonic() >= next_round:
+                self._look_around()
+                next_round = time.monotonic() + _ROUND_S
+            self._relieve()
+            self._pause(HELD_UP_S)
         self.alive = False
         self._listen(False)
         end = time.monotonic() + _GRACE_SHARE * self.cfg.graceful_timeout
         while self.nr_conns and time.monotonic() < end:
             self._look_around()
-            self._pause(0.05)
+            self._relieve()
+            self._pause(HELD_UP_S)
         for listener in self.sockets:
             listener.close()
 
@@ -101,10 +119,18 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
                 self._end(conn, 0.0)
             else:
                 self._wait_for(conn)  # its request waits for a thread
-        for conn, began in list(self._under_way.items()):
-            if began < now - REQUEST_S:
+        for conn, seat in list(self._under_way.items()):
+            if seat.began < now - REQUEST_S:
                 with contextlib.suppress(OSError):
                     conn.sock.shutdown(socket.SHUT_RDWR)
+
+    def _relieve(self) -> None:
+        """Lets other threads step in for those that are held up."""
+        late = time.monotonic() - HELD_UP_S
+        for seat in list(self._under_way.values()):
+            if seat.began < late and not seat.given_away:
+                seat.given_away = True
+                self._seats.release()
 
     def _listen(self, wanted: bool) -> None:
         """Watches the listeners while there is room for another connection; the kernel keeps who comes meanwhile."""
@@ -120,39 +146,38 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
                     self._selector.unregister(listener)
 
     def _serve(self) -> None:
-        """A thread's life: fetch a connection that has something to say, answer, put it back."""
+        """A thread's life: take a seat, and answer until it was given to another."""
         while True:
-            with self._turn:
-                conn = self._readable()
-            try:
-                again = self._answer(conn)
-            except Exception:
-                log.exception("a connection failed")
-                again = False
-            finally:
-                del self._under_way[conn]
-            if again:
-                self._wait_for(conn)
-            else:
-                self._end(conn)
+            self._seats.acquire()
+            seat = _Seat()
+            while not seat.given_away:
+                self._serve_one(seat)
 
-    def _answer(self, conn: Any) -> bool:
+    def _serve_one(self, seat: _Seat) -> None:
+        """Fetches a connection that has something to say, answers, puts it back."""
+        with self._turn:
+            conn = self._readable()
+        try:
+            again = self._answer(conn, seat)
+        except Exception:
+            log.exception("a connection failed")
+            again = False
+        if not again:
+            self._end(conn)  # may take its time, so it is under way until then
+        del self._under_way[conn]
+        if again:
+            self._wait_for(conn)
+
+    def _answer(self, conn: Any, seat: _Seat) -> bool:
         """Answers what a connection asks for now; whether it may ask more."""
         while True:
-            self._under_way[conn] = time.monotonic()
+            seat.began = time.monotonic()
+            self._under_way[conn] = seat
             if not self.handle(conn):
                 return False
-            if not self._more(conn):
+            # What was read beyond a request is not seen by the selector.
+            if not conn.parser.unreader.buf.getvalue():
                 return True
-
-    def _more(self, conn: Any) -> bool:
-        """Whether to stay with a connection: its next request is here, or may come at once while nobody else needs us."""
-        # What was read beyond a request is not seen by the selector.
-        if conn.parser.unreader.buf.getvalue():
-            return True
-        # Another thread waits for the others: handing the connection over to it and fetching it back cost more than
-        # all of its answer, and a client that asks one thing after the other has its next question ready.
-        return self._turn.locked() and _readable_within(conn.sock, _STAY_MS)
 
     def _readable(self) -> Any:
         """The next connection with something to read; new ones are taken in meanwhile."""
@@ -213,12 +238,6 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         except OSError:
             log.debug("a refusal could not be delivered")
-
-
-def _readable_within(sock: socket.socket, ms: int) -> bool:
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    return bool(poll.poll(ms))
 
 
 def _silent(sock: socket.socket) -> bool:
