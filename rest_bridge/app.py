@@ -91,6 +91,7 @@ def _view(context: Context, endpoint: Endpoint) -> Callable[[], Response]:
             answer = endpoint.handler(context, query)
             return answer if isinstance(answer, bytes) else orjson.dumps(answer)
 
-        return Response(together.answer(request.query_string, body), mimetype="application/json")
+        fixed = "from" in request.args and "to" in request.args
+        return Response(together.answer(request.query_string, body, fixed), mimetype="application/json")
 
     return view

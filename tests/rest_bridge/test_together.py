@@ -1,4 +1,4 @@
-"""One answer for those who ask the same at the same time; nothing is kept for those who ask later."""
+"""One answer for those who ask the same at the same time, and of a fixed span also for those who ask just after."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from rest_bridge.together import Together
+from rest_bridge.together import SERVES_S, Together
 from tests.support import wait_until
 
 
@@ -64,6 +64,28 @@ def test_whoever_asks_after_the_answer_has_it_made_anew() -> None:
     together, make = Together(), Maker()
     make.go.set()
     assert [together.answer("q", make) for _ in range(2)] == [b"answer 1", b"answer 2"]
+
+
+def test_a_fixed_span_is_answered_once_for_all_panels_of_a_refresh() -> None:
+    now = [100.0]
+    together, make = Together(lambda: now[0]), Maker()
+    make.go.set()
+
+    def ask(question: str) -> bytes:
+        return together.answer(question, make, fixed=True)
+
+    assert [ask("q"), ask("other"), ask("q")] == [b"answer 1", b"answer 2", b"answer 1"]
+    now[0] += SERVES_S * 0.9
+    assert ask("q") == b"answer 1"
+    now[0] += SERVES_S * 0.2
+    assert [ask("q"), ask("q")] == [b"answer 3", b"answer 3"]
+    assert together.answer("q", make) == b"answer 4"  # one who does not name the span is told what is there now
+    assert len(together._made) == 1
+
+
+def test_nothing_yet_is_asked_for_anew_each_time() -> None:
+    together, told = Together(), iter([b"[]", b"[]", b"[1]", b"[2]"])
+    assert [together.answer("q", lambda: next(told), fixed=True) for _ in range(4)] == [b"[]", b"[]", b"[1]", b"[1]"]
 
 
 def test_an_error_is_everybodys_and_is_not_kept() -> None:
