@@ -48,6 +48,11 @@ class Claim:
     command: str
 
     @property
+    def module(self) -> str:
+        """The bench that measured it."""
+        return self.command.split()[2]
+
+    @property
     def held(self) -> bool:
         return self.measured <= self.wanted if self.at_most else self.measured >= self.wanted
 
