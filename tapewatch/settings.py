@@ -32,8 +32,8 @@ CREDENTIALS = (*SECRETS, "redis_url")
 
 HOUR_MS = 3_600_000
 _RETENTION_DEFAULT = {"1s": 2 * HOUR_MS, "1m": 7 * DAY_MS, "5m": 30 * DAY_MS, "1h": 365 * DAY_MS}
-#: A small file is read soon after a crash of Redis (some 45 ms a MB); but a rewrite at the market's rate takes memory that a small
-#: machine does not have, so there the file may hold a whole day.
+#: A small file is read soon after a crash of Redis (some 45 ms a MB); but a rewrite at the market's rate takes memory that a
+#: small machine does not have, so there the file may hold a whole day.
 _AOF_MB = {"default": 512, "small": 16_384}
 _RETENTION_SMALL = {"1s": 2 * HOUR_MS, "1m": DAY_MS, "5m": 2 * DAY_MS, "1h": 10 * DAY_MS}
 #: Ten years; and how the addresses must begin.

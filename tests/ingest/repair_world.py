@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from redis import Redis
@@ -26,6 +27,10 @@ from tests.redis_functions.plain_candles import plain_candles
 
 T0 = 1_760_094_000_000  # a whole hour, 07:00 in New York
 LATER = 4_000_000_000_000
+HOUR = 3_600
+LEVELS = ("1s", "1m", "5m", "1h")
+#: Seconds for little more than an hour, so that what is old comes soon.
+SCHEMA = Schema({"1s": 4_500_000, "1m": 86_400_000, "5m": 86_400_000, "1h": 86_400_000})
 
 
 def bar(sym: str, second: int, price: int = 100_000, volume: float = 100) -> Bar:
@@ -155,3 +160,28 @@ def from_candle(symbol: str, candle: Sequence[float], span: int = SECOND_MS) -> 
 
 def truth_of(bars: Iterable[Bar], timeframe: str) -> list[tuple[float, ...]]:
     return [tuple(float(x or 0) for x in c) for c in plain_candles(bars, timeframe, 0, LATER, 5_000)]
+
+
+def tape(symbol: str, seconds: int, seed: int = 1, step: int = 3) -> list[Bar]:
+    """A quiet random walk with a bar every few seconds."""
+    draw = random.Random(f"{symbol}{seed}")
+    price, bars, second = 1_000_000, [], 0
+    while second < seconds:
+        price += draw.randint(-40, 40)
+        bars.append(bar(symbol, second, price, draw.randint(1, 900)))
+        second += draw.randint(1, 2 * step)
+    return bars
+
+
+def heard(truth: list[Bar], start: float, end: float) -> list[Bar]:
+    """All but what lies strictly between two seconds."""
+    return [b for b in truth if not at(start) < b.t < at(end)]
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(test, 60))
+
+
+def closed(world: World, gap: str = "g") -> tuple[str, str, int]:
+    found = world.gap(gap)
+    return found.state, found.reason, found.repaired_bars
