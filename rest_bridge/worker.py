@@ -13,6 +13,7 @@ import logging
 import os
 import select
 import selectors
+import signal
 import socket
 import struct
 import threading
@@ -70,10 +71,11 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         self._idle: dict[Any, float] = {}  # connection to when it is closed; ascending, as each is added last
         self._under_way: dict[Any, _Seat] = {}
         self._seats = threading.Semaphore(SEATS)
+        self._at_once = False
         BaseWorker.init_process(self)
 
     def run(self) -> None:
-        """Until SIGTERM, or until the master is gone; what is under way then has the grace period to end."""
+        """Until a signal, or until the master is gone; after SIGTERM what is under way has the grace period to end."""
         for listener in self.sockets:
             listener.setblocking(False)
         self._listen(True)
@@ -88,19 +90,24 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             self._pause(HELD_UP_S)
         self.alive = False
         self._listen(False)
-        end = time.monotonic() + _GRACE_SHARE * self.cfg.graceful_timeout
+        end = time.monotonic() + (0.0 if self._at_once else _GRACE_SHARE * self.cfg.graceful_timeout)
         while self.nr_conns and time.monotonic() < end:
             self._look_around()
             self._relieve()
             self._pause(HELD_UP_S)
         for listener in self.sockets:
             listener.close()
+        # The master says it again until we are gone; amid Python's own end nobody would handle it.
+        for signum in (signal.SIGQUIT, signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, signal.SIG_IGN)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         self.alive = False  # the signal itself has woken the pause
 
     def handle_quit(self, sig: int, frame: Any) -> None:
-        BaseWorker.handle_quit(self, sig, frame)
+        # gunicorn's own raises SystemExit wherever the signal finds us, amid the start of a thread, too.
+        self._at_once = True
+        self.alive = False
 
     def _pause(self, seconds: float) -> None:
         """Sleeps, at most until the next signal."""
