@@ -18,9 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ingest.columns import bars_of, print_key, trades_of
-from ingest.limits import MAX_NOTIONAL as MAX_NOTIONAL
-from ingest.limits import MAX_PRICE, MAX_VOLUME, MIN_PRICE
-from ingest.limits import MAX_TIME as MAX_TIME
+from ingest.limits import MAX_NOTIONAL, MAX_PRICE, MAX_TIME, MAX_VOLUME, MIN_PRICE
 from market.bar import MINUTE_MS, SECOND_MS, Bar, Trade
 from market.price import SCALE, notional, ticks
 from market.symbols import is_symbol

@@ -79,14 +79,13 @@ class Rest:
         newest_first = _sort(query) == "desc"
         rows: list[Body] = []
         rest: tuple[int, int] | None = None
-        if symbol not in self.market.index:
-            pass  # as at the vendor: an unknown ticker has no bars
-        elif span == "day" and step == 1:
-            rows, rest = self._days(symbol, start, end, limit, newest_first)
-        elif span in SPAN_S:
-            rows, rest = self._page(symbol, step, SPAN_S[span], (start, end), limit, newest_first)
-        else:
+        if span not in SPAN_S and (step, span) != (1, "day"):
             raise Refused(400, f"This simulator has second, minute, hour and single day bars, not {step} {span}.")
+        if symbol in self.market.index:  # an unknown ticker has no bars, as at the vendor
+            if span == "day":
+                rows, rest = self._days(symbol, start, end, limit, newest_first)
+            else:
+                rows, rest = self._page(symbol, step, SPAN_S[span], (start, end), limit, newest_first)
         body = _aggregates(rows, query) | {"ticker": symbol}
         if rest is not None:
             path = f"/v2/aggs/ticker/{symbol}/range/{step}/{span}/{rest[0]}/{rest[1]}"

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from ingest.decode import MAX_NOTIONAL, MAX_TIME, Decoded, decode
+from ingest.decode import Decoded, decode
+from ingest.limits import MAX_NOTIONAL, MAX_TIME
 from ingest.watched import Watched
 from market.bar import Bar
 from market.symbols import is_symbol

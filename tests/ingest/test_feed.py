@@ -165,7 +165,7 @@ def test_an_address_that_cannot_be_is_refused_in_one_line(url: str) -> None:
             url = "x"
 
         nowhere = Nowhere()
-        nowhere.url = url  # type: ignore[misc]
+        nowhere.url = url
         reader = Reader(nowhere)
         with pytest.raises(Refused, match="URL") as error:
             async with asyncio.timeout(10):

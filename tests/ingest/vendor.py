@@ -79,13 +79,13 @@ class Vendor:
                 self.wfile.write(raw)
 
             def log_message(self, format: str, *args: Any) -> None:
-                pass
+                """Quiet."""
 
         class Server(http.server.ThreadingHTTPServer):
             daemon_threads = True
 
             def handle_error(self, request: Any, client_address: Any) -> None:
-                pass  # a client that gave up
+                """Quiet: a client gave up, as some tests have it."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
