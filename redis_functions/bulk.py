@@ -3,7 +3,9 @@ for each would cost more than all the rest of a request."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -13,46 +15,52 @@ _PING = b"*1\r\n$4\r\nPING\r\n"
 _PONG = b"+PONG\r\n"
 #: Above 128 KiB the allocator would map and unmap memory at each read.
 _CHUNK = 1 << 16
+#: Connections that redis-py made and nobody uses just now.
+_idle: WeakKeyDictionary[Redis, list[Any]] = WeakKeyDictionary()
 
 
 def exchange(client: Redis, commands: bytes) -> bytes:
     """The replies to packed `commands`, which must only read: on a connection that turns out to be dead they are sent
     once more. Raises redis-py's ConnectionError and TimeoutError."""
-    try:
-        return _exchange(client, commands)
-    except RedisConnectionError:
-        return _exchange(client, commands)
-
-
-def _exchange(client: Redis, commands: bytes) -> bytes:
-    # redis-py connects, authenticates and keeps the pool; only the reading goes past it. A connection whose replies were
-    # not read to their end is closed.
+    idle = _idle.setdefault(client, [])
+    with suppress(IndexError):
+        while connection := idle.pop():
+            # Where the server was away meanwhile, the others are dead as well.
+            with suppress(RedisConnectionError):
+                return _exchange(client, connection, commands)
     pool: Any = client.connection_pool
-    connection = pool.get_connection()
-    whole = False
+    with suppress(RedisConnectionError):
+        return _exchange(client, pool.get_connection(), commands)
+    return _exchange(client, pool.get_connection(), commands)
+
+
+def _exchange(client: Redis, connection: Any, commands: bytes) -> bytes:
     try:
-        connection.send_packed_command([commands + _PING])
-        replies = _receive(connection._sock)
-        whole = True
-        return replies
-    finally:
-        if not whole:
-            connection.disconnect()
-        pool.release(connection)
+        replies = _ask(connection._sock, commands + _PING)
+    except BaseException:
+        # Its replies were not read to their end.
+        connection.disconnect()
+        client.connection_pool.release(connection)
+        raise
+    # Kept here and not in the pool: to take one out, which looks whether it is alive, and to give it back costs as much as
+    # all the rest of an exchange.
+    _idle[client].append(connection)
+    return replies
 
 
-def _receive(sock: Any) -> bytes:
+def _ask(sock: Any, commands: bytes) -> bytes:
     """Everything before the reply to the closing PING, the only one that can end like that."""
     received = bytearray()
-    while not received.endswith(_PONG):
-        try:
+    try:
+        sock.sendall(commands)
+        while not received.endswith(_PONG):
             chunk = sock.recv(_CHUNK)
-        except TimeoutError:
-            raise RedisTimeoutError("Redis did not answer in time") from None
-        except OSError as error:
-            raise RedisConnectionError(f"reading from Redis: {error}") from None
-        if not chunk:
-            raise RedisConnectionError("Redis closed the connection")
-        received += chunk
+            if not chunk:
+                raise RedisConnectionError("Redis closed the connection")
+            received += chunk
+    except TimeoutError:
+        raise RedisTimeoutError("Redis did not answer in time") from None
+    except OSError as error:
+        raise RedisConnectionError(f"talking to Redis: {error}") from None
     del received[-len(_PONG) :]
     return bytes(received)

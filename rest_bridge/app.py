@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-import orjson
+import msgspec
 from flask import Flask, Response, request
 
 from redis_functions.alerts_reader import AlertLog
@@ -33,10 +33,18 @@ from rest_bridge.openapi import describe
 from rest_bridge.parameters import Query, parse
 from rest_bridge.together import Together
 
+#: Writes JSON.
+encode = msgspec.json.Encoder().encode
+
+
+class _App(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func  # no function here is a coroutine; Flask would look at each of a request's six
+
 
 def create_app(config: BridgeConfig) -> Flask:
     """The application; it connects to Redis when first asked, so it may be made before Redis is there."""
-    app = Flask("rest_bridge", static_folder=None)
+    app = _App("rest_bridge", static_folder=None)
     redis = connect_reader(config.redis_url)
     context = Context(config, redis, AlertLog(redis), Metrics())
     endpoints = _endpoints()
@@ -74,7 +82,7 @@ def _endpoints() -> list[Endpoint]:
         Endpoint("/", readable, "The same page as /docs", schemas.TEXT, media="text/html", **about),
     ]
     description = describe(endpoints, version("tapewatch"))
-    document = orjson.dumps(description)
+    document = encode(description)
     return endpoints
 
 
@@ -89,7 +97,7 @@ def _view(context: Context, endpoint: Endpoint) -> Callable[[], Response]:
 
         def body() -> bytes:
             answer = endpoint.handler(context, query)
-            return answer if isinstance(answer, bytes) else orjson.dumps(answer)
+            return answer if isinstance(answer, bytes) else encode(answer)
 
         fixed = "from" in request.args and "to" in request.args
         return Response(together.answer(request.query_string, body, fixed), mimetype="application/json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from redis_functions.reader import day_starts, read_candles, read_closes
 from rest_bridge import parameters as p
 from rest_bridge import schemas
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
-from rest_bridge.rows import Row, candle_rows, merged, rounded
+from rest_bridge.rows import Candle, VelocityAt, candle_rows, merged, rounded, rows_with
 
 MAX_ROWS = 5_000
 #: Two hours of seconds and more: what the store keeps of them by default.
@@ -51,16 +52,16 @@ def indicators(context: Context, q: p.Query) -> Any:
         return []
     lookback = max(one.lookback for one in chosen)
     earlier = read_candles(context.redis, *asked, 0, int(rows.t[0]) - 1, lookback)[0] if lookback else rows[:0]
-    return candle_rows(rows, _columns(earlier, rows, chosen, q["converged"] == "1"))
+    return rows_with(rows, _columns(earlier, rows, chosen, q["converged"] == "1"))
 
 
-def _columns(earlier: Candles, rows: Candles, chosen: list[Chosen], converged: bool) -> dict[str, list[Any]]:
+def _columns(earlier: Candles, rows: Candles, chosen: list[Chosen], converged: bool) -> dict[str, Sequence[Any]]:
     """A column for each output, of as many values as `rows`."""
     fields = np.concatenate([earlier.fields, rows.fields], axis=1)
     # In ticks, which are whole: so the sums are exact, and do not depend on where the series began.
     inputs = {name: fields[i] for name, i in (("open", OPEN), ("high", HIGH), ("low", LOW), ("close", CLOSE))}
     inputs["volume"] = np.nan_to_num(fields[VOLUME])
-    columns: dict[str, list[Any]] = {}
+    columns: dict[str, Sequence[Any]] = {}
     for one in chosen:
         for name, values in one.compute(inputs).items():
             columns[name] = rounded(values[len(earlier) :] / (SCALE if one.indicator.price else 1))
@@ -87,10 +88,10 @@ def velocity(context: Context, q: p.Query) -> Any:
     return _by_symbol(q, parts)
 
 
-def _velocity_rows(closes: Samples, values: Values, start: int, limit: int) -> list[Row]:
+def _velocity_rows(closes: Samples, values: Values, start: int, limit: int) -> list[VelocityAt]:
     wanted = (closes.t >= start) & ~np.isnan(values)
     times, shown = closes.t[wanted][-limit:].tolist(), rounded(values[wanted][-limit:])
-    return [{"t": t, "velocity": v} for t, v in zip(times, shown, strict=True)]
+    return list(map(VelocityAt, times, shown))
 
 
 def _previous_closes(context: Context, symbols: list[str], series: list[Samples]) -> list[Values | None]:
@@ -107,7 +108,7 @@ def _previous_closes(context: Context, symbols: list[str], series: list[Samples]
     return bases
 
 
-def _by_symbol(q: p.Query, parts: list[list[Row]]) -> list[Row]:
+def _by_symbol(q: p.Query, parts: Sequence[Sequence[Candle | VelocityAt]]) -> Sequence[Candle | VelocityAt]:
     """One symbol's rows as they are, several symbols' (and one's that is to be labelled) with a column for it."""
     symbols = q["symbol"]
     plain = len(symbols) == 1 and q["labels"] == "0"

@@ -14,7 +14,9 @@ def register(app: Flask) -> None:
     @app.after_request
     def compress(response: Response) -> Response:
         response.headers.add("Vary", "Accept-Encoding")
-        if request.accept_encodings["gzip"] <= 0 or "Content-Encoding" in response.headers or response.is_streamed:
+        if "gzip" not in request.headers.get("Accept-Encoding", "") or request.accept_encodings["gzip"] <= 0:
+            return response
+        if "Content-Encoding" in response.headers or response.is_streamed:
             return response
         body = response.get_data()
         if len(body) > MIN_BYTES:

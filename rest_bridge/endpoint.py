@@ -26,7 +26,7 @@ class Context:
     metrics: Metrics
 
 
-#: Answers what orjson can write; or bytes, which are JSON already.
+#: Answers what msgspec writes as JSON; or bytes, which are JSON already.
 Handler = Callable[[Context, Query], Any]
 
 

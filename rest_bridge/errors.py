@@ -7,7 +7,7 @@ import math
 from http import HTTPStatus
 from typing import Any
 
-import orjson
+import msgspec
 from flask import Flask, Response
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
@@ -33,7 +33,7 @@ def bad_request(message: str, code: str = "bad_request") -> Refusal:
 
 
 def error_body(code: str, message: str) -> bytes:
-    return orjson.dumps({"error": {"code": code, "message": message}})
+    return msgspec.json.encode({"error": {"code": code, "message": message}})
 
 
 def error_reply(status: int, code: str, message: str) -> Response:
@@ -52,6 +52,8 @@ def _refused(refusal: Refusal) -> Response:
     reply = error_reply(refusal.status, refusal.code, str(refusal))
     if refusal.retry_after_s is not None:
         reply.headers["Retry-After"] = str(math.ceil(refusal.retry_after_s))
+    if refusal.status == 401:
+        reply.headers["WWW-Authenticate"] = 'Bearer realm="tapewatch"'
     return reply
 
 

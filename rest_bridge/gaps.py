@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import orjson
+import msgspec
 
 from market.calendar import tape_hours
 from market.sessions import day_of
@@ -47,7 +47,7 @@ def gaps(context: Context, q: p.Query) -> Any:
 
 def _row(gap: Gap, name: str, of: str) -> dict[str, Any]:
     try:
-        spikes = [spike for spike in orjson.loads(gap.spikes) if of in (EVERY_SYMBOL, spike["symbol"])]
+        spikes = [spike for spike in msgspec.json.decode(gap.spikes) if of in (EVERY_SYMBOL, spike["symbol"])]
     except (ValueError, TypeError, KeyError):
         spikes = []  # not our own words: an operator's entry
     return {

@@ -1,110 +1,218 @@
-"""The application under gunicorn: one worker process with threads, watched and restarted by its master."""
+"""The application behind a socket: one process, in which each connection is a greenlet.
+
+While one waits for Redis or for its client the others go on, without a change of thread: on two cores that are busy anyway
+threads cost more than the waiting that they fill (docs/decisions.md).
+"""
 
 from __future__ import annotations
 
 import gc
 import logging
+import signal
 import socket
 import sys
+import time
+import warnings
 from collections.abc import Callable
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 
+import gevent
 from flask import Flask
-from gunicorn.app.base import BaseApplication
-from gunicorn.config import Config
-from gunicorn.glogging import Logger
+from gevent import monkey
+from gevent.event import Event
+from gevent.lock import BoundedSemaphore
+from gevent.pool import Pool
+from gevent.server import StreamServer
 
-from rest_bridge.worker import Worker
+from rest_bridge.errors import error_body
+from rest_bridge.request_reader import Environ, Request, RequestReader, Unreadable
 
-#: gunicorn's highest; a list of 50 symbols is far below it.
-MAX_REQUEST_LINE = 8190
-GRACE_S = 1
 #: Open at once; more wait in the kernel's queue until one of these ends, as an idle one does after KEEP_ALIVE_S.
 MAX_CONNECTIONS = 500
-MAX_HEADERS = 50
-KEEP_ALIVE_S = 5
+KEEP_ALIVE_S = 5.0
+#: From a connection's begin, or its last answer, to the next whole request; and to send an answer.
+REQUEST_S = 10.0
+ANSWER_S = 20.0
+#: Closing waits so long for the client to have read the answer, where it still sends: it would be lost otherwise.
+LINGER_S = 0.5
+#: What is under way when the end is wanted has so long.
+GRACE_S = 1.0
+#: How often `alive` is told.
+BEAT_S = 1.0
+#: Questions worked on at once: an answer of 50,000 rows takes some megabytes while it is made.
+AT_WORK = 8
+_CHUNK = 1 << 16
+#: Answers that have no body, so no length of it either.
+_BARE = ("1", "204", "304")
 
 log = logging.getLogger("tapewatch.bridge")
+
+
+Headers = list[tuple[str, str]]
 
 
 class PortTaken(OSError):
     """The address cannot be listened on; the text is one line."""
 
 
-def check_port(host: str, port: int) -> None:
-    """Raises PortTaken unless `host`:`port` is free (gunicorn itself would try for seconds, with a trace)."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror}") from None
-
-
 def serve(
-    make_app: Callable[[], Flask], host: str, port: int, threads: int, ready: Callable[[], None] = lambda: None
+    make_app: Callable[[], Flask],
+    host: str,
+    port: int,
+    ready: Callable[[], None] = lambda: None,
+    alive: Callable[[], object] = lambda: None,
 ) -> None:
-    """Serves until SIGTERM or SIGINT. `make_app` runs in the worker, after the fork; `ready` once it is there."""
-    _Server(make_app, host, port, threads, ready).run()
+    """Serves until SIGTERM or SIGINT. `ready` is told once, `alive` each second. Raises PortTaken."""
+    listener = _listen(host, port)
+    # From here on what waits in this process lets others go on, redis-py included.
+    with warnings.catch_warnings():
+        # The real ssl is what redis.asyncio has; nothing in this process uses that.
+        warnings.simplefilter("ignore", monkey.MonkeyPatchWarning)
+        monkey.patch_all(thread=False)
+        # Logging waits for nobody, and its locks are taken once more at the very end, when gevent is gone.
+        monkey.patch_thread(logging=False)
+    server = _Server(make_app(), listener)
+    # What is there now stays: the collector need not look at it at every turn (it cost 12 ms of the slowest 1 %).
+    gc.collect()
+    gc.freeze()
+    stop = Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(signum, stop.set)
+    server.start()
+    ready()
+    while not stop.wait(BEAT_S):
+        alive()
+    server.end()
 
 
-class _Server(BaseApplication):  # type: ignore[misc]
-    def __init__(
-        self, make_app: Callable[[], Flask], host: str, port: int, threads: int, ready: Callable[[], None]
-    ) -> None:
-        self._make_app, self._ready = make_app, ready
-        self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._threads = threads
-        super().__init__()
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=256)
+    except OSError as error:
+        raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror}") from None
 
-    def load_config(self) -> None:
-        options: dict[str, Any] = {
-            "bind": self._address,
-            "workers": 1,
-            "threads": self._threads,
-            "worker_class": Worker,
-            "logger_class": _Logger,
-            "worker_connections": MAX_CONNECTIONS,
-            "keepalive": KEEP_ALIVE_S,
-            "graceful_timeout": GRACE_S,
-            "limit_request_line": MAX_REQUEST_LINE,
-            "limit_request_fields": MAX_HEADERS,
-            "limit_request_field_size": MAX_REQUEST_LINE,
-            "proc_name": "tapewatch bridge",
-            "control_socket_disable": True,
-            "post_worker_init": self._started,
+
+class _Server:
+    """Accepts connections, and ends those that nobody is served on."""
+
+    def __init__(self, app: Flask, listener: socket.socket) -> None:
+        host, port = listener.getsockname()[:2]
+        self._app = app
+        self._base: Environ = {
+            "SCRIPT_NAME": "",
+            "SERVER_NAME": host,
+            "SERVER_PORT": str(port),
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
         }
-        for name, value in options.items():
-            if name in self.cfg.settings:
-                self.cfg.set(name, value)
+        self._pool = Pool(MAX_CONNECTIONS)
+        self._acceptor = StreamServer(gevent.socket.socket(fileno=listener.detach()), self._connected, spawn=self._pool)
+        self._idle: set[gevent.Greenlet] = set()
+        self._at_work = BoundedSemaphore(AT_WORK)
+        self._ending = False
 
-    def load(self) -> Flask:
-        return self._make_app()
+    def start(self) -> None:
+        self._acceptor.start()
 
-    def _started(self, worker: Any) -> None:
-        # What is there now stays: the collector need not look at it at every turn (it cost 12 ms of the slowest 1 %).
-        gc.collect()
-        gc.freeze()
-        self._ready()
+    def end(self) -> None:
+        """Takes no more; what is under way has GRACE_S."""
+        self._ending = True
+        self._acceptor.close()
+        gevent.killall(list(self._idle), block=False)
+        if not self._pool.join(GRACE_S):
+            self._pool.kill(timeout=GRACE_S)
+
+    def _connected(self, sock: Any, address: Any) -> None:
+        """A connection's life, in a greenlet of its own."""
+        reader = RequestReader(self._base | {"REMOTE_ADDR": address[0], "REMOTE_PORT": str(address[1])})
+        try:
+            while self._next(sock, reader):
+                gevent.sleep(0)  # its next request may be here already: others have their turn first
+        except OSError:
+            log.debug("a client was too slow, or is gone")
+        except Exception:
+            log.exception("a connection failed")
+        finally:
+            sock.close()
+
+    def _next(self, sock: Any, reader: RequestReader) -> bool:
+        """Answers what comes next; whether the connection may go on."""
+        began = time.monotonic()
+        requests: list[Request] = []
+        while not requests:
+            if time.monotonic() - began > REQUEST_S:
+                return False
+            data = self._receive(sock)
+            if not data:
+                return False
+            try:
+                requests = reader.feed(data)
+            except Unreadable as refusal:
+                body = error_body(refusal.code, str(refusal))
+                _send(sock, f"{refusal.status} Error", [("Content-Type", "application/json")], body, False)
+                _linger(sock)
+                return False
+        for request in requests:
+            if not self._answer(sock, request):
+                _linger(sock)
+                return False
+        return True
+
+    def _receive(self, sock: Any) -> bytes:
+        this = gevent.getcurrent()
+        self._idle.add(this)
+        try:
+            sock.settimeout(KEEP_ALIVE_S)
+            received: bytes = sock.recv(_CHUNK)
+            return received
+        finally:
+            self._idle.discard(this)
+
+    def _answer(self, sock: Any, request: Request) -> bool:
+        """Whether the client was told that it may ask more."""
+        begun: list[tuple[str, Headers]] = []
+
+        def start_response(status: str, headers: Headers, exc_info: Any = None) -> Any:
+            begun.append((status, headers))
+
+        with self._at_work:
+            parts: Any = self._app(request.environ, start_response)
+            try:
+                body = b"".join(parts)
+            finally:
+                if hasattr(parts, "close"):
+                    parts.close()
+        status, headers = begun[-1]
+        keep_alive = request.keep_alive and not self._ending
+        _send(sock, status, headers, body, keep_alive)
+        return keep_alive
 
 
-class _Logger(Logger):  # type: ignore[misc]
-    """gunicorn's events through our logging; its banner and its access log stay out."""
+def _send(sock: Any, status: str, headers: Headers, body: bytes, keep_alive: bool) -> None:
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers)]
+    if not status.startswith(_BARE) and all(name != "Content-Length" for name, _ in headers):
+        lines.append(f"Content-Length: {len(body)}")
+    lines.append(f"Date: {_date(int(time.time()))}\r\nConnection: {'keep-alive' if keep_alive else 'close'}\r\n\r\n")
+    sock.settimeout(ANSWER_S)
+    sock.sendall("\r\n".join(lines).encode("latin-1") + body)
 
-    def setup(self, cfg: Config) -> None:
-        self.error_log = logging.getLogger("tapewatch.bridge.gunicorn")
-        self.error_log.setLevel(logging.WARNING)
-        self.access_log = logging.getLogger("gunicorn.access")
 
-    def access(self, *_: Any) -> None:
-        """Requests are counted in /metrics instead."""
+@lru_cache(maxsize=2)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
-    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        if isinstance(sys.exc_info()[1], BlockingIOError):
-            log.debug("a client was too slow")
-        else:
-            super().exception(msg, *args, **kwargs)
 
-    def reopen_files(self) -> None:
-        """There are none."""
+def _linger(sock: Any) -> None:
+    """Ends the connection in a way that the client still gets to read the answer."""
+    sock.shutdown(socket.SHUT_WR)
+    with gevent.Timeout(LINGER_S, False):
+        sock.settimeout(LINGER_S)
+        while sock.recv(_CHUNK):
+            pass

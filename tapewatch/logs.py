@@ -25,7 +25,7 @@ MASK = "***"
 SHORTEST_SECRET = 4
 
 #: Libraries that tell at INFO what we tell ourselves, once an event.
-_QUIET = ("websockets", "urllib3", "gunicorn.access", "werkzeug", "massive", "asyncio")
+_QUIET = ("websockets", "urllib3", "werkzeug", "massive", "asyncio")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _COLOURS = {logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m", logging.CRITICAL: "\x1b[31;1m"}
 _SYSLOG = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}

@@ -64,7 +64,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bridge_host: str = "127.0.0.1"
     bridge_port: int = 8080
     bridge_url: str = ""  # where Grafana reaches the bridge
-    bridge_threads: int = 8
     rate_limit: float = 500.0  # REST requests a second from one address; 0: any number
     push_port: int = 8081
     token: str = ""
@@ -225,7 +224,7 @@ def _convert(name: str, text: str, variable: str) -> Any:
 def _check(settings: Settings) -> None:
     limits: dict[str, tuple[float, float]] = {
         "bridge_port": (1, 65535), "push_port": (1, 65535), "rest_per_second": (0.001, 1000),
-        "bridge_threads": (1, 64), "rate_limit": (0, 1_000_000), "velocity_window_s": (1, 60),
+        "rate_limit": (0, 1_000_000), "velocity_window_s": (1, 60),
         "velocity_threshold": (0.001, 1000),
         "velocity_cooldown_s": (0, 86_400), "velocity_max_age_s": (0, 3600),
         "buffer_mb": (1, 4096), "spool_mb": (1, 1_000_000), "spool_hours": (0.01, 24 * 365),

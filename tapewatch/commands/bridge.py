@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from rest_bridge.app import create_app
 from rest_bridge.config import BridgeConfig
-from rest_bridge.server import PortTaken, check_port, serve
+from rest_bridge.server import PortTaken, serve
 from tapewatch import logs, notify
 from tapewatch.settings import Settings
 
@@ -19,7 +19,7 @@ log = logging.getLogger("tapewatch.bridge")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None: host, port, threads and token are settings."""
+    """None: host, port and token are settings."""
 
 
 def config_of(settings: Settings) -> BridgeConfig:
@@ -47,18 +47,14 @@ def origin_of(url: str) -> str:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     logs.setup(settings)
     host, port = settings.bridge_host, settings.bridge_port
-    try:
-        check_port(host, port)
-    except PortTaken as error:
-        print(f"tapewatch bridge: {error}", file=sys.stderr)
-        return 1
 
     def ready() -> None:
         log.info("listening on http://%s:%d", host, port)
         notify.notify("READY=1")
 
     try:
-        serve(lambda: create_app(config_of(settings)), host, port, settings.bridge_threads, ready)
-    except SystemExit as end:
-        return int(end.code or 0)
+        serve(lambda: create_app(config_of(settings)), host, port, ready, lambda: notify.notify("WATCHDOG=1"))
+    except PortTaken as error:
+        print(f"tapewatch bridge: {error}", file=sys.stderr)
+        return 1
     return 0

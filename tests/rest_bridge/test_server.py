@@ -1,36 +1,27 @@
-"""The bridge as a real process under gunicorn."""
+"""The bridge as a real process."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import os
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 
 from market.bar import Bar
 from redis_functions import keys
-from tests.support import Running, wait_until, write_bars
+from tests.support import Running, write_bars
+from tests.tls import TlsRedis, certificate
 
 T0 = 1_760_103_000_000
 
 
 def up(bridge: Running) -> None:
     bridge.wait(lambda: bridge.get("/healthz")[0] == 200, 20, "/healthz")
-
-
-def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_it_answers_and_stops_on_a_signal(redis: Redis, redis_url: str) -> None:
@@ -41,19 +32,16 @@ def test_it_answers_and_stops_on_a_signal(redis: Redis, redis_url: str) -> None:
             bridge.ready(20)
             status, rows = bridge.get("/api/v1/candles", symbol="AAPL", timeframe="1m")
             assert (status, [r["t"] for r in rows]) == (200, [T0])
-            everybody = [bridge.process.pid, *children(bridge.process.pid)]
-            assert len(everybody) == 2
             # A client that keeps its connection must not hold up the end.
             kept = http.client.HTTPConnection("127.0.0.1", bridge.bridge_port)
             kept.request("GET", "/healthz")
             assert kept.getresponse().read()
             assert bridge.stop(signum, 10) == 0
-            assert not [pid for pid in everybody if alive(pid)]
             kept.close()
             output = bridge.output()
         assert "listening on http://127.0.0.1" in output
         assert "Traceback" not in output
-        assert "gunicorn" not in output
+        assert "Warning" not in output
 
 
 def test_a_port_in_use_is_one_clear_line(redis_url: str) -> None:
@@ -80,21 +68,51 @@ def test_it_starts_without_redis_and_goes_on_when_redis_comes(redis: Redis, redi
         bridge.wait(lambda: bridge.get("/api/v1/symbols") == (200, [{"symbol": "AAPL"}]), 10, "the symbols")
 
 
-def test_the_worker_dies_with_its_master_and_is_replaced_when_it_dies(redis_url: str) -> None:
+def test_what_is_under_way_when_the_end_is_wanted_is_still_answered(redis: Redis, redis_url: str) -> None:
+    redis.sadd(keys.SYMBOLS, "AAPL")
     with Running("bridge", TAPEWATCH_REDIS_URL=redis_url) as bridge:
         up(bridge)
-        (worker,) = children(bridge.process.pid)
-        os.kill(worker, signal.SIGKILL)
-        bridge.wait(lambda: children(bridge.process.pid) not in ([worker], []), 10, "another worker")
+        asker = http.client.HTTPConnection("127.0.0.1", bridge.bridge_port, timeout=10)
+        asker.request("GET", "/healthz")
+        assert asker.getresponse().read()
+        redis.client_pause(600)  # every command waits so long, ours too
+        asker.request("GET", "/api/v1/symbols")
+        assert bridge.get("/healthz")[0] == 200  # so the question before it has been taken up
+        assert bridge.stop(signal.SIGTERM, 10) == 0
+        reply = asker.getresponse()
+        assert (reply.status, reply.getheader("Connection")) == (200, "close")
+        assert json.loads(reply.read()) == [{"symbol": "AAPL"}]
+        asker.close()
+
+
+def test_who_does_not_need_redis_is_answered_while_others_wait_for_it(redis: Redis, redis_url: str) -> None:
+    redis.sadd(keys.SYMBOLS, "AAPL")
+    with Running("bridge", TAPEWATCH_REDIS_URL=redis_url) as bridge, ThreadPoolExecutor(4) as pool:
         up(bridge)
-        (worker,) = children(bridge.process.pid)
-        bridge.process.kill()
-        wait_until(lambda: not alive(worker), 10, "the worker's end")
+        assert bridge.get("/api/v1/symbols")[0] == 200
+        redis.client_pause(1_500)
+        asked = [pool.submit(bridge.get, "/api/v1/symbols", limit=n) for n in range(1, 5)]
+        answered = 0
+        while not any(one.done() for one in asked):
+            answered += bridge.get("/healthz") == (200, {"status": "ok"})
+        assert answered > 1
+        assert [one.result(10) for one in asked] == [(200, [{"symbol": "AAPL"}])] * 4
+
+
+def test_a_redis_behind_tls(tmp_path: Path) -> None:
+    made, key = certificate(tmp_path)
+    with TlsRedis(made, key, "--tls-auth-clients", "no") as server:
+        write_bars(server.client, [Bar("TLS", T0, 1, 1, 1, 1, 1, 1)])
+        url = f"rediss://{server.address}?ssl_ca_certs={made}"
+        with Running("bridge", TAPEWATCH_REDIS_URL=url) as bridge:
+            up(bridge)
+            status, rows = bridge.get("/api/v1/candles", symbol="TLS", timeframe="1s")
+            assert (status, [row["t"] for row in rows]) == (200, [T0])
+            assert bridge.get("/api/v1/symbols") == (200, [{"symbol": "TLS"}])
 
 
 def test_clients_that_dawdle_do_not_hold_it_up(redis_url: str) -> None:
-    """Half a request on every thread: others are answered once the dawdlers' time is up."""
-    with Running("bridge", TAPEWATCH_REDIS_URL=redis_url, TAPEWATCH_BRIDGE_THREADS="1") as bridge:
+    with Running("bridge", TAPEWATCH_REDIS_URL=redis_url) as bridge:
         up(bridge)
         with socket.create_connection(("127.0.0.1", bridge.bridge_port)) as dawdler:
             dawdler.sendall(b"GET /healthz HTTP/1.1\r\nHost:")
@@ -131,3 +149,54 @@ def test_what_is_not_http_is_refused_in_our_words(redis_url: str) -> None:
             assert json.loads(body)["error"]["message"]
         assert bridge.get("/api/v1/symbols", q="A" * 60)[0] == 200
         assert "Traceback" not in bridge.output()
+
+
+def answers(port: int, raw: bytes, methods: str) -> list[tuple[int, str | None, bytes]]:
+    """Status, `Connection` and body of each answer to what is sent on one connection."""
+    with socket.create_connection(("127.0.0.1", port), 10) as s:
+        s.sendall(raw)
+        stream = s.makefile("rb")
+        found = []
+        for method in methods.split():
+            reply = http.client.HTTPResponse(Shared(stream), method=method)  # type: ignore[arg-type]
+            reply.begin()
+            found.append((reply.status, reply.getheader("Connection"), reply.read()))
+        if found[-1][1] == "close":
+            assert stream.read() == b""
+        return found
+
+
+class Shared:
+    """A socket whose answers are read one after the other from one stream."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def makefile(self, mode: str) -> Any:
+        return _Open(self._stream)
+
+
+class _Open:
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def close(self) -> None:
+        """The next answer is read from it."""
+
+
+def test_several_questions_on_a_connection(redis_url: str) -> None:
+    ok = b'{"status":"ok"}'
+    ask = b"%b /healthz HTTP/1.%d\r\nHost: x\r\n%b\r\n"
+    get, head, last = ask % (b"GET", 1, b""), ask % (b"HEAD", 1, b""), ask % (b"GET", 1, b"Connection: close\r\n")
+    with Running("bridge", TAPEWATCH_REDIS_URL=redis_url) as bridge:
+        up(bridge)
+        port = bridge.bridge_port
+        kept, closed = (200, "keep-alive", ok), (200, "close", ok)
+        assert answers(port, get + head + last, "GET HEAD GET") == [kept, (200, "keep-alive", b""), closed]
+        assert answers(port, last + get, "GET") == [closed]
+        assert answers(port, ask % (b"GET", 0, b""), "GET") == [closed]
+        assert answers(port, ask % (b"GET", 1, b"Content-Length: 3\r\n") + b"abc" + get, "GET") == [closed]
+        assert answers(port, ask % (b"GET", 1, b"Upgrade: h2c\r\nConnection: upgrade\r\n"), "GET") == [closed]

@@ -1,4 +1,4 @@
-"""What clients cannot do to the server: hold its threads, its connections, or the others up."""
+"""What clients cannot do to the server: take its connections, its memory, or the others' time."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.support import Running, free_port, wait_until
 
 SERVE = """
 import sys
-from rest_bridge import server, worker
+from rest_bridge import server
 from rest_bridge.app import create_app
 from rest_bridge.config import BridgeConfig
-worker.REQUEST_S, server.MAX_CONNECTIONS, server.KEEP_ALIVE_S = 1.0, 10, 1
-server.serve(lambda: create_app(BridgeConfig(sys.argv[1])), "127.0.0.1", int(sys.argv[2]), 2)
+server.REQUEST_S, server.MAX_CONNECTIONS, server.KEEP_ALIVE_S = 1.0, 10, 1
+server.serve(lambda: create_app(BridgeConfig(sys.argv[1])), "127.0.0.1", int(sys.argv[2]))
 """
 
 
@@ -35,7 +35,7 @@ def healthy(port: int) -> bool:
 
 @pytest.fixture
 def port(redis_url: str) -> Iterator[int]:
-    """Of a server with two threads, ten connections and little patience."""
+    """Of a server with ten connections and little patience."""
     found = free_port()
     process = subprocess.Popen([sys.executable, "-c", SERVE, redis_url, str(found)])
     try:
@@ -65,7 +65,7 @@ def test_a_client_that_sends_drop_by_drop_is_shown_the_door(port: int) -> None:
     assert healthy(port)
 
 
-def test_connections_that_say_nothing_hold_no_thread(port: int) -> None:
+def test_connections_that_say_nothing_hold_nobody_up(port: int) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(6):
             stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))

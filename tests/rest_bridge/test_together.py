@@ -51,7 +51,7 @@ def asked_at_once(together: Together, make: Maker, times: int) -> list[bytes | B
 def waiting(together: Together) -> int:
     """How many threads wait for an answer that another one makes."""
     (shared,) = together._under_way.values()
-    return len(shared._condition._waiters)  # type: ignore[attr-defined]
+    return shared.waiting
 
 
 def test_the_same_question_at_the_same_time_is_answered_once() -> None:

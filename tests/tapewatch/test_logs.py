@@ -76,7 +76,7 @@ def test_level_and_noisy_libraries() -> None:
         ("tapewatch.ingest", logging.DEBUG, "hidden", {}),
         ("websockets.client", logging.INFO, "hidden", {}),
         ("urllib3.connectionpool", logging.INFO, "hidden", {}),
-        ("gunicorn.access", logging.INFO, "hidden", {}),
+        ("werkzeug", logging.INFO, "hidden", {}),
         ("websockets.client", logging.ERROR, "shown", {}),
     )
     assert [line.split()[-1] for line in said] == ["shown"]
