@@ -29,6 +29,7 @@ CLAIMS_KEPT = Path(__file__).parent / "claims.jsonl"
 #: Each with its arguments in the full form (about half an hour together on two idle cores), and as a small sample (minutes).
 BENCHES: dict[str, tuple[str, str]] = {
     "bench.ingest": ("", "--seconds 5 --trade-seconds 5"),
+    "bench.raw_parts": ("", "--seconds 5"),
     "bench.against_postgres": ("", "--short"),
     "bench.latency": ("", "--rates 1000,10000 --seconds 5"),
     "bench.read": ("", "--seconds 2"),

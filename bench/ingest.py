@@ -21,14 +21,14 @@ from redis_functions.schema import Schema, create_commands
 #: Without labels, as the profile for small machines has it.
 SCHEMA = Schema(labels=False)
 #: A rewrite of the append-only file in the middle of one contestant's seconds and not of another's would decide the race.
-_NO_REWRITE = ("--auto-aof-rewrite-percentage", "0")
+NO_REWRITE = ("--auto-aof-rewrite-percentage", "0")
 _PROFILE = {"LABELS": "false", "SPOOL_MB": "4096"}
 
 
 def raw(seconds: Sequence[Sequence[Bar]]) -> Result:
     """(a) The writer's own bytes, taken down before, from a bare socket."""
     warm, timed = seconds[0], list(itertools.chain.from_iterable(seconds[1:]))
-    with World(redis_options=_NO_REWRITE) as world:
+    with World(redis_options=NO_REWRITE) as world:
         make_series(world, [bar.sym for bar in warm])
         blast(world.socket, record(warm, SCHEMA))
         taken = record(timed, SCHEMA)
@@ -61,7 +61,7 @@ def through_feed(
     """Starts a contestant, lets the first second warm it up, and times the rest until the last bar is readable."""
     warm, timed = seconds[0], list(itertools.chain.from_iterable(seconds[1:]))
     rounds = [plain(tape.frames([tape.aggregate(bar) for bar in bars])) for bars in (warm, timed)]
-    with FeedProcess(rounds) as feed, World(redis_options=_NO_REWRITE) as world:
+    with FeedProcess(rounds) as feed, World(redis_options=NO_REWRITE) as world:
         pid = start(world, feed)
         feed.begin(0)
         feed.sent(60)
@@ -113,7 +113,7 @@ def trades(seconds: int, per_second: int) -> Result:
     told = itertools.chain.from_iterable(tape.trade_frames(symbols, seconds, per_second, start + 4000))
     end = tape.frames([tape.trade("END", last + 4000), tape.trade("TOCK", last + 8000)])
     rounds = [plain(tape.frames(warm)), plain([*told, *end])]
-    with FeedProcess(rounds) as feed, World(redis_options=_NO_REWRITE) as world:
+    with FeedProcess(rounds) as feed, World(redis_options=NO_REWRITE) as world:
         pid = world.tapewatch("ingest", FEED_URL=feed.url, SUBSCRIBE="T.*", **_PROFILE).pid
         feed.begin(0)
         feed.sent(60)
@@ -156,9 +156,9 @@ def bars_table(symbols: int, count: int) -> Table:
     part = seconds[: max(3, count // 5 + 1)]
     found = {_RAW: raw(seconds), _OURS: tapewatch(seconds), _ORDINARY: ordinary(part)}
     if postgres.folder() is not None:
-        found[_POSTGRES] = postgres.through_feed(part, ["1m"], 100)
-        found[_POSTGRES_ALL] = postgres.through_feed(part, ["1m", "5m", "1h"], 100)
-        found[_POSTGRES_BEST] = postgres.ready_made(part, 500)
+        found[_POSTGRES] = postgres.through_feed(seconds, ["1m"], 100)
+        found[_POSTGRES_ALL] = postgres.through_feed(seconds, ["1m", "5m", "1h"], 100)
+        found[_POSTGRES_BEST] = postgres.ready_made(seconds, 500)
     table = Table(
         f"Ingest: {symbols:,} symbols in random order, rules 1m 5m 1h, {count} s of every symbol",
         ["contestant", "b is so many times this", "bars/s", "client µs/bar", "server µs/bar"],

@@ -47,8 +47,8 @@ SYMBOL_BYTES = 450
 FRAGMENTATION, REDIS_PROGRAM_MIB = 1.02, 7.0
 #: The daemon by itself, and what a full memory buffer (setting buffer_mb) makes of it: bytes of PSS to one of the buffer.
 INGEST_BASE_MIB, INGEST_SYMBOL_BYTES, BUFFER_COST = 36.0, 1_700, 1.45
-#: Its two processes, after a few answers; and `tapewatch run` itself.
-BRIDGE_MIB, SUPERVISOR_MIB = 66.0, 24.0
+#: After a few answers; and `tapewatch run` itself.
+BRIDGE_MIB, SUPERVISOR_MIB = 48.0, 24.0
 
 # --- measured: python -m bench.ingest, python -m bench.day
 

@@ -12,6 +12,7 @@ from tests.support import ROOT
 
 ROWS = {
     "bench.ingest": ("(a) raw limit", "(b) tapewatch", "(c) ordinary design", "trades/s"),
+    "bench.raw_parts": ("without the append-only file", "no rules"),
     "bench.against_postgres": ("Against PostgreSQL",),
     "bench.latency": ("readable over REST", "a minute's close"),
     "bench.read": ("as fast as it answers", "200/s while"),
