@@ -9,7 +9,6 @@ simulated market that goes on meanwhile.
 from __future__ import annotations
 
 import argparse
-import socket
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from typing import Any
 
 from bench.read import Client
 from bench.table import Table, command_line, report
-from bench.world import World, cpu_s, family, wait_until
+from bench.world import World, cpu_s, family, free_port, wait_until
 from redis_functions import keys
 from tests.grafana.boards import BOARDS, Json, targets, view
 from tests.grafana.infinity import address
@@ -77,8 +76,7 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
     args = parser.parse_args(argv)
     seconds, symbols = args.seconds or (2 if args.short else 20), 10 if args.short else 100
     with World() as world:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = int(free.getsockname()[1])
+        port = free_port()
         daemon = world.tapewatch(
             "run", BRIDGE_PORT=str(port), RATE_LIMIT="0", SIM_SYMBOLS=str(symbols), SIM_RATE=str(symbols)
         )

@@ -13,7 +13,6 @@ import functools
 import itertools
 import json
 import math
-import socket
 import subprocess
 import sys
 import time
@@ -25,7 +24,7 @@ from bench import day_close, tape
 from bench.day_market import BARS_PER_SECOND, LOOKS, SYMBOLS, Day, frames, is_session, older, part
 from bench.feed import FeedProcess, plain
 from bench.table import Table, command_line, report
-from bench.world import ROOT, World, cpu_s, family, pss_mib
+from bench.world import ROOT, World, cpu_s, family, free_port, pss_mib
 from redis_functions import keys
 from redis_functions.schema import create_commands
 from tapewatch.capacity import DAY_S, MIB, rates
@@ -73,7 +72,7 @@ def play(day: Day, close: bool = False) -> Played:
         older(world, day, schema)
         for command in create_commands("EDGE", schema):
             world.client.execute_command(*command)
-        port = _free_port()
+        port = free_port()
         pids = _start(world, feed.url, port)
         empty = _used(world)
         before, began, looks = _cpu(pids), time.perf_counter(), []
@@ -133,11 +132,6 @@ def _start(world: World, feed_url: str, port: int) -> dict[str, int]:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
         pids |= {name: pid for name in ("ingest", "bridge") if name in words and name not in pids}
     return pids
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def _memory_of(pids: dict[str, int]) -> dict[str, float]:

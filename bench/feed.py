@@ -7,7 +7,6 @@ import contextlib
 import json
 import multiprocessing
 import os
-import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from multiprocessing.connection import Connection
@@ -15,6 +14,8 @@ from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+
+from bench.world import free_port
 
 #: A frame, and what shall be told of the moment it is sent (None: nothing).
 Frame = tuple[bytes, Any]
@@ -31,8 +32,7 @@ class FeedProcess:
     """Serves ws://127.0.0.1:<port>/stocks; `play(i)` sends round i to the subscriber, at full speed or paced."""
 
     def __init__(self, rounds: Sequence[Round]) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         # A fork: the rounds are there without being copied through a pipe.
         context = multiprocessing.get_context("fork")
         self.pipe, theirs = context.Pipe()

@@ -9,7 +9,6 @@ import argparse
 import http.client
 import itertools
 import json
-import socket
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -20,7 +19,7 @@ import numpy as np
 from bench import tape
 from bench.feed import FeedProcess, Frame, plain
 from bench.table import Table, command_line, percentile, report
-from bench.world import World, serve_bridge
+from bench.world import World, free_port, serve_bridge
 from market.bar import Bar
 from redis_functions import keys
 
@@ -115,8 +114,7 @@ def measure(plan: Plan) -> Seen:
     ]
     paced = list(frames(plan))  # made beforehand: the feed only sends
     with FeedProcess([plain(tape.frames([tape.aggregate(b) for b in warm])), lambda: paced]) as feed, World() as world:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = int(free.getsockname()[1])
+        port = free_port()
         topics = "A.*,AM.*" if plan.minute_close else "A.*"
         world.tapewatch("ingest", FEED_URL=feed.url, SUBSCRIBE=topics, LABELS="false", **_RULE)
         serve_bridge(world, port)

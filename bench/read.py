@@ -20,7 +20,7 @@ from bench import tape
 from bench.feed import FeedProcess, Frame, plain
 from bench.ingest import SCHEMA, make_series
 from bench.table import Table, command_line, percentile, report
-from bench.world import World, cpu_s, family, serve_bridge
+from bench.world import World, cpu_s, family, free_port, serve_bridge
 from redis_functions import keys
 
 POINTS = 300
@@ -165,8 +165,7 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
     paced = frames(symbols, rate, 4 * seconds)
     with FeedProcess([plain(tape.frames([tape.aggregate(b) for b in warm])), lambda: paced]) as feed, World() as world:
         seed(world, symbols[:KNOWN])
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = int(free.getsockname()[1])
+        port = free_port()
         world.tapewatch("ingest", FEED_URL=feed.url, LABELS="false", **{"SPOOL_MB": "4096"})
         bridge = serve_bridge(world, port).pid
         feed.begin(0)

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,11 @@ def wait_until(true: Callable[[], Any], seconds: float, what: str, every: float 
             return value
         time.sleep(every)
     raise NotReached(f"{what}: not within {seconds:g} s")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
 def cpu_s(pid: int) -> float:

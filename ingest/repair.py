@@ -26,8 +26,7 @@ from ingest.repair_round import Job, Round
 from ingest.repair_symbol import LATE_MS, Bars, Live, SymbolRepair
 from ingest.vendor_rest import Refused, Unavailable
 from market.bar import MINUTE_MS
-from market.calendar import tape_hours
-from market.sessions import day_of
+from market.calendar import tape_hours, trade_date
 from redis_functions import keys
 from redis_functions.completeness import Completeness, completeness
 from redis_functions.gaps_reader import EVERY_SYMBOL, OPEN, REPAIRED, UNREPAIRABLE, Gap, fold
@@ -120,11 +119,11 @@ class Repairer:
         return self._bars + (self._running.bars if self._running else 0)
 
     def completeness(self, symbols: int) -> Completeness:
-        """Gaps by state and the coverage of the clock's day, for the statistics; as far as the log has been read."""
+        """Gaps by state and the coverage of the clock's trade date, for the statistics; as far as the log has been read."""
         now = self._live.clock or time.time_ns() // 1_000_000
         asked = (now // MINUTE_MS, symbols, self._changes)
         if self._complete is None or self._complete[0] != asked:
-            hours = tape_hours(day_of(now), self.config.always_open)
+            hours = tape_hours(trade_date(now, self.config.always_open), self.config.always_open)
             self._complete = asked, completeness(list(self._gaps.values()), symbols, hours, now)
         return self._complete[1]
 

@@ -18,8 +18,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from market.calendar import tape_hours
-from market.sessions import day_of
+from market.calendar import tape_hours, trade_date
 
 log = logging.getLogger("tapewatch.ingest")
 
@@ -113,7 +112,7 @@ class Rewrites:
         bars, seen = self._bars(), self._seen
         self._seen = bars
         now = self._now_ms()
-        hours = tape_hours(day_of(now), self._config.always_open)
+        hours = tape_hours(trade_date(now, self._config.always_open), self._config.always_open)
         return bars == seen and not hours.open <= now < hours.close
 
     def _tell_failure(self, status: str) -> None:

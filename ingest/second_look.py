@@ -17,7 +17,7 @@ from ingest.trade_bars import LatePrint
 from market.bar import MINUTE_MS, SECOND_MS, Bar
 from redis_functions import keys
 from redis_functions.errors import may_pass
-from redis_functions.late_prints import MERGED, merge_late_print
+from redis_functions.late_prints import MERGED, merge_late_print, merge_late_print_args
 from redis_functions.writer import Writer
 
 log = logging.getLogger("tapewatch.ingest")
@@ -79,10 +79,10 @@ class SecondLook:
         return any(int(row[0]) % SECOND_MS == 0 for row in rows)
 
     async def _merge(self, late: LatePrint, item: _Item) -> None:
-        outcome = await merge_late_print(
-            self._client, late.sym, late.t_second, late.price_ticks, late.size, late.notional, item.key,
-            lateness_ms=self._lateness_ms, also=item.also,
-        )  # fmt: skip
+        words = merge_late_print_args(
+            late.sym, late.t_second, late.price_ticks, late.size, late.notional, item.key, self._lateness_ms, item.also
+        )
+        outcome = await merge_late_print(self._client, words)
         if outcome == MERGED:
             self.merged += 1
         else:

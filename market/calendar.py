@@ -1,22 +1,21 @@
-"""When the tape runs: the hours of a New York day on which bars can be expected, from a shipped table of holidays.
+"""When the tape runs: the hours of a trade date in which bars can be expected, from a shipped table (calendar.json).
 
-Sources: the exchange's published calendar (holidays.json); the tape's hours of facts published by the consolidated tape:
-04:00 to 20:00 on trading days, and to 17:00 on days whose regular session ends at 13:00.
+Until December 2026 from 04:00 to 20:00 New York time, and to 17:00 on days whose regular session ends at 13:00. Since then
+a trade date begins at 21:00 on the evening before (Monday's on Sunday). The table names its sources.
 """
 
 from __future__ import annotations
 
 import json
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from market.sessions import NEW_YORK, TradingDay
+from market.sessions import NEW_YORK, TradingDay, day_of, trading_day
 
-#: The first pre-market print and the end of the post-market, New York time; the latter on an early close.
-TAPE_OPENS, TAPE_CLOSES, TAPE_CLOSES_EARLY = time(4), time(20), time(17)
 _SATURDAY = 5
+_DAY = timedelta(days=1)
 
 
 class Hours(NamedTuple):
@@ -26,41 +25,81 @@ class Hours(NamedTuple):
     close: int
 
 
+class _Regime(NamedTuple):
+    """The tape's hours of trade dates from `since` on; `opens` is on the evening before where that is set."""
+
+    since: date
+    opens: time
+    evening_before: bool
+    closes: time
+    closes_early: time
+
+
+class _Table(NamedTuple):
+    """`closed` weekdays, `early` closes, the `years` that these two tell of, and the newest regime first."""
+
+    closed: frozenset[date]
+    early: frozenset[date]
+    years: range
+    regimes: tuple[_Regime, ...]
+
+
 @cache
-def _table() -> tuple[frozenset[date], frozenset[date], range]:
-    """(closed weekdays, early closes, the years that the table tells of)."""
-    told = json.loads(files("market").joinpath("holidays.json").read_text(encoding="utf-8"))
+def _table() -> _Table:
+    told = json.loads(files("market").joinpath("calendar.json").read_text(encoding="utf-8"))
     closed, early = (
         frozenset(date.fromisoformat(f"{year}-{day}") for year, days in told[name].items() for day in days)
         for name in ("closed", "early_close")
     )
     years = sorted(int(year) for year in told["closed"])
-    return closed, early, range(years[0], years[-1] + 1)
+    regimes = (
+        _Regime(
+            date.fromisoformat(row["from"]),
+            time.fromisoformat(row["opens"]),
+            row["evening_before"],
+            time.fromisoformat(row["closes"]),
+            time.fromisoformat(row["closes_early"]),
+        )
+        for row in told["tape"]
+    )
+    return _Table(closed, early, range(years[0], years[-1] + 1), tuple(sorted(regimes, reverse=True)))
 
 
 def covers(day: date) -> bool:
     """Whether holidays of that year are known; outside of them every weekday counts as a trading day."""
-    return day.year in _table()[2]
+    return day.year in _table().years
 
 
 def is_trading_day(day: date) -> bool:
     """Whether the exchanges open at all: no weekend, no full holiday."""
-    return day.weekday() < _SATURDAY and day not in _table()[0]
+    return day.weekday() < _SATURDAY and day not in _table().closed
 
 
 def closes_early(day: date) -> bool:
     """Whether the regular session of a trading day ends at 13:00."""
-    return day in _table()[1]
+    return day in _table().early
 
 
 def tape_hours(day: TradingDay, always_open: bool = False) -> Hours:
-    """When the tape of a New York date runs; the whole date for a market that never closes (a simulated one)."""
+    """When the tape of a trade date runs; the whole date for a market that never closes (a simulated one)."""
     if always_open:
         return Hours(day.start, day.end)
     if not is_trading_day(day.date):
         return Hours(day.start, day.start)
-    closes = TAPE_CLOSES_EARLY if closes_early(day.date) else TAPE_CLOSES
-    return Hours(_ms(day.date, TAPE_OPENS), _ms(day.date, closes))
+    regime = next(one for one in _table().regimes if one.since <= day.date)
+    opens_on = day.date - _DAY if regime.evening_before else day.date
+    closes = regime.closes_early if closes_early(day.date) else regime.closes
+    return Hours(_ms(opens_on, regime.opens), _ms(day.date, closes))
+
+
+def trade_date(t: int, always_open: bool = False) -> TradingDay:
+    """The trade date whose tape runs at `t` (epoch ms), or ran last that day: in the evening it may be tomorrow's."""
+    today = day_of(t)
+    if always_open:
+        return today
+    tomorrow = trading_day(today.date + _DAY)
+    hours = tape_hours(tomorrow)
+    return tomorrow if hours.open <= t < hours.close else today
 
 
 def _ms(day: date, at: time) -> int:

@@ -22,10 +22,14 @@ def merge_late_print_args(
     size: float,
     notional: int,
     key: int | str,
-    lateness_ms: int,
+    lateness_ms: int = _LATENESS_MS,
     also: str = "",
 ) -> Words:
-    """The call of lua/merge_late_print.lua."""
+    """The call of lua/merge_late_print.lua: merges one print into the stored second that starts at `t` (epoch ms).
+
+    `price_ticks` may move high and low (None: it may not), `size` and `notional` (ticks) are added; `key` tells the print
+    from others of the symbol; it is remembered as `also`, too. `lateness_ms`: see TOO_LATE.
+    """
     series = (keys.series(symbol, "1s", field) for field in keys.FIELDS)
     return (
         "FCALL", "merge_late_print", len(keys.FIELDS) + 1, *series, keys.late(symbol),
@@ -33,26 +37,12 @@ def merge_late_print_args(
     )  # fmt: skip
 
 
-async def merge_late_print(
-    client: AsyncRedis,
-    symbol: str,
-    t: int,
-    price_ticks: int | None,
-    size: float,
-    notional: int,
-    key: int | str,
-    *,
-    lateness_ms: int = _LATENESS_MS,
-    also: str = "",
-) -> str:
-    """Merges one print into the stored second that starts at `t` (epoch ms), in one atomic step.
+async def merge_late_print(client: AsyncRedis, words: Words) -> str:
+    """Makes a call of `merge_late_print_args`, in one atomic step. Raises redis.RedisError.
 
-    `price_ticks` may move high and low (None: it may not), `size` and `notional` (ticks) are added; `key` tells the print
-    from others of the symbol; it is remembered as `also`, too.
     Answers MERGED; KNOWN: it was merged within REMEMBERED_MS; MISSING: the symbol has no
     series; TOO_LATE: further than `lateness_ms` behind the newest sample (Schema.lateness_ms), where a write would harm
-    the larger candles. Only MERGED changes anything. Raises redis.RedisError.
+    the larger candles. Only MERGED changes anything.
     """
-    words = merge_late_print_args(symbol, t, price_ticks, size, notional, key, lateness_ms, also)
     outcome: bytes = await call_async(client, words)
     return outcome.decode()

@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 
-from market.calendar import tape_hours
-from market.sessions import day_of
+from market.calendar import tape_hours, trade_date
 from redis_functions.completeness import coverage
 from redis_functions.gaps_reader import EVERY_SYMBOL, OPEN, REPAIRED, UNREPAIRABLE, Gap, read_gaps
 from redis_functions.market_reader import count_symbols, read_movers
@@ -22,7 +21,7 @@ def gaps(context: Context, q: p.Query) -> Any:
     found = [g for g in read_gaps(context.redis, context.config.feed_name) if symbol is None or g.concerns(symbol)]
     # Time is event time: of a delayed feed or a replay, today is the day of its newest event.
     now = max(0, read_movers(context.redis).get("t") or 0) or int(time.time() * 1000)
-    today = day_of(now)
+    today = trade_date(now, context.config.always_open)
     if symbol is None:
         seen, concerned = count_symbols(context.redis), found
     else:

@@ -22,7 +22,7 @@ from redis_functions.access import USERS
 from redis_functions.alerts_reader import AlertLog
 from redis_functions.connection import connect, connect_async
 from redis_functions.gaps_reader import read_gaps
-from redis_functions.late_prints import MERGED, merge_late_print
+from redis_functions.late_prints import MERGED, merge_late_print, merge_late_print_args
 from redis_functions.lease import Lease
 from redis_functions.market_reader import count_symbols, read_movers, read_previous_closes, read_symbols
 from redis_functions.reader import read_candles, read_closes
@@ -99,7 +99,7 @@ def test_ingest_writes_what_ingest_writes(redis: Redis, redis_url: str) -> None:
             gap = {"gap": "g", "state": "open", "symbols": "*", "from": "1", "to": ""}
             assert await checkpoint.write_gap(client, "stocks", token, gap) == checkpoint.WRITTEN
             assert await calls.raise_alerts(client, [ALERT], 0) == [calls.RAISED]
-            assert await merge_late_print(client, "AAPL", T, 1, 1, 1, 1) == MERGED
+            assert await merge_late_print(client, merge_late_print_args("AAPL", T, 1, 1, 1, 1)) == MERGED
             assert await client.smembers(keys.SYMBOLS) == {b"AAPL"}
             assert await client.get(keys.latest("AAPL"))
             assert await client.info("memory")

@@ -34,7 +34,7 @@ BAR = Bar("BRK.B", T, 5000_0000, 5010_0000, 4990_0000, 5005_0000, 300, 1_500_000
 
 
 def merge(redis: Redis, price: int | None, size: float, notional: int, key: int | str = "p1", t: int = T) -> str:
-    words = merge_late_print_args("BRK.B", t, price, size, notional, key, Schema().lateness_ms)
+    words = merge_late_print_args("BRK.B", t, price, size, notional, key)
     return redis.execute_command(*words).decode()
 
 
@@ -74,7 +74,8 @@ def test_the_same_print_again_changes_nothing(redis: Redis, redis_url: str) -> N
 
     async def run() -> list[str]:
         async with connect_async(redis_url) as client:
-            return [await merge_late_print(client, "BRK.B", T, 5020_0000, 10, 1, 77) for _ in range(2)]
+            words = merge_late_print_args("BRK.B", T, 5020_0000, 10, 1, 77)
+            return [await merge_late_print(client, words) for _ in range(2)]
 
     assert asyncio.run(run()) == [MERGED, KNOWN]
     before = stored(redis)

@@ -155,56 +155,30 @@ def test_the_model_is_near_what_redis_holds(chance: float) -> None:
 # --- the command
 
 
-def plan(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    code = main(["plan", *words])
+def plan(capsys: pytest.CaptureFixture[str], words: str) -> tuple[int, str, str]:
+    code = main(["plan", *words.split()])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
 
 
 def test_plan_prints_the_figures(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = plan(
-        capsys,
-        "--symbols",
-        "10000",
-        "--bars-per-second",
-        "1000",
-        "--profile",
-        "small",
-        "--memory-mb",
-        "1024",
-        "--cores",
-        "2",
-    )
+    code, out, err = plan(capsys, "--symbols 10000 --bars-per-second 1000 --profile small --memory-mb 1024 --cores 2")
     assert (code, err) == (0, "")
     for word in ("memory", "disk", "CPU", "EC2", "profile small"):
         assert word in out
 
 
 def test_plan_refuses_what_cannot_fit(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = plan(
-        capsys, "--symbols", "10000", "--bars-per-second", "1000", "--memory-mb", "1024", "--cores", "2"
-    )
+    code, _, err = plan(capsys, "--symbols 10000 --bars-per-second 1000 --memory-mb 1024 --cores 2")
     assert code == 1
     assert "does not fit" in err
-    code, _, err = plan(
-        capsys,
-        "--symbols",
-        "10000",
-        "--bars-per-second",
-        "1000",
-        "--profile",
-        "small",
-        "--retention-1m",
-        str(30 * 86_400),
-    )
+    code, _, err = plan(capsys, "--symbols 10000 --bars-per-second 1000 --profile small --retention-1m 2592000")
     assert code == 1
     assert "maxmemory" in err
 
 
 def test_plan_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = plan(
-        capsys, "--symbols", "100", "--bars-per-second", "10", "--json", "--memory-mb", "2000", "--cores", "2"
-    )
+    code, out, _ = plan(capsys, "--symbols 100 --bars-per-second 10 --json --memory-mb 2000 --cores 2")
     found = json.loads(out)
     assert code == 0
     assert found["fits"] is True
@@ -216,16 +190,16 @@ def test_plan_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("--symbols", "0", "--bars-per-second", "1"),
-        ("--symbols", "10", "--bars-per-second", "11"),
-        ("--symbols", "10", "--bars-per-second", "nan"),
-        ("--symbols", "10", "--bars-per-second", "1", "--retention-1s", "60"),
-        ("--symbols", "10", "--bars-per-second", "1", "--retention-5m", "-1"),
-        ("--symbols", "10", "--bars-per-second", "1", "--memory-mb", "-5"),
+        "--symbols 0 --bars-per-second 1",
+        "--symbols 10 --bars-per-second 11",
+        "--symbols 10 --bars-per-second nan",
+        "--symbols 10 --bars-per-second 1 --retention-1s 60",
+        "--symbols 10 --bars-per-second 1 --retention-5m -1",
+        "--symbols 10 --bars-per-second 1 --memory-mb -5",
     ],
 )
-def test_plan_refuses_bad_input_in_one_line(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
-    code, out, err = plan(capsys, *words)
+def test_plan_refuses_bad_input_in_one_line(capsys: pytest.CaptureFixture[str], words: str) -> None:
+    code, out, err = plan(capsys, words)
     assert code == 2
     assert out == ""
     assert len(err.splitlines()) == 1
