@@ -48,7 +48,7 @@ check: $(VENV)/.installed-dev ## Format, lint, types, import rules, dashboards, 
 	$(BIN)/tapewatch grafana build --check
 	$(MAKE) test
 
-bench: $(VENV)/.installed-dev ## The measured claims into bench/RESULTS.md and README (an hour; BENCH=--short only runs each)
+bench: $(VENV)/.installed-dev ## The measured claims into bench/RESULTS.md and README (20 minutes; BENCH=--short only runs each)
 	exec $(BIN)/python -m bench $(or $(BENCH),--readme README.md)
 
 format: $(VENV)/.installed-dev ## Formats the code and mends what the linter can

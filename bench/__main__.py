@@ -26,7 +26,7 @@ PART = "performance: written by make bench"
 RESULTS = Path(__file__).parent / "RESULTS.md"
 #: The claims of RESULTS.md, for a run of some of the benches.
 CLAIMS_KEPT = Path(__file__).parent / "claims.jsonl"
-#: Each with its arguments in the full form (about half an hour together on two idle cores), and as a small sample (minutes).
+#: Each with its arguments in the full form (about 20 minutes together on two idle cores), and as a small sample (minutes).
 BENCHES: dict[str, tuple[str, str]] = {
     "bench.ingest": ("", "--seconds 5 --trade-seconds 5"),
     "bench.raw_parts": ("", "--seconds 5"),
