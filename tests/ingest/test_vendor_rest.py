@@ -155,16 +155,21 @@ def test_the_key_is_in_no_message(caplog: pytest.LogCaptureFixture) -> None:
     assert "hunter2" not in caplog.text + str(refused.value)
 
 
-def test_requests_keep_their_distance_at_the_server() -> None:
-    with Vendor(script(bars_reply([ROW]))) as vendor:
+def asked_at_once(replies: Callable[[Asked], Reply], per_second: float, times: int) -> list[float]:
+    """When each of so many requests, made all at once, came to the server."""
+    with Vendor(replies) as vendor:
 
         async def many() -> None:
-            rest = VendorRest(vendor.url, "k", 40)
-            await asyncio.gather(*(rest.bars("AAPL", 1_000, T0, T0 + 1_000) for _ in range(12)))
+            rest = VendorRest(vendor.url, "k", per_second)
+            await asyncio.gather(*(rest.bars("AAPL", 1_000, T0, T0 + 1_000) for _ in range(times)))
             rest.close()
 
         asyncio.run(many())
-        came = [a.at for a in vendor.asked]
+        return [a.at for a in vendor.asked]
+
+
+def test_requests_keep_their_distance_at_the_server() -> None:
+    came = asked_at_once(script(bars_reply([ROW])), 40, 12)
     assert len(came) == 12
     assert came[-1] - came[0] > 0.9 * 11 / 40
 
@@ -225,15 +230,7 @@ def test_several_requests_are_under_way_at_once() -> None:
 
 def test_a_pause_holds_for_all_that_is_under_way() -> None:
     """One request is told to wait; those that were waiting for their own turn wait as long."""
-    with Vendor(script(Reply(429, {}, {"Retry-After": "0.5"}), bars_reply([ROW]))) as vendor:
-
-        async def many() -> None:
-            rest = VendorRest(vendor.url, "k", 10)
-            await asyncio.gather(*(rest.bars("AAPL", 1_000, T0, T0 + 1_000) for _ in range(3)))
-            rest.close()
-
-        asyncio.run(many())
-        came = [a.at for a in vendor.asked]
+    came = asked_at_once(script(Reply(429, {}, {"Retry-After": "0.5"}), bars_reply([ROW])), 10, 3)
     assert len(came) == 4
     assert came[1] - came[0] > 0.45
 
