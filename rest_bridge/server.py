@@ -49,7 +49,6 @@ _BARE = ("1", "204", "304")
 
 log = logging.getLogger("tapewatch.bridge")
 
-
 Headers = list[tuple[str, str]]
 
 

@@ -52,8 +52,8 @@ BRIDGE_MIB, SUPERVISOR_MIB = 48.0, 24.0
 
 # --- measured: python -m bench.ingest, python -m bench.day
 
-#: CPU µs a bar with 100 and with 10,000 symbols: the working set outgrows the caches.
-INGEST_US, REDIS_US = (11.0, 12.0), (10.0, 20.0)
+#: CPU µs a bar with 100 and with 10,000 symbols, the mean of four market days: the working set outgrows the caches.
+INGEST_US, REDIS_US = (10.0, 10.4), (10.0, 19.5)
 #: CPU of the daemon's second-by-second work (movers, statistics) and of an idle Redis: share of a core.
 IDLE_CPU = 0.02
 #: Bytes a bar in the append-only file before a rewrite, and in the spool (the vendor's frame and a record's head).

@@ -25,13 +25,3 @@ def notify(state: str) -> bool:
         sock.sendto(state.encode(), address)
         return True
     return False
-
-
-def watchdog_interval() -> float | None:
-    """Seconds between two ``WATCHDOG=1``: half of what systemd allows; None when no watchdog waits for this process."""
-    try:
-        micros = int(os.environ.get("WATCHDOG_USEC", ""))
-        pid = int(os.environ.get("WATCHDOG_PID") or os.getpid())
-    except ValueError:
-        return None
-    return micros / 2e6 if micros > 0 and pid == os.getpid() else None

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
 from redis import Redis
 
 from market.bar import Bar
 from redis_functions import keys
+from rest_bridge.server import BEAT_S
 from tests.support import Running, write_bars
 from tests.tls import TlsRedis, certificate
 
@@ -42,6 +45,21 @@ def test_it_answers_and_stops_on_a_signal(redis: Redis, redis_url: str) -> None:
         assert "listening on http://127.0.0.1" in output
         assert "Traceback" not in output
         assert "Warning" not in output
+
+
+def test_systemd_is_told_that_it_is_ready_and_that_it_lives(redis_url: str, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(20)
+        with Running("bridge", TAPEWATCH_REDIS_URL=redis_url, NOTIFY_SOCKET=str(tmp_path / "notify")) as bridge:
+            assert systemd.recv(100) == b"READY=1"
+            assert bridge.get("/healthz")[0] == 200
+            assert [systemd.recv(100) for _ in range(2)] == [b"WATCHDOG=1"] * 2
+            os.kill(bridge.process.pid, signal.SIGSTOP)  # it hangs: no sign of life is left over, and none comes
+            systemd.settimeout(3 * BEAT_S)
+            with pytest.raises(TimeoutError):
+                list(iter(lambda: systemd.recv(100), b"never"))
+            os.kill(bridge.process.pid, signal.SIGCONT)
 
 
 def test_a_port_in_use_is_one_clear_line(redis_url: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tapewatch.notify import notify, watchdog_interval
+from tapewatch.notify import notify
 
 
 def test_without_systemd_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,25 +31,3 @@ def test_the_message_arrives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ab
 def test_a_socket_that_is_not_there_is_no_error(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", path)
     assert notify("WATCHDOG=1") is False
-
-
-@pytest.mark.parametrize(
-    ("usec", "pid", "expected"),
-    [
-        ("30000000", None, 15.0),
-        ("30000000", "self", 15.0),
-        ("30000000", "1", None),
-        ("0", None, None),
-        ("soon", None, None),
-        (None, None, None),
-    ],
-)
-def test_watchdog_interval(
-    monkeypatch: pytest.MonkeyPatch, usec: str | None, pid: str | None, expected: float | None
-) -> None:
-    for name, value in (("WATCHDOG_USEC", usec), ("WATCHDOG_PID", str(os.getpid()) if pid == "self" else pid)):
-        if value is None:
-            monkeypatch.delenv(name, raising=False)
-        else:
-            monkeypatch.setenv(name, value)
-    assert watchdog_interval() == expected
