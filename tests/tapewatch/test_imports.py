@@ -16,6 +16,7 @@ FOREIGN = {
     "run": (
         "numpy",
         "flask",
+        "gevent",
         "websockets",
         "massive",
         "prometheus_client",
@@ -24,8 +25,18 @@ FOREIGN = {
         "simulator",
         "grafana",
     ),
-    "redis": ("numpy", "flask", "websockets", "massive", "prometheus_client", "ingest", "rest_bridge", "simulator"),
-    "ingest": ("flask", "werkzeug", "massive", "urllib3", "rest_bridge", "simulator", "talib", "grafana"),
+    "redis": (
+        "numpy",
+        "flask",
+        "gevent",
+        "websockets",
+        "massive",
+        "prometheus_client",
+        "ingest",
+        "rest_bridge",
+        "simulator",
+    ),
+    "ingest": ("flask", "gevent", "werkzeug", "massive", "urllib3", "rest_bridge", "simulator", "talib", "grafana"),
     "bridge": ("websockets", "massive", "ingest", "simulator", "grafana"),
 }
 #: What no resident process loads: they come with tools, or with parts of numpy that nothing here uses.
