@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,11 +30,18 @@ class Candles:
 
     def complete(self) -> Candles:
         """Those with open, high, low and close: only they are candles, the rest is volume of spans without a price."""
+        if all_known(self.fields[:_PRICES]):
+            return self
         known = ~np.isnan(self.fields[:_PRICES]).any(axis=0)
-        return self if known.all() else Candles(self.t[known], self.fields[:, known])
+        return Candles(self.t[known], self.fields[:, known])
 
 
 NONE = Candles(np.empty(0, np.int64), np.empty((6, 0)))
+
+
+def all_known(values: Values) -> bool:
+    """Whether nothing is NaN, which a sum would be then too: a third of the time of looking at each."""
+    return not math.isnan(values.sum())
 
 
 def join(columns: Sequence[Samples]) -> tuple[Times, Values]:

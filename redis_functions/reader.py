@@ -11,7 +11,7 @@ from redis import Redis
 from market.sessions import day_of
 from market.timeframes import STORED, Timeframe
 from redis_functions import keys
-from redis_functions.candles import NONE, Candles, aggregate, join
+from redis_functions.candles import NONE, Candles, aggregate, all_known, join
 from redis_functions.ranges import Range, Samples, Times, Values, read_edges, read_ranges
 
 #: The last instant that a New York date can be told of (the year 9999), epoch ms.
@@ -130,7 +130,8 @@ def _add(part: _Part, columns: Sequence[Samples], step: int, start: int, want: i
         t, v = t[keep], v[:, keep]
     part.t = np.concatenate([t, part.t]) if len(part.t) else t
     part.v = np.concatenate([v, part.v], axis=1) if part.v.size else v
-    rows = int((~np.isnan(part.v[:_PRICES])).all(axis=0).sum())
+    prices = part.v[:_PRICES]
+    rows = len(part.t) if all_known(prices) else int((~np.isnan(prices)).all(axis=0).sum())
     part.done = part.floor <= start or rows >= want
     part.end = part.floor - 1
     part.page *= 2

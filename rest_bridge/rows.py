@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from market.price import SCALE
-from redis_functions.candles import CLOSE, HIGH, LOW, NOTIONAL, OPEN, VOLUME, Candles
+from redis_functions.candles import CLOSE, HIGH, LOW, NOTIONAL, OPEN, VOLUME, Candles, all_known
 from redis_functions.ranges import Values
 
 Row = dict[str, Any]
@@ -51,7 +51,8 @@ def candle_columns(candles: Candles) -> tuple[Sequence[Any], ...]:
     """t, o, h, l, c, v and vw."""
     prices = (candles.fields[OPEN : CLOSE + 1] / SCALE).tolist()
     volume = candles.fields[VOLUME]
-    volume = np.where(np.isnan(volume), 0.0, volume)
+    if not all_known(volume):
+        volume = np.nan_to_num(volume)
     return (
         candles.t.tolist(),
         prices[OPEN],
