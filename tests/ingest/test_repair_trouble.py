@@ -198,10 +198,10 @@ def test_the_vendor_is_given_time_to_catch_up(redis: Redis, redis_url: str, capl
             await world.repair(until=lambda: len(world.vendor.asked) > 5)
             assert world.gap().state == OPEN
             world.vendor.knows_to = at(10_000)
-            await world.repair()
+            await world.repair(until=lambda: "is repaired" in caplog.text)  # told once it is written
+            assert world.gap().state == REPAIRED
             assert world.candles("A", "1s") == truth_of(truth, "1s")
         assert "behind the feed" in caplog.text
-        assert "is repaired" in caplog.text
         async with World(redis_url, truth, behind_s=0.0) as world:
             world.hear(heard(truth, 300, 400))
             world.vendor.knows_to = at(150)
