@@ -78,7 +78,8 @@ class Expectation:
                 final = told.final
                 o, h, low, c = (int(x[rows[0]]) for x in (final.o, final.h, final.l, final.c))
                 volume = int(final.v[rows[0]])
-                vwap = round(int(final.n[rows[0]]) / volume / 10_000, 4)
+                # As the simulator's REST rounds it: Python's own round has other halves (14.03625).
+                vwap = float(np.round(int(final.n[rows[0]]) / volume / 10_000, 4))
                 found.append((key, [o, h, low, c, volume, round(vwap * volume * 10_000)]))
         fields = np.array([values for _, values in found], np.float64).reshape(-1, 6).T
         return Bars(np.array([key for key, _ in found], np.int64), fields)
