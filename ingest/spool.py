@@ -11,12 +11,14 @@ import os
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
 from ingest import spool_folder
+from ingest.spool_ballast import Ballast
 from ingest.spool_cursor import Cursor
 from ingest.spool_errors import SpoolBroken, SpoolError, SpoolFull, from_os
 from ingest.spool_reader import Reader
@@ -28,6 +30,8 @@ Payload: TypeAlias = bytes
 
 #: The last part of the limit is kept for records appended with `reserve`.
 _RESERVED = 10  # per cent
+#: So much of the disk at most is kept for them too: some minutes of a watchlist.
+_BALLAST_BYTES = 1 << 20
 #: A segment is at most this part of the whole, or deleting the oldest would cost too much of what may be kept.
 _LEAST_SEGMENTS = 16
 
@@ -57,6 +61,7 @@ class Spool:
         self._limit = limit_bytes
         self._soft_limit = limit_bytes - limit_bytes * _RESERVED // 100
         self._segment_bytes = max(1, min(segment_bytes, limit_bytes // _LEAST_SEGMENTS, MAX_PAYLOAD))
+        self._ballast = Ballast(folder / "reserve", min(_BALLAST_BYTES, limit_bytes * _RESERVED // 100))
         self._max_age_ms = max_age_s * 1000
         self._now = now
         self._segments: tuple[Segment, ...] = ()  # replaced, never changed: readers look at it from other threads
@@ -87,6 +92,8 @@ class Spool:
             self._resume(segments)
             self.advance(first_after)
             self.sync()
+            with suppress(OSError):  # on so full a disk it goes without
+                self._ballast.take()
         except BaseException:
             self._release()
             raise
@@ -113,7 +120,8 @@ class Spool:
     # writing
 
     def append(self, payload: Payload, received_ms: int, kind: int = DATA, *, reserve: bool = False) -> int:
-        """Writes one record and answers its number. With `reserve` it may use the last tenth of the limit.
+        """Writes one record and answers its number. With `reserve` it may use the last tenth of the limit, and on a full
+        disk the room that is held for such records.
 
         Raises SpoolFull at the limit, DiskFull when the disk takes no more (both: nothing was written, later may go well),
         SpoolBroken after any other I/O error, ValueError for more than MAX_PAYLOAD at once.
@@ -234,7 +242,7 @@ class Spool:
             if written != size:
                 self._write_all(records[written:])
         except OSError as error:
-            self._write_again(records, error)
+            self._write_again(records, error, reserve)
         segment = self._segments[-1]
         offset = segment.committed[0]
         number = self._next
@@ -250,20 +258,36 @@ class Spool:
         while records:
             records = records[os.write(self._fd, records) :]
 
-    def _write_again(self, records: Payload, error: OSError) -> None:
-        """The kernel did not take `records`: undoes what it took, and tries again for as long as deleting makes room."""
+    def _write_again(self, records: Payload, error: OSError, reserve: bool) -> None:
+        """The kernel did not take `records`: undoes what it took, and tries again for as long as deleting makes room, at last
+        that of the room held for records with `reserve`."""
         while True:
             try:
                 os.ftruncate(self._fd, self._segments[-1].size)
             except OSError as worse:
                 error = worse
             failure = self._failure(error, "writing")
-            if isinstance(failure, SpoolBroken) or not self._drop_oldest():
+            if isinstance(failure, SpoolBroken):
+                raise failure from error
+            if not self._drop_oldest() and not (reserve and self._give_up_ballast()):
                 raise failure from error
             try:
                 return self._write_all(records)
             except OSError as again:
                 error = again
+
+    def _give_up_ballast(self) -> bool:
+        self._room = 0  # what comes next asks for room, and without `reserve` is refused until it is held again
+        return self._ballast.give_up()
+
+    def _take_ballast(self) -> None:
+        while True:
+            try:
+                return self._ballast.take()
+            except OSError as error:
+                failure = self._failure(error, "keeping room")
+                if isinstance(failure, SpoolBroken) or not self._drop_oldest():
+                    raise failure from error
 
     def _make_room(self, size: int, reserve: bool) -> None:
         """Called where an append goes beyond what is known to be free."""
@@ -273,6 +297,8 @@ class Spool:
             raise SpoolError("the spool is closed")
         if size > HEADER_BYTES + MAX_PAYLOAD:
             raise ValueError(f"{size} bytes at once are more than the spool takes")
+        if self._ballast.owed and not reserve:
+            self._take_ballast()
         limit = self._limit if reserve else self._soft_limit
         while self._bytes + size > limit:
             if size > limit or not self._drop_oldest():
@@ -280,7 +306,7 @@ class Spool:
         while self._segments[-1].size and self._segments[-1].size + size > self._segment_bytes:
             self._roll(self._next)
         free = min(self._segment_bytes - self._segments[-1].size, self._soft_limit - self._bytes)
-        self._room = max(size, free)
+        self._room = size if self._ballast.owed else max(size, free)
 
     def _roll(self, first: int) -> None:
         """Begins a segment with number `first`; on an error all is as before, but what is on disk may be deleted to make room."""

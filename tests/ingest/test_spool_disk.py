@@ -87,6 +87,25 @@ class TestFullDisk:
             assert (spool.last, spool.torn) == (last, 0)
             assert_whole(spool)
 
+    def test_records_with_reserve_find_room_where_others_find_none_until_there_is_room_for_both(
+        self, tiny_disk: Path
+    ) -> None:
+        theirs = tiny_disk / "theirs"
+        theirs.write_bytes(b"b" * 300_000)
+        with make(tiny_disk / "spool").open() as spool:
+            fill_disk(spool, 3_000)
+            full = spool.last
+            for _ in range(20):
+                spool.append(b"%07d" % (spool.last + 1) + b"x" * 2_000, 1, reserve=True)
+            assert spool.last == full + 20
+            with pytest.raises(DiskFull):
+                spool.append(b"%07d" % (spool.last + 1), 1)
+            theirs.unlink()
+            fill_disk(spool, 3_000)
+            assert spool.last > full + 20
+            assert spool.append(b"%07d" % (spool.last + 1) + b"x" * 2_000, 1, reserve=True), "held again meanwhile"
+            assert_whole(spool)
+
     def test_a_batch_is_taken_whole_or_not_at_all(self, tiny_disk: Path) -> None:
         with make(tiny_disk / "spool").open() as spool:
             first = spool.append_many([b"%07d" % number for number in range(1, 1001)], 1)
