@@ -82,7 +82,7 @@ _GAP = schemas.record(
 _MINUTES = {**schemas.COUNT, "description": "minutes of symbols: one symbol in one minute of market hours is one"}
 _COVERAGE = schemas.record(
     {
-        "date": {"type": "string", "format": "date", "description": "New York day of the newest event"},
+        "date": {"type": "string", "format": "date", "description": "trade date of the newest event"},
         "fraction": {"type": "number", "minimum": 0, "maximum": 1, "description": "live and repaired, of all"},
         "live_minutes": _MINUTES,
         "repaired_minutes": _MINUTES,
@@ -97,11 +97,11 @@ ENDPOINTS = (
         "Gaps of the feed and the day's coverage",
         schemas.record({"gaps": schemas.rows(_GAP), "coverage": _COVERAGE}),
         (p.any_symbol(), *p.span()),
-        "Gaps that touch `from`..`to`, ascending; the coverage is always of the newest event's day, of `symbol` alone "
+        "Gaps that touch `from`..`to`, ascending; the coverage is always of the newest event's trade date, of `symbol` alone "
         "if one is given. A minute of a symbol is `missing` where a gap that is open or unrepairable touches it, "
         "`repaired` where only repaired ones do, else `live`: that nothing traded is no gap. Market hours are 04:00 to "
-        "20:00 New York time on trading days, to 17:00 where the regular session ends at 13:00; a simulated market never "
-        "closes.",
+        "20:00 New York time on trading days, to 17:00 where the regular session ends at 13:00; from 2026-12-07 on they begin "
+        "at 21:00 on the evening before. A simulated market never closes.",
         "operations",
     ),
 )

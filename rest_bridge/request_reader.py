@@ -7,6 +7,7 @@ last: where the body ends need not be known.
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -54,9 +55,8 @@ class RequestReader:
         self._head_bytes += len(data)
         self._found = []
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # the request stands, as one that wants nothing else than HTTP
+            with suppress(httptools.HttpParserUpgrade):  # a request all the same, and the connection's last
+                self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             if not self._over:
                 reason = error.__context__

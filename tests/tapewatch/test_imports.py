@@ -11,33 +11,23 @@ import pytest
 
 from tests.support import ROOT, Running
 
+_LARGE = {
+    "numpy",
+    "flask",
+    "gevent",
+    "websockets",
+    "massive",
+    "prometheus_client",
+    "ingest",
+    "rest_bridge",
+    "simulator",
+}
 #: Large packages and our own folders, by the process that must not load them at its start.
 FOREIGN = {
-    "run": (
-        "numpy",
-        "flask",
-        "gevent",
-        "websockets",
-        "massive",
-        "prometheus_client",
-        "ingest",
-        "rest_bridge",
-        "simulator",
-        "grafana",
-    ),
-    "redis": (
-        "numpy",
-        "flask",
-        "gevent",
-        "websockets",
-        "massive",
-        "prometheus_client",
-        "ingest",
-        "rest_bridge",
-        "simulator",
-    ),
-    "ingest": ("flask", "gevent", "werkzeug", "massive", "urllib3", "rest_bridge", "simulator", "talib", "grafana"),
-    "bridge": ("websockets", "massive", "ingest", "simulator", "grafana"),
+    "run": _LARGE | {"grafana"},
+    "redis": _LARGE,
+    "ingest": {"flask", "gevent", "werkzeug", "massive", "urllib3", "rest_bridge", "simulator", "talib", "grafana"},
+    "bridge": {"websockets", "massive", "ingest", "simulator", "grafana"},
 }
 #: What no resident process loads: they come with tools, or with parts of numpy that nothing here uses.
 NOBODY = (
