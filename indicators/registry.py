@@ -1,58 +1,28 @@
-"""Indicators by name: ``sma:20`` is read, checked and named here, so that a new one is one more entry of INDICATORS."""
+"""Indicators by name: ``bbands:20:2.5`` is read, checked, named and computed here."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from indicators import moving
+from indicators.entries import INDICATORS
+from indicators.indicator import Flags, Indicator, Output, Parameter, Values, argument_text
 
-Values = npt.NDArray[np.float64]
-#: The columns open high low close volume of candles.
-Inputs = Mapping[str, Values]
+#: Columns of candles by name, of one length, ascending by time: open high low close volume notional session clock.
+Inputs = Mapping[str, npt.NDArray[Any]]
 
-MAX_WINDOW = 1_000
-MAX_NAMES = 20
+MAX_NAMES: Final = 20
 _NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?\Z")
 _OWN_NAME = re.compile(r"[a-z][a-z0-9_]{1,31}\Z")
 #: What candles call their own columns.
 _TAKEN = frozenset({"t", "o", "h", "l", "c", "v", "vw", "symbol"})
-
-
-@dataclass(frozen=True)
-class Argument:
-    """A number of an indicator between `low` and `high`; `whole`: no fraction."""
-
-    name: str
-    low: float = 1
-    high: float = MAX_WINDOW
-    whole: bool = True
-
-
-@dataclass(frozen=True)
-class Indicator:
-    """`compute(inputs, *arguments)` gives one column for each of `outputs`, the suffixes of the column's name.
-
-    `lookback(*arguments)` is how many earlier candles make a value independent of where the series began. `price`: the
-    outputs are in the unit of the inputs' prices, else they are plain numbers.
-    """
-
-    arguments: tuple[Argument, ...]
-    compute: Callable[..., tuple[Values, ...]]
-    lookback: Callable[..., int]
-    outputs: tuple[str, ...] = ("",)
-    price: bool = True
-
-
-INDICATORS: dict[str, Indicator] = {
-    "sma": Indicator((Argument("window"),), lambda x, n: (moving.sma(x["close"], n),), moving.sma_lookback),
-    "ema": Indicator((Argument("window"),), lambda x, n: (moving.ema(x["close"], n),), moving.ema_lookback),
-}
+_PRICES = ("open", "high", "low", "close")
 
 
 @dataclass(frozen=True)
@@ -67,23 +37,78 @@ class Chosen:
     arguments: tuple[Any, ...]
 
     @property
-    def columns(self) -> list[str]:
-        return [f"{self.name}{'_' if suffix else ''}{suffix}" for suffix in self.indicator.outputs]
+    def outputs(self) -> dict[str, Output]:
+        """By the name of its column."""
+        return {f"{self.name}{'_' if o.suffix else ''}{o.suffix}": o for o in self.indicator.outputs}
 
     @property
-    def lookback(self) -> int:
-        return self.indicator.lookback(*self.arguments)
+    def reach(self) -> int:
+        return self.indicator.reach(*self.arguments)
+
+    @property
+    def warm_up(self) -> int:
+        return self.indicator.warm_up(*self.arguments)
 
     def compute(self, inputs: Inputs) -> dict[str, Values]:
-        return dict(zip(self.columns, self.indicator.compute(inputs, *self.arguments), strict=True))
+        """One column for each output; NaN where there is no value.
+
+        A row in which a price that is needed is NaN is no candle: it has no value, and the others are computed as if it
+        were not there. A volume that is NaN is 0.
+        """
+        given, there = self._given(inputs)
+        if there is None:
+            found = self.indicator.compute(*given, *self.arguments) if len(given[0]) else _nothing(self.indicator)
+        else:
+            found = tuple(np.full(len(there), np.nan) for _ in self.indicator.outputs)
+            if there.any():
+                part = self.indicator.compute(*(column[there] for column in given), *self.arguments)
+                for whole, values in zip(found, part, strict=True):
+                    whole[there] = values
+        return dict(zip(self.outputs, found, strict=True))
+
+    def converged(self, inputs: Inputs) -> Flags:
+        """Where candles older than the first of `inputs` would change the value by less than a part in 10^9."""
+        given, there = self._given(inputs)
+        if there is not None:
+            given = [column[there] for column in given]
+        count = len(given[0])
+        if count and self.indicator.converged:
+            flags = self.indicator.converged(*given, *self.arguments)
+        else:
+            flags = np.arange(count) >= self.reach
+        if there is None:
+            return flags
+        out = np.zeros(len(there), bool)
+        out[there] = flags
+        return out
+
+    def _given(self, inputs: Inputs) -> tuple[list[npt.NDArray[Any]], Flags | None]:
+        """The inputs, and which rows have all prices; None where all have."""
+        there: Flags | None = None
+        given = []
+        for name in self.indicator.inputs:
+            column = inputs[name]
+            if name in _PRICES and np.isnan(column).any():
+                known = ~np.isnan(column)
+                there = known if there is None else there & known
+            given.append(np.nan_to_num(column) if name == "volume" else column)
+        return given, there
+
+
+def _nothing(indicator: Indicator) -> tuple[Values, ...]:
+    return tuple(np.empty(0) for _ in indicator.outputs)
 
 
 def parse_names(text: str) -> list[Chosen]:
     """``sma:20,slow=ema:50`` read; one named twice counts once. Raises ValueError with words for the user."""
     chosen: dict[str, Chosen] = {}
-    for one in map(_parse_one, text.split(",")):
+    columns: dict[str, Chosen] = {}
+    for one in (_parse_one(part.strip()) for part in text.split(",")):
         if chosen.setdefault(one.name, one) != one:
             raise ValueError(f"{one.name!r} names two different indicators")
+        for column in one.outputs:
+            if columns.setdefault(column, one) != one:
+                raise ValueError(f"{one.name!r} and {columns[column].name!r} both have a column {column!r}")
     if len(chosen) > MAX_NAMES:
         raise ValueError(f"{len(chosen)} indicators, at most {MAX_NAMES} are computed at once")
     return list(chosen.values())
@@ -91,27 +116,47 @@ def parse_names(text: str) -> list[Chosen]:
 
 def usage(name: str) -> str:
     """How `name` is written, ``sma:window``."""
-    return ":".join([name, *(a.name for a in INDICATORS[name].arguments)])
+    return ":".join([name, *(p.name for p in INDICATORS[name].parameters)])
+
+
+def example(name: str) -> str:
+    """`name` with its usual arguments, ``sma:20``."""
+    return ":".join([name, *(argument_text(p.default) for p in INDICATORS[name].parameters)])
+
+
+def nearest(word: str, known: Mapping[str, str]) -> str:
+    """``; did you mean 'ema'?`` where a known name is like `word`, or the words that explain it have it; else nothing."""
+    word = word.lower()[:40]
+    lower = {name.lower(): name for name in known}
+    found = [lower[name] for name in get_close_matches(word, lower, n=1, cutoff=0.6)]
+    if not found and len(word) > 3:
+        found = [name for name, text in known.items() if word.replace("_", " ") in text.lower()]
+    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def _parse_one(text: str) -> Chosen:
     own_name, given, usual = text.rpartition("=")
-    if given and (not _OWN_NAME.match(own_name) or own_name in _TAKEN):
+    if given and (not _OWN_NAME.match(own_name) or own_name in _TAKEN or own_name.endswith("_converged")):
         raise ValueError(f"{own_name[:40]!r} is no name for a column: lower-case letters, digits and underscores")
     name, *words = usual.split(":")
     indicator = INDICATORS.get(name)
     if indicator is None:
-        raise ValueError(f"{name[:20]!r} is not an indicator; known are {', '.join(usage(n) for n in INDICATORS)}")
-    if len(words) != len(indicator.arguments):
-        raise ValueError(f"{text[:40]!r} must be written {usage(name)}")
-    arguments = tuple(_number(text, word, a) for word, a in zip(words, indicator.arguments, strict=True))
-    usual_name = "_".join([name, *(f"{a:g}".replace(".", "p") for a in arguments)])
+        hint = nearest(name, {n: i.meaning for n, i in INDICATORS.items()})
+        raise ValueError(f"{name[:20]!r} is not an indicator{hint}; known are {', '.join(map(usage, INDICATORS))}")
+    if len(words) != len(indicator.parameters):
+        raise ValueError(f"{text[:40]!r} must be written {usage(name)}, for example {example(name)}")
+    arguments = tuple(_number(text, word, p) for word, p in zip(words, indicator.parameters, strict=True))
+    wrong = indicator.check(*arguments)
+    if wrong:
+        raise ValueError(f"{text[:40]!r}: {wrong}")
+    usual_name = "_".join([name, *(argument_text(a).replace(".", "p") for a in arguments)])
     return Chosen(own_name or usual_name, indicator, arguments)
 
 
-def _number(text: str, word: str, argument: Argument) -> int | float:
+def _number(text: str, word: str, parameter: Parameter) -> int | float:
     value = float(word) if _NUMBER.match(word) else None
-    if value is None or not argument.low <= value <= argument.high or (argument.whole and "." in word):
-        kind = "a whole number" if argument.whole else "a number"
-        raise ValueError(f"{text[:40]!r}: {argument.name} must be {kind} from {argument.low:g} to {argument.high:g}")
-    return int(word) if argument.whole else value
+    if value is None or not parameter.low <= value <= parameter.high or (parameter.whole and "." in word):
+        kind = "a whole number" if parameter.whole else "a number"
+        low, high = argument_text(parameter.low), argument_text(parameter.high)
+        raise ValueError(f"{text[:40]!r}: {parameter.name} must be {kind} from {low} to {high}")
+    return int(word) if parameter.whole else value

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from indicators.registry import INDICATORS, MAX_NAMES, Chosen, parse_names, usage
+from indicators.entries import INDICATORS
+from indicators.indicator import PRICE
+from indicators.registry import MAX_NAMES, Chosen, parse_names, usage
 from indicators.velocity_series import velocity_series
 from market.price import SCALE
 from market.sessions import day_of
-from redis_functions.candles import CLOSE, HIGH, LOW, OPEN, VOLUME, Candles
+from redis_functions.candles import CLOSE, HIGH, LOW, NOTIONAL, OPEN, VOLUME, Candles
 from redis_functions.market_reader import read_previous_closes
 from redis_functions.ranges import Samples, Values
 from redis_functions.reader import day_starts, read_candles, read_closes
@@ -50,8 +52,12 @@ def indicators(context: Context, q: p.Query) -> Any:
     rows = read_candles(context.redis, *asked, q["from"], q["to"], q["limit"])[0]
     if not len(rows):
         return []
-    lookback = max(one.lookback for one in chosen)
-    earlier = read_candles(context.redis, *asked, 0, int(rows.t[0]) - 1, lookback)[0] if lookback else rows[:0]
+    first = int(rows.t[0])
+    lookback = max(one.reach for one in chosen)
+    if any(one.indicator.whole_session for one in chosen):
+        of_session = (first - int(day_starts(rows.t[:1])[0])) // q["timeframe"].ms
+        lookback = max(lookback, of_session + 1)
+    earlier = read_candles(context.redis, *asked, 0, first - 1, lookback)[0] if lookback else rows[:0]
     return rows_with(rows, _columns(earlier, rows, chosen, q["converged"] == "1"))
 
 
@@ -59,15 +65,21 @@ def _columns(earlier: Candles, rows: Candles, chosen: list[Chosen], converged: b
     """A column for each output, of as many values as `rows`."""
     fields = np.concatenate([earlier.fields, rows.fields], axis=1)
     # In ticks, which are whole: so the sums are exact, and do not depend on where the series began.
-    inputs = {name: fields[i] for name, i in (("open", OPEN), ("high", HIGH), ("low", LOW), ("close", CLOSE))}
-    inputs["volume"] = np.nan_to_num(fields[VOLUME])
+    inputs: dict[str, Any] = {
+        name: fields[i] for name, i in (("open", OPEN), ("high", HIGH), ("low", LOW), ("close", CLOSE))
+    }
+    t = np.concatenate([earlier.t, rows.t])
+    inputs["volume"] = fields[VOLUME]
+    inputs["notional"] = np.where(fields[NOTIONAL] >= 0, fields[NOTIONAL], np.nan)
+    inputs["session"] = day_starts(t)
+    inputs["clock"] = t - inputs["session"]
     columns: dict[str, Sequence[Any]] = {}
     for one in chosen:
+        outputs = one.outputs
         for name, values in one.compute(inputs).items():
-            columns[name] = rounded(values[len(earlier) :] / (SCALE if one.indicator.price else 1))
+            columns[name] = rounded(values[len(earlier) :] / (SCALE if outputs[name].unit == PRICE else 1), 10)
         if converged:
-            enough = np.arange(len(earlier), fields.shape[1]) >= one.lookback
-            columns[f"{one.name}_converged"] = enough.tolist()
+            columns[f"{one.name}_converged"] = one.converged(inputs)[len(earlier) :].tolist()
     return columns
 
 
