@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from bench.harness import ROOT
 from bench.page import keep
 from bench.table import CLAIMS, Claim, machine, read_claims, summary
-from bench.world import ROOT
 
 #: What the README calls the part of it that is the first table.
 PART = "performance: written by make bench"

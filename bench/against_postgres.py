@@ -15,15 +15,15 @@ import asyncpg
 import numpy as np
 
 from bench import postgres, tape
+from bench.harness import World, wait_until
 from bench.ingest import make_series
 from bench.postgres_client import tables
 from bench.table import Table, command_line, percentile, report
-from bench.world import World, wait_until
 from market.bar import MINUTE_MS, Bar
 from market.timeframes import parse
-from redis_functions import keys
-from redis_functions.candles import HIGH, LOW
-from redis_functions.reader import read_candles
+from redis_functions.contract import keys
+from redis_functions.read.candles import HIGH, LOW
+from redis_functions.read.reader import read_candles
 
 MINUTES = 300
 #: The answer that is asked of the whole market looks back so far, and has so many rows.

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench import tape
+from bench.harness import World
 from bench.table import Table, command_line, report
-from bench.world import World
-from redis_functions import keys
-from redis_functions.schema import Schema, create_commands
+from redis_functions.contract import keys
+from redis_functions.contract.schema import Schema, create_commands
 
 SHARES = (1.0, 0.5, 0.2, 0.05)
 #: Level to its bucket in seconds and its chunks.

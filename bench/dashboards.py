@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
+from bench.harness import World, cpu_s, family, free_port, wait_until
 from bench.read import Client
 from bench.table import Table, command_line, report
-from bench.world import World, cpu_s, family, free_port, wait_until
-from redis_functions import keys
+from redis_functions.contract import keys
 from tests.grafana.boards import BOARDS, Json, targets, view
 from tests.grafana.infinity import address
 

@@ -23,10 +23,10 @@ from pathlib import Path
 from bench import day_close, tape
 from bench.day_market import BARS_PER_SECOND, LOOKS, SYMBOLS, Day, frames, is_session, older, part
 from bench.feed import FeedProcess, plain
+from bench.harness import ROOT, World, cpu_s, family, free_port, pss_mib
 from bench.table import Table, command_line, report
-from bench.world import ROOT, World, cpu_s, family, free_port, pss_mib
-from redis_functions import keys
-from redis_functions.schema import create_commands
+from redis_functions.contract import keys
+from redis_functions.contract.schema import create_commands
 from tapewatch.capacity import DAY_S, MIB, rates
 from tapewatch.commands.redis import SMALL_MAXMEMORY_MB
 from tapewatch.settings import Settings

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import tape
+from bench.harness import World
 from bench.table import Table, command_line
-from bench.world import World
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 #: What the small profile keeps of each level, and so what must be there to be read.

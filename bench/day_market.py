@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from bench import tape
 from bench.feed import Frame
-from bench.world import World
+from bench.harness import World
 from market.bar import Bar
-from redis_functions import keys
-from redis_functions.schema import Schema, create_commands
+from redis_functions.contract import keys
+from redis_functions.contract.schema import Schema, create_commands
 from tapewatch.capacity import DAY_S, rates
 
 SYMBOLS, BARS_PER_SECOND = 10_000, 1_000.0

@@ -15,7 +15,7 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from bench.world import free_port
+from bench.harness import free_port
 
 #: A frame, and what shall be told of the moment it is sent (None: nothing).
 Frame = tuple[bytes, Any]

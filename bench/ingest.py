@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 
 from bench import postgres, tape
 from bench.feed import FeedProcess, plain
+from bench.harness import Result, World, cpu_s
 from bench.raw import blast, record
 from bench.table import Table, command_line, report
-from bench.world import Result, World, cpu_s
 from market.bar import Bar
-from redis_functions.schema import Schema, create_commands
+from redis_functions.contract.schema import Schema, create_commands
 
 #: Without labels, as the profile for small machines has it.
 SCHEMA = Schema(labels=False)

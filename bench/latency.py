@@ -18,10 +18,10 @@ import numpy as np
 
 from bench import tape
 from bench.feed import FeedProcess, Frame, plain
+from bench.harness import World, free_port, serve_bridge
 from bench.table import Table, command_line, percentile, report
-from bench.world import World, free_port, serve_bridge
 from market.bar import Bar
-from redis_functions import keys
+from redis_functions.contract import keys
 
 #: Frames a second, and every which of them ends with a bar that is looked for.
 FRAMES, PROBE_EVERY = 100, 5

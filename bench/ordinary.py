@@ -15,7 +15,7 @@ from redis._parsers import _AsyncRESP2Parser
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.client import Pipeline
 
-from redis_functions import keys
+from redis_functions.contract import keys
 
 FLUSH_EVENTS, FLUSH_S = 100, 0.1
 

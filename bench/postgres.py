@@ -20,8 +20,8 @@ from pathlib import Path
 
 from bench import tape
 from bench.feed import FeedProcess, plain
+from bench.harness import ROOT, Result, cpu_s, family, wait_until
 from bench.postgres_client import tables
-from bench.world import ROOT, Result, cpu_s, family, wait_until
 from market.bar import Bar
 
 _FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: p.parent.name.zfill(4), reverse=True)

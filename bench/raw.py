@@ -13,8 +13,8 @@ from pathlib import Path
 import hiredis
 
 from market.bar import Bar
-from redis_functions.schema import Schema
-from redis_functions.writer import Writer
+from redis_functions.contract.schema import Schema
+from redis_functions.write.writer import Writer
 
 _CHUNK = 1 << 18
 #: What Redis answers: to a TS.MADD of six samples, and to anything else of ours.

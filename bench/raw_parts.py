@@ -11,12 +11,12 @@ import re
 from collections.abc import Sequence
 
 from bench import tape
+from bench.harness import World, cpu_s
 from bench.ingest import NO_REWRITE, SCHEMA, make_series
 from bench.raw import Recording, blast, record
 from bench.table import Table, command_line, report
-from bench.world import World, cpu_s
 from market.timeframes import STORED
-from redis_functions import keys
+from redis_functions.contract import keys
 
 _NO_FILE = ("--appendonly", "no")
 _MADD = b"*19\r\n$7\r\nTS.MADD\r\n"

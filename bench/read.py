@@ -18,10 +18,10 @@ import numpy as np
 
 from bench import tape
 from bench.feed import FeedProcess, Frame, plain
+from bench.harness import World, cpu_s, family, free_port, serve_bridge
 from bench.ingest import SCHEMA, make_series
 from bench.table import Table, command_line, percentile, report
-from bench.world import World, cpu_s, family, free_port, serve_bridge
-from redis_functions import keys
+from redis_functions.contract import keys
 
 POINTS = 300
 #: Symbols that have a past to be asked for.

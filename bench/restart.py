@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from bench import day_market as market
 from bench import tape
 from bench.feed import FeedProcess
+from bench.harness import World, cpu_s
 from bench.table import Table, command_line, report
-from bench.world import World, cpu_s
-from redis_functions import embedded
-from redis_functions.schema import create_commands
+from redis_functions.contract.schema import create_commands
+from redis_functions.server import embedded
 from tapewatch.commands.redis import SMALL_MAXMEMORY_MB
 from tapewatch.settings import Settings
 

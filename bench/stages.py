@@ -20,13 +20,13 @@ from bench import tape
 from bench.raw import answered, record
 from bench.table import Table, command_line, report
 from indicators.velocity import Detector
-from ingest.decode import decode
-from ingest.spool import Spool
-from ingest.spool_segment import DATA
-from ingest.tape import Tape
+from ingest.bars.market_state import MarketState
+from ingest.spool.log import Spool
+from ingest.spool.segment import DATA
 from market.bar import Bar
-from redis_functions.codec import bar_json, pack
-from redis_functions.schema import Schema
+from redis_functions.contract.codec import bar_json, pack
+from redis_functions.contract.schema import Schema
+from vendor.massive.decode import decode
 
 ROUNDS = 3
 
@@ -55,8 +55,8 @@ def stages(frames: Sequence[bytes], seconds: Sequence[Sequence[Bar]]) -> dict[st
     n, now = len(bars), bars[-1].t + 1000
     batches = [bars[i : i + tape.FRAME_EVENTS] for i in range(0, n, tape.FRAME_EVENTS)]
 
-    def a_tape() -> Tape:
-        known = Tape(Schema().lateness_ms)
+    def a_tape() -> MarketState:
+        known = MarketState(Schema().lateness_ms)
         known.take(warm, now)
         return known
 

@@ -30,7 +30,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from redis_functions import embedded
+from redis_functions.server import embedded
 
 #: Names the file, in the environment, to which `report` appends the claims.
 CLAIMS = "BENCH_CLAIMS"

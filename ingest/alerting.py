@@ -10,10 +10,10 @@ from time import perf_counter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from ingest.pending import Pending
-from ingest.stages import Stage
-from redis_functions.calls import RAISED, Alert, raise_alerts
+from ingest.outbox import Outbox
+from ingest.stage_latency import Stage
 from redis_functions.errors import may_pass
+from redis_functions.lua.calls import RAISED, Alert, raise_alerts
 
 log = logging.getLogger("tapewatch.alerts")
 
@@ -40,7 +40,7 @@ class Alerting:
         self._client = client
         self._cooldown_ms = cooldown_ms
         self._stage = stage or Stage()
-        self.pending: Pending[tuple[Alert, float]] = Pending()  # with the time of `put`
+        self.pending: Outbox[tuple[Alert, float]] = Outbox()  # with the time of `put`
 
     def put(self, alert: Alert, number: int = 0) -> None:
         """Queues an alert that record `number` of the spool caused."""

@@ -19,29 +19,30 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from ingest.alerting import Alerting
-from ingest.backfill import Backfill
 from ingest.clock import Clock
-from ingest.condition_refresh import refreshed
-from ingest.decode import Decoded
-from ingest.gaps import Fields, GapLog
-from ingest.intake import Intake
+from ingest.frame_queue import FrameQueue
+from ingest.late_data_writer import LateDataWriter
+from ingest.ops.aof_rewrite import RewriteConfig, Rewrites
+from ingest.ops.reporter import Reporter
+from ingest.ops.sale_conditions import refreshed
 from ingest.pipeline import SLICE, Pipeline, VelocityConfig
 from ingest.previous_close import previous_closes
-from ingest.repair import RepairConfig, Repairer
-from ingest.report import Reporter
-from ingest.rewrite import RewriteConfig, Rewrites
-from ingest.second_look import SecondLook
-from ingest.spool import Spool
-from ingest.spool_segment import CONTROL, CORRUPT, DATA, Record
-from ingest.stages import Stages
+from ingest.repair.backfill import Backfill
+from ingest.repair.gap_log import Fields, GapLog
+from ingest.repair.repairer import RepairConfig, Repairer
+from ingest.spool.log import Spool
+from ingest.spool.segment import CONTROL, CORRUPT, DATA, Record
+from ingest.stage_latency import StageLatency
 from ingest.tasks import ended
-from ingest.vendor_rest import VendorRest
 from market.sessions import TradingDay
-from redis_functions import keys, loader
-from redis_functions.checkpoint import BEHIND, EMPTIED, FENCED, SET, read_watermark, set_watermark, write_gap
-from redis_functions.gaps_reader import OPEN, fold
-from redis_functions.schema import Schema
-from redis_functions.writer import StoreEmptied, Writer
+from redis_functions.contract import keys
+from redis_functions.contract.schema import Schema
+from redis_functions.lua import loader
+from redis_functions.read.gaps import OPEN, fold
+from redis_functions.write.checkpoint import BEHIND, EMPTIED, FENCED, SET, read_watermark, set_watermark, write_gap
+from redis_functions.write.writer import StoreEmptied, Writer
+from vendor.massive.decode import Decoded
+from vendor.massive.rest import VendorRest
 
 log = logging.getLogger("tapewatch.ingest")
 
@@ -83,12 +84,12 @@ class Engine:
         client: Redis,
         spool: Spool,
         spool_id: str,
-        intake: Intake,
+        intake: FrameQueue,
         clock: Clock,
         rest: VendorRest | None,
         token: Callable[[], int],
         statistics: Callable[[], dict[str, float]],
-        stages: Stages,
+        stages: StageLatency,
         first: bool = True,
     ) -> None:
         """`first`: no other engine worked on this spool since it was opened."""
@@ -107,7 +108,7 @@ class Engine:
         self.writer.on_stored = self._stored
         self.alerting = Alerting(client, config.velocity.cooldown_s * 1000, stages.alert)
         self.gaps = GapLog(client, config.feed_name, spool_id, token, self._gap_closed)
-        self.second_look = SecondLook(client, self.writer, config.schema.lateness_ms)
+        self.second_look = LateDataWriter(client, self.writer, config.schema.lateness_ms)
         self._days: asyncio.Queue[TradingDay] = asyncio.Queue()
         self.pipeline = Pipeline(
             config.schema,

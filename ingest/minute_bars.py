@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ingest.minutes import Known
-from ingest.tape import Taken, Tape
+from ingest.bars.market_state import MarketState, Taken
+from ingest.bars.minutes import Known
 from market.bar import MINUTE_MS, Bar
-from redis_functions.calls import make_way_args
-from redis_functions.writer import Writer
+from redis_functions.lua.calls import make_way_args
+from redis_functions.write.writer import Writer
 
 #: Second bars come up to 2 s after their second (the vendor waits for late prints), so a minute bar waits a little longer.
 HOLD_MS = 5_000
@@ -42,7 +42,7 @@ class MinuteBars:
 
     def __init__(
         self,
-        tape: Tape,
+        tape: MarketState,
         writer: Writer,
         store: Callable[[list[Bar]], object],
         on_unsure: Callable[[Bar], None],

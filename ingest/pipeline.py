@@ -15,17 +15,17 @@ from operator import itemgetter
 from time import perf_counter
 
 from indicators.velocity import Detector, Spike
-from ingest.decode import Decoded, Halt, decode
+from ingest.bars.market_state import MarketState, Taken
+from ingest.bars.trade_bars import LatePrint, TradeBars
 from ingest.minute_bars import MinuteBars
-from ingest.stages import Stages
-from ingest.tape import Taken, Tape
-from ingest.trade_bars import LatePrint, TradeBars
+from ingest.stage_latency import StageLatency
 from market.bar import MINUTE_MS, SECOND_MS, Bar, Trade
 from market.price import SCALE
 from market.sessions import TradingDay
-from redis_functions.calls import Alert, alert_id
-from redis_functions.schema import Schema
-from redis_functions.writer import Writer
+from redis_functions.contract.schema import Schema
+from redis_functions.lua.calls import Alert, alert_id
+from redis_functions.write.writer import Writer
+from vendor.massive.decode import Decoded, Halt, decode
 
 log = logging.getLogger("tapewatch.ingest")
 
@@ -85,9 +85,9 @@ class Pipeline:
         on_day: Callable[[TradingDay], None],
         minutes_subscribed: bool,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
-        stages: Stages | None = None,
+        stages: StageLatency | None = None,
     ) -> None:
-        self.tape = Tape(schema.lateness_ms)
+        self.tape = MarketState(schema.lateness_ms)
         self.trade_bars = TradeBars()
         self.counts = Counts()
         self.set_aside: Counter[str] = Counter()
@@ -108,7 +108,7 @@ class Pipeline:
         self._on_late = on_late
         self._on_day = on_day
         self._now_ms = now_ms
-        self.stages = stages or Stages()
+        self.stages = stages or StageLatency()
         self.number = 0  # of the spooled record being worked on
         self._lates = 0  # late prints it held
         self._run = secrets.token_hex(4)

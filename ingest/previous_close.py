@@ -13,10 +13,10 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from ingest.vendor_rest import Refused, Unavailable, VendorRest
 from market.price import real
 from market.sessions import TradingDay
-from redis_functions import keys
+from redis_functions.contract import keys
+from vendor.massive.rest import Refused, Unavailable, VendorRest
 
 log = logging.getLogger("tapewatch.ingest")
 

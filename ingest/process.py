@@ -15,19 +15,19 @@ from redis.exceptions import RedisError
 
 from ingest.clock import Clock
 from ingest.engine import Engine, EngineConfig, newest_stored
-from ingest.feed import Feed, FeedConfig
-from ingest.holder import Holder
-from ingest.intake import Intake
-from ingest.spool import Spool
-from ingest.spool_errors import SpoolLocked
-from ingest.stages import Stages
+from ingest.feed_lease import FeedLease
+from ingest.frame_queue import FrameQueue
+from ingest.spool.errors import SpoolLocked
+from ingest.spool.log import Spool
+from ingest.stage_latency import StageLatency
 from ingest.tasks import ended
-from ingest.vendor_rest import VendorRest
-from ingest.watched import Watched
-from redis_functions import keys
-from redis_functions.connection import connect_async
-from redis_functions.lease import Lease, new_owner
-from redis_functions.writer import StoreEmptied
+from ingest.watchlists import Watched
+from redis_functions.contract import keys
+from redis_functions.server.connection import connect_async
+from redis_functions.write.lease import Lease, new_owner
+from redis_functions.write.writer import StoreEmptied
+from vendor.massive.feed import Feed, FeedConfig
+from vendor.massive.rest import VendorRest
 
 log = logging.getLogger("tapewatch.ingest")
 
@@ -64,11 +64,11 @@ class Ingest:
         self._client: Redis = connect_async(config.engine.redis_url)
         self._spool = Spool(config.spool_dir, limit_bytes=config.spool_bytes, max_age_s=config.spool_age_s)
         self._watched = Watched(self._client)
-        self._stages = Stages()
+        self._stages = StageLatency()
         self._feed = Feed(config.feed, self)
         rest = VendorRest(config.rest_url, config.feed.key, config.rest_per_second) if config.rest_url else None
         self._rest = rest
-        self._intake: Intake | None = None
+        self._intake: FrameQueue | None = None
         self._engine: Engine | None = None
         self._begun = asyncio.Event()  # the feed may be held, or was held
 
@@ -109,10 +109,10 @@ class Ingest:
         feed_name = self._config.engine.feed_name
         # The folder is locked: whoever had this name before is dead, so its lease is ours at once.
         lease = Lease(self._client, feed_name, f"{name}@{new_owner().split(':')[0]}")
-        intake = self._intake = Intake(
+        intake = self._intake = FrameQueue(
             self._spool, self._config.memory_bytes, self._watched.only, self._clock, self._stages
         )
-        holder = asyncio.create_task(Holder(self._feed, lease, lambda: self._begin(intake, lease)).run())
+        holder = asyncio.create_task(FeedLease(self._feed, lease, lambda: self._begin(intake, lease)).run())
         engine = asyncio.create_task(self._engines(intake, name, lease))
         sync = asyncio.create_task(self._sync())
         watched = asyncio.create_task(self._watched.run())
@@ -127,7 +127,7 @@ class Ingest:
             with contextlib.suppress(RedisError, OSError):
                 await self._client.delete(keys.metrics("ingest"))
 
-    async def _begin(self, intake: Intake, lease: Lease) -> None:
+    async def _begin(self, intake: FrameQueue, lease: Lease) -> None:
         """The feed may be held: notes, once, that what came since the newest bar in the store is missing, whoever wrote that."""
         if self._begun.is_set():
             return
@@ -136,7 +136,7 @@ class Ingest:
             intake.mark("disconnected", reason="restart", since=str(newest or 0))
         self._begun.set()
 
-    async def _end(self, holder: asyncio.Task[None], intake: Intake, engine: asyncio.Task[None]) -> None:
+    async def _end(self, holder: asyncio.Task[None], intake: FrameQueue, engine: asyncio.Task[None]) -> None:
         """The feed first (with its close frame), then what was read, then what waits for Redis."""
         await ended(holder)
         intake.close()
@@ -148,7 +148,7 @@ class Ingest:
         except TimeoutError:
             log.warning("Redis did not take everything within %g s: the spool keeps it for the next start", FAREWELL_S)
 
-    async def _engines(self, intake: Intake, name: str, lease: Lease) -> None:
+    async def _engines(self, intake: FrameQueue, name: str, lease: Lease) -> None:
         """One engine after the other: a Redis that was emptied is filled again from the spool, the feed goes on meanwhile.
 
         A standby has none: what the store holds is learnt when the feed is taken over, and only the holder tells of it.

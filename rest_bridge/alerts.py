@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from redis_functions.alerts_reader import Alert
+from redis_functions.read.alerts import Alert
 from rest_bridge import parameters as p
 from rest_bridge import schemas
 from rest_bridge.endpoint import PREFIX, Context, Endpoint

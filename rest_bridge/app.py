@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 from flask import Flask, Response, request
 
-from redis_functions.alerts_reader import AlertLog
-from redis_functions.connection import connect_reader
+from redis_functions.read.alerts import AlertLog
+from redis_functions.server.connection import connect_reader
 from rest_bridge import (
     alerts,
     charts,
@@ -31,7 +31,7 @@ from rest_bridge.endpoint import Context, Endpoint
 from rest_bridge.metrics import Metrics
 from rest_bridge.openapi import describe
 from rest_bridge.parameters import Query, parse
-from rest_bridge.together import Together
+from rest_bridge.single_flight import SingleFlight
 
 #: Writes JSON.
 encode = msgspec.json.Encoder().encode
@@ -87,7 +87,7 @@ def _endpoints() -> list[Endpoint]:
 
 
 def _view(context: Context, endpoint: Endpoint) -> Callable[[], Response]:
-    together = Together()
+    together = SingleFlight()
 
     def view() -> Response:
         query = parse(endpoint.parameters, request.args)

@@ -13,10 +13,10 @@ from indicators.registry import MAX_NAMES, Chosen, parse_names, usage
 from indicators.velocity_series import velocity_series
 from market.price import SCALE
 from market.sessions import day_of
-from redis_functions.candles import CLOSE, HIGH, LOW, NOTIONAL, OPEN, VOLUME, Candles
-from redis_functions.market_reader import read_previous_closes
-from redis_functions.ranges import Samples, Values
-from redis_functions.reader import day_starts, read_candles, read_closes
+from redis_functions.read.candles import CLOSE, HIGH, LOW, NOTIONAL, OPEN, VOLUME, Candles
+from redis_functions.read.market import read_previous_closes
+from redis_functions.read.ranges import Samples, Values
+from redis_functions.read.reader import day_starts, read_candles, read_closes
 from rest_bridge import parameters as p
 from rest_bridge import schemas
 from rest_bridge.endpoint import PREFIX, Context, Endpoint

@@ -8,7 +8,7 @@ from typing import Any
 
 from redis import Redis
 
-from redis_functions.alerts_reader import AlertLog
+from redis_functions.read.alerts import AlertLog
 from rest_bridge.config import BridgeConfig
 from rest_bridge.metrics import Metrics
 from rest_bridge.parameters import Parameter, Query

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from market.calendar import tape_hours, trade_date
-from redis_functions.completeness import coverage
-from redis_functions.gaps_reader import EVERY_SYMBOL, OPEN, REPAIRED, UNREPAIRABLE, Gap, read_gaps
-from redis_functions.market_reader import count_symbols, read_movers
+from redis_functions.read.completeness import coverage
+from redis_functions.read.gaps import EVERY_SYMBOL, OPEN, REPAIRED, UNREPAIRABLE, Gap, read_gaps
+from redis_functions.read.market import count_symbols, read_movers
 from rest_bridge import parameters as p
 from rest_bridge import schemas
 from rest_bridge.endpoint import PREFIX, Context, Endpoint

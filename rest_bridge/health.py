@@ -9,7 +9,7 @@ from flask import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 
-from redis_functions.process_metrics import alive, merge, render
+from redis_functions.write.process_metrics import alive, merge, render
 from rest_bridge import schemas
 from rest_bridge.endpoint import Context, Endpoint
 from rest_bridge.errors import Refusal

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from market.price import SCALE
-from redis_functions.candles import CLOSE
-from redis_functions.market_reader import read_movers, read_symbols
-from redis_functions.reader import read_candles
-from redis_functions.stats_reader import STATS, read_newest_stats, read_stats
+from redis_functions.read.candles import CLOSE
+from redis_functions.read.market import read_movers, read_symbols
+from redis_functions.read.reader import read_candles
+from redis_functions.read.statistics import STATS, read_newest_stats, read_stats
 from rest_bridge import parameters as p
 from rest_bridge import schemas
 from rest_bridge.endpoint import PREFIX, Context, Endpoint

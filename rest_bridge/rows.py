@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 
 from market.price import SCALE
-from redis_functions.candles import CLOSE, HIGH, LOW, NOTIONAL, OPEN, VOLUME, Candles, all_known
-from redis_functions.ranges import Values
+from redis_functions.read.candles import CLOSE, HIGH, LOW, NOTIONAL, OPEN, VOLUME, Candles, all_known
+from redis_functions.read.ranges import Values
 
 Row = dict[str, Any]
 

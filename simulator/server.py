@@ -13,12 +13,12 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from simulator import rest
+from simulator.event_generator import CHUNK_S, EventGenerator
 from simulator.events import Event
 from simulator.faults import Fault, Faults
 from simulator.market import PERIOD_S, Market, now_s
 from simulator.protocol import FRAME_EVENTS, Feed
 from simulator.serving import CannotListen, serve_until_stopped
-from simulator.teller import CHUNK_S, Teller
 from simulator.truth import Truth
 
 log = logging.getLogger("tapewatch.simulate")
@@ -48,7 +48,7 @@ class Simulator:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.teller = Teller(plan.market)
+        self.teller = EventGenerator(plan.market)
         self.feed = Feed()
         self.truth = Truth(plan.truth)
         #: How often each event is sent, and the events sent last: the faults use them.

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from redis_functions import embedded
-from redis_functions.connection import check_url
-from redis_functions.schema import DAY_MS, Schema
+from redis_functions.contract.schema import DAY_MS, Schema
+from redis_functions.server import embedded
+from redis_functions.server.connection import check_url
 
 PREFIX = "TAPEWATCH_"
 #: The vendor's real-time stock feed and REST base; Massive is the vendor formerly named Polygon.io.

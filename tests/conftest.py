@@ -12,8 +12,8 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from redis_functions import embedded
-from redis_functions.connection import connect
+from redis_functions.server import embedded
+from redis_functions.server.connection import connect
 from tests.support import DATA, wait_until
 
 

@@ -22,8 +22,8 @@ from typing import Any
 from redis import Redis
 
 from market.bar import Bar
-from redis_functions import keys
-from redis_functions.schema import Schema, create_commands
+from redis_functions.contract import keys
+from redis_functions.contract.schema import Schema, create_commands
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Real market data beside the checkout; tests that need it skip where it is absent.

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from redis_functions.stats_reader import STATS
+from redis_functions.read.statistics import STATS
 from tapewatch.settings import PREFIX, Settings
 from tests.support import ROOT, Running
 
@@ -25,7 +25,7 @@ def first_cells(title: str) -> list[str]:
 
 @pytest.mark.parametrize("title", ["Log lines", "Gaps"])
 def test_its_log_lines_and_reasons_are_in_the_code(title: str) -> None:
-    folders = ("ingest", "redis_functions", "rest_bridge", "tapewatch")
+    folders = ("ingest", "vendor", "redis_functions", "rest_bridge", "tapewatch")
     code = "".join(path.read_text() for folder in folders for path in sorted((ROOT / folder).rglob("*.py")))
     found = [words.removesuffix("…").removeprefix("; ").strip(" :") for words in first_cells(title)]
     assert len(found) > 8

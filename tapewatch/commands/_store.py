@@ -8,7 +8,7 @@ from collections.abc import Callable
 from redis import Redis
 from redis.exceptions import AuthenticationError, AuthorizationError, ConnectionError, RedisError, TimeoutError
 
-from redis_functions.connection import connect
+from redis_functions.server.connection import connect
 from tapewatch.cli import CannotGoOn
 from tapewatch.commands.config import shown
 from tapewatch.settings import Settings

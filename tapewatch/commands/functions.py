@@ -7,7 +7,7 @@ import sys
 
 from redis import Redis
 
-from redis_functions import loader
+from redis_functions.lua import loader
 from tapewatch.commands._store import with_store
 from tapewatch.settings import Settings
 

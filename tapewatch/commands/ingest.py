@@ -10,15 +10,15 @@ import sys
 from urllib.parse import urlsplit
 
 from ingest.engine import EngineConfig
-from ingest.feed import FeedConfig, Refused, parse_topics
+from ingest.ops.aof_rewrite import RewriteConfig
 from ingest.pipeline import VelocityConfig
 from ingest.process import Ingest, IngestConfig
-from ingest.rewrite import RewriteConfig
-from ingest.spool_errors import SpoolError
+from ingest.spool.errors import SpoolError
 from tapewatch import logs
 from tapewatch.cli import CannotGoOn
 from tapewatch.notify import notify
 from tapewatch.settings import LIVE_FEED, LIVE_REST, Settings
+from vendor.massive.feed import FeedConfig, Refused, parse_topics
 
 HELP = "hold the feed's connection and write its bars to Redis"
 

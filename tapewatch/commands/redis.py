@@ -12,8 +12,8 @@ from typing import NoReturn
 
 from redis.exceptions import RedisError
 
-from redis_functions import embedded
-from redis_functions.connection import connect
+from redis_functions.server import embedded
+from redis_functions.server.connection import connect
 from tapewatch.cli import CannotGoOn
 from tapewatch.settings import Settings
 

@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from redis_functions import embedded
+from redis_functions.server import embedded
 from tapewatch import logs
 from tapewatch.cli import CannotGoOn
 from tapewatch.settings import LIVE_FEED, Settings

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from redis import Redis
 
-from redis_functions.provision import NotApplied, apply
+from redis_functions.write.provision import NotApplied, apply
 from tapewatch.commands._store import with_store
 from tapewatch.settings import Settings
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from redis import Redis
 
-from redis_functions import access
-from redis_functions.access import USERS, User
+from redis_functions.contract import access
+from redis_functions.contract.access import USERS, User
 from tapewatch.cli import CannotGoOn
 from tapewatch.commands._store import with_store
 from tapewatch.settings import PREFIX, Settings

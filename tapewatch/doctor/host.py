@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from redis_functions import embedded
+from redis_functions.server import embedded
 from tapewatch.doctor.finding import Finding, fail, ok, warn
 from tapewatch.settings import KEY_VARIABLES, PREFIX, Settings
 

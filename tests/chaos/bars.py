@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from redis import Redis
 
 from market.timeframes import parse
-from redis_functions import keys
-from redis_functions.candles import join
-from redis_functions.ranges import Range, read_ranges
-from redis_functions.reader import read_candles
+from redis_functions.contract import keys
+from redis_functions.read.candles import join
+from redis_functions.read.ranges import Range, read_ranges
+from redis_functions.read.reader import read_candles
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -7,7 +7,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-#: Of the spool's format (see ingest/spool_segment.py), written down a second time: length at 8, kind at 28, payload at 29.
+#: Of the spool's format (see ingest/spool/segment.py), written down a second time: length at 8, kind at 28, payload at 29.
 _MAGIC, _LENGTH_AT, _KIND_AT, _HEADER = b"\xf7TW1", 8, 28, 29
 _FRAME = 0
 #: Where Debian's package `faketime` puts its library.

@@ -9,8 +9,8 @@ import numpy as np
 import orjson
 from redis.client import PubSub
 
-from redis_functions import keys
-from redis_functions.connection import connect
+from redis_functions.contract import keys
+from redis_functions.server.connection import connect
 from tests.chaos.bars import SECONDS, Bars
 from tests.chaos.rows import AFTER_S, row
 from tests.chaos.scene import Scene, let_pass

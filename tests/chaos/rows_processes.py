@@ -6,7 +6,7 @@ import shutil
 import signal
 from pathlib import Path
 
-from redis_functions.connection import connect
+from redis_functions.server.connection import connect
 from tests.chaos.hurt import FAKETIME, cut_last_record, flip_bit, step_clock
 from tests.chaos.rows import AFTER_S, BEFORE_S, row
 from tests.chaos.scene import Scene, let_pass

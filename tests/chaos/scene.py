@@ -18,9 +18,10 @@ from typing import Any, Literal
 from redis import Redis
 from redis.exceptions import RedisError
 
-from redis_functions import embedded, keys
-from redis_functions.connection import connect
-from redis_functions.gaps_reader import OPEN, Gap, read_gaps
+from redis_functions.contract import keys
+from redis_functions.read.gaps import OPEN, Gap, read_gaps
+from redis_functions.server import embedded
+from redis_functions.server.connection import connect
 from simulator.market import Market
 from tests.chaos.bars import Bars
 from tests.chaos.hurt import mount_small, stepped_clock

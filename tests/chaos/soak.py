@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 from market.calendar import Hours
-from redis_functions.completeness import coverage
+from redis_functions.read.completeness import coverage
 from tests.chaos.rows import Row
 from tests.chaos.scene import Scene, let_pass
 from tests.chaos.verdict import Promise

@@ -12,8 +12,8 @@ import numpy as np
 import orjson
 from redis import Redis
 
-from redis_functions import keys
-from redis_functions.gaps_reader import REPAIRED, Gap
+from redis_functions.contract import keys
+from redis_functions.read.gaps import REPAIRED, Gap
 from simulator.spikes import Spike
 from tests.chaos.bars import (
     SECONDS,

@@ -12,8 +12,9 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from redis_functions import embedded, keys
-from redis_functions.connection import connect
+from redis_functions.contract import keys
+from redis_functions.server import embedded
+from redis_functions.server.connection import connect
 from tests import tape_reference
 from tests.support import Running, free_port, wait_until
 

@@ -6,8 +6,9 @@ import re
 import signal
 import subprocess
 
-from redis_functions import embedded, keys
-from redis_functions.connection import connect
+from redis_functions.contract import keys
+from redis_functions.server import embedded
+from redis_functions.server.connection import connect
 from tests.support import Running
 
 

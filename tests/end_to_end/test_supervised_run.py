@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.end_to_end.test_run import living
+from tests.fake_vendor import VendorThread
 from tests.support import Running, wait_until
-from tests.vendor import VendorThread
 
 SMALL = {"TAPEWATCH_SIM_SYMBOLS": "5", "TAPEWATCH_SIM_RATE": "5"}
 

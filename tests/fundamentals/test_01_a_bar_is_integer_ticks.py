@@ -1,7 +1,7 @@
 """Prices are whole numbers of 1/10000 of the currency: they sum exactly, and they compress three to four times better."""
 
-from ingest.decode import decode
 from market.price import real, ticks
+from vendor.massive.decode import decode
 
 FRAME = b'[{"ev":"A","sym":"AAPL","s":1760104800000,"o":0.1,"h":0.3,"l":0.1,"c":0.3,"v":3,"vw":0.2}]'
 

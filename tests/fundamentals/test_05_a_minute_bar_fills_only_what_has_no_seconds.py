@@ -2,8 +2,8 @@
 
 from redis import Redis
 
+from tests.fake_vendor import second_bar
 from tests.ingest.harness import candles, feed
-from tests.vendor import second_bar
 
 T = 1_760_104_800_000
 MINUTE = second_bar("F", T, 50.0, 600, ev="AM")

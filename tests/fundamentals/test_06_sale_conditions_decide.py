@@ -1,6 +1,6 @@
 """Not every print may set a price: its sale conditions say what it may, and of several the strictest holds."""
 
-from ingest.trade_bars import TradeBars
+from ingest.bars.trade_bars import TradeBars
 from market.bar import Bar, Trade
 
 T = 1_760_104_800_000  # 10:00 in New York

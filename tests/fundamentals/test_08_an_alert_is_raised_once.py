@@ -2,8 +2,8 @@
 
 from redis import Redis
 
-from redis_functions import keys
-from redis_functions.calls import Alert, alert_id, raise_alert_sync
+from redis_functions.contract import keys
+from redis_functions.lua.calls import Alert, alert_id, raise_alert_sync
 
 T, COOLDOWN = 1_760_104_800_000, 300_000
 

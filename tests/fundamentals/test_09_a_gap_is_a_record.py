@@ -4,8 +4,8 @@ import asyncio
 
 from redis import Redis
 
-from redis_functions.gaps_reader import Gap, read_gaps
-from tests.ingest.test_gaps import logging_gaps
+from redis_functions.read.gaps import Gap, read_gaps
+from tests.ingest.repair.test_gap_log import logging_gaps
 
 T = 1_760_104_800_000
 

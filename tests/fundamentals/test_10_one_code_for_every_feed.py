@@ -2,12 +2,12 @@
 
 import asyncio
 
-from ingest.decode import decode
-from ingest.feed import Feed, FeedConfig
 from simulator.market import Market
 from simulator.server import Plan
+from tests.fake_vendor import KEY, Vendor, second_bar
 from tests.simulator.support import simulating
-from tests.vendor import KEY, Vendor, second_bar
+from vendor.massive.decode import decode
+from vendor.massive.feed import Feed, FeedConfig
 
 T = 1_760_104_800_000
 

@@ -16,16 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from ingest.decode import Decoded, decode
-from ingest.limits import MAX_NOTIONAL, MAX_TIME
-from ingest.watched import Watched
+from ingest.watchlists import Watched
 from market.bar import Bar
+from market.limits import MAX_NOTIONAL, MAX_TIME
 from market.symbols import is_symbol
+from tests.fake_vendor import KEY, VendorThread, second_bar
 from tests.fuzz import LONG, times
 from tests.fuzz.frames import SYMBOLS, Frames
 from tests.ingest.harness import running
 from tests.support import Running
-from tests.vendor import KEY, VendorThread, second_bar
+from vendor.massive.decode import Decoded, decode
 
 NOW = 1_763_650_000_000
 #: A million frames in the long form.

@@ -16,12 +16,12 @@ from redis import Redis
 from schemathesis.checks import CHECKS
 from schemathesis.openapi import from_wsgi
 
-from redis_functions import keys
-from redis_functions.connection import connect
+from redis_functions.contract import keys
+from redis_functions.server.connection import connect
 from rest_bridge.app import create_app
 from rest_bridge.config import BridgeConfig
 from tests.fuzz import LONG, times
-from tests.grafana.world import SYMBOLS, fill
+from tests.grafana.harness import SYMBOLS, fill
 from tests.rest_bridge.conftest import Api
 
 schemathesis.checks.load_all_checks()

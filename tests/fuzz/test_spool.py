@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.spool import Spool
-from ingest.spool_segment import CORRUPT, DATA, HEADER_BYTES, MAGIC, Record, file_name, pack
+from ingest.spool.log import Spool
+from ingest.spool.segment import CORRUPT, DATA, HEADER_BYTES, MAGIC, Record, file_name, pack
 from tests.fuzz import LONG, times
 
 #: More reads than any folder here needs: a loop would go beyond.

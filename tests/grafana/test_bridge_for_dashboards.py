@@ -10,7 +10,7 @@ from redis import Redis
 
 from indicators.registry import parse_names
 from market.bar import Bar
-from redis_functions import keys
+from redis_functions.contract import keys
 from rest_bridge.app import create_app
 from rest_bridge.config import BridgeConfig
 from tests.support import write_bars

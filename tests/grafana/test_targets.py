@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 from werkzeug.test import Client
 
-from redis_functions.connection import connect
+from redis_functions.server.connection import connect
 from rest_bridge.app import create_app
 from rest_bridge.config import BridgeConfig
-from tests.grafana import world
+from tests.grafana import harness as world
 from tests.grafana.boards import BOARDS, Json, panels, targets, view
 from tests.grafana.infinity import Field, Get, run
 

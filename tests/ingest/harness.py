@@ -11,17 +11,17 @@ from typing import Any
 
 from redis import Redis
 
+from ingest.late_data_writer import LateDataWriter
 from ingest.pipeline import Pipeline, VelocityConfig
-from ingest.second_look import SecondLook
 from market.price import vwap
 from market.sessions import TradingDay
 from market.timeframes import parse
-from redis_functions import loader
-from redis_functions.calls import Alert
-from redis_functions.connection import connect_async
-from redis_functions.reader import read_candles
-from redis_functions.schema import Schema
-from redis_functions.writer import Writer
+from redis_functions.contract.schema import Schema
+from redis_functions.lua import loader
+from redis_functions.lua.calls import Alert
+from redis_functions.read.reader import read_candles
+from redis_functions.server.connection import connect_async
+from redis_functions.write.writer import Writer
 
 #: A wall clock that calls nothing the future.
 LATER = 4_000_000_000_000
@@ -37,7 +37,7 @@ class Path:
         schema = options.pop("schema", Schema())
         self.client = connect_async(url)
         self.writer = Writer(url, schema)
-        self.second_look = SecondLook(self.client, self.writer, schema.lateness_ms)
+        self.second_look = LateDataWriter(self.client, self.writer, schema.lateness_ms)
         self.pipeline = Pipeline(
             schema,
             options.pop("velocity", VelocityConfig()),

@@ -13,9 +13,10 @@ from redis import Redis
 
 from ingest import alerting as module
 from ingest.alerting import Alerting
-from redis_functions import keys, loader
-from redis_functions.calls import Alert, alert_id
-from redis_functions.connection import connect_async
+from redis_functions.contract import keys
+from redis_functions.lua import loader
+from redis_functions.lua.calls import Alert, alert_id
+from redis_functions.server.connection import connect_async
 from tests.own_redis import OwnRedis
 
 T = 1_760_104_800_000

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from ingest import minute_bars as module
+from ingest.bars.market_state import MarketState
 from ingest.minute_bars import MinuteBars
-from ingest.tape import Tape
 from market.bar import MINUTE_MS, Bar
-from redis_functions.calls import make_way_args
-from redis_functions.schema import Schema
-from redis_functions.writer import Writer
+from redis_functions.contract.schema import Schema
+from redis_functions.lua.calls import make_way_args
+from redis_functions.write.writer import Writer
 
 T = 1_760_104_800_000
 
@@ -19,7 +19,7 @@ class World:
     """Minute bars over a tape; `stored` and `unsure` are what they handed on, `commands` what the writer was told."""
 
     def __init__(self, subscribed: bool = True) -> None:
-        self.tape = Tape(3_600_000)
+        self.tape = MarketState(3_600_000)
         self.stored: list[Bar] = []
         self.unsure: list[Bar] = []
         self.commands: list[tuple[str | int, ...]] = []

@@ -11,9 +11,9 @@ from redis import Redis
 
 from ingest.pipeline import VelocityConfig
 from market.sessions import day_of
-from redis_functions import keys
+from redis_functions.contract import keys
+from tests.fake_vendor import second_bar
 from tests.ingest.harness import candles, feed, running
-from tests.vendor import second_bar
 
 T = 1_760_104_800_000  # 10:00 in New York, a Friday
 MINUTE = 60_000

@@ -9,8 +9,8 @@ from redis import Redis
 
 from ingest.engine import newest_stored
 from market.bar import Bar
-from redis_functions import embedded
-from redis_functions.connection import connect_async
+from redis_functions.server import embedded
+from redis_functions.server.connection import connect_async
 from tests.support import write_bars
 
 T0 = 1_760_094_000_000

@@ -9,7 +9,7 @@ from typing import Any
 
 from redis import Redis
 
-from redis_functions import keys
+from redis_functions.contract import keys
 from tests.ingest.harness import running
 
 T = 1_760_103_000_000

@@ -7,7 +7,7 @@ from typing import Any
 
 from redis import Redis
 
-from redis_functions import keys
+from redis_functions.contract import keys
 from tests.ingest.harness import running
 
 T = 1_760_535_000_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from redis import Redis
 
-from redis_functions import keys
-from redis_functions.calls import Alert, alert_id, raise_alert_sync
+from redis_functions.contract import keys
+from redis_functions.lua.calls import Alert, alert_id, raise_alert_sync
 from tests.rest_bridge.conftest import Api
 
 T0 = 1_760_103_000_000

@@ -9,7 +9,7 @@ from redis import Redis
 
 from market.bar import Bar
 from market.price import NO_NOTIONAL
-from redis_functions import keys
+from redis_functions.contract import keys
 from rest_bridge import charts
 from tests.rest_bridge.conftest import Api, MakeApi
 from tests.support import write_bars

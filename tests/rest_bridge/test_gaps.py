@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from redis import Redis
 
-from redis_functions import keys
+from redis_functions.contract import keys
 from tests.rest_bridge.conftest import Api, MakeApi
 
 MINUTE = 60_000

@@ -9,8 +9,8 @@ import pytest
 from redis import Redis
 
 from market.bar import Bar
-from redis_functions import keys
-from redis_functions.stats_reader import STATS
+from redis_functions.contract import keys
+from redis_functions.read.statistics import STATS
 from tests.rest_bridge.conftest import Api
 from tests.support import write_bars
 

@@ -10,8 +10,8 @@ import pytest
 from redis import Redis
 
 from market.bar import Bar
-from redis_functions import keys
-from redis_functions.process_metrics import PROCESSES, publish
+from redis_functions.contract import keys
+from redis_functions.write.process_metrics import PROCESSES, publish
 from rest_bridge.security import MAX_BODY_BYTES
 from tests.rest_bridge.conftest import Api, MakeApi
 from tests.support import write_bars

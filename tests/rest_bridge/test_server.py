@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 
 from market.bar import Bar
-from redis_functions import keys
+from redis_functions.contract import keys
 from rest_bridge.server import BEAT_S
 from tests.support import Running, write_bars
 from tests.tls import TlsRedis, certificate

@@ -16,9 +16,9 @@ from massive import RESTClient
 from market.conditions import ConditionTable
 from market.sessions import day_of, trading_day
 from simulator import rest
+from simulator.event_generator import EventGenerator
 from simulator.market import Market, now_s
 from simulator.prints import tell
-from simulator.teller import Teller
 
 Get = Callable[[str], tuple[int, Any]]
 MARKET = Market(12, 9, 6)
@@ -48,7 +48,7 @@ def get(origin: str) -> Get:
 def final_bars(start: int, seconds: int) -> dict[tuple[str, int], Any]:
     """The last told ``A`` of each second: with all that came late."""
     bars = {}
-    for _, events in Teller(MARKET).seconds(start, start + seconds + 60, {"A"}):
+    for _, events in EventGenerator(MARKET).seconds(start, start + seconds + 60, {"A"}):
         bars.update({(e.symbol, e.body["s"]): e.body for e in events if e.body["s"] < (start + seconds) * 1000})
     return bars
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from market.bar import Bar
-from redis_functions import keys
-from redis_functions.schema import DAY_MS, Schema
+from redis_functions.contract import keys
+from redis_functions.contract.schema import DAY_MS, Schema
 from tapewatch import capacity
 from tapewatch.cli import main
 from tapewatch.settings import Settings

@@ -18,8 +18,11 @@ from redis import Redis
 from websockets.sync.server import ServerConnection, serve
 
 from market.bar import Bar
-from redis_functions import inspection, keys, loader, process_metrics
-from redis_functions.inspection import Server
+from redis_functions.contract import keys
+from redis_functions.lua import loader
+from redis_functions.server import inspection
+from redis_functions.server.inspection import Server
+from redis_functions.write import process_metrics
 from tapewatch.cli import main
 from tapewatch.doctor import host, outside, store
 from tapewatch.doctor.finding import Finding

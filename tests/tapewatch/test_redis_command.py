@@ -10,8 +10,8 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
-from redis_functions import embedded
-from redis_functions.connection import connect
+from redis_functions.server import embedded
+from redis_functions.server.connection import connect
 from tapewatch.commands.redis import SMALL_MAXMEMORY_MB, maxmemory_mb
 from tapewatch.settings import Settings
 from tests.support import Running, wait_until

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from redis_functions import keys, loader
-from redis_functions.schema import create_commands
+from redis_functions.contract import keys
+from redis_functions.contract.schema import create_commands
+from redis_functions.lua import loader
 from tapewatch.cli import EX_CONFIG, EX_USAGE, main
 from tapewatch.commands.schema import progress
 from tapewatch.settings import Settings

@@ -10,8 +10,8 @@ import pytest
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
-from redis_functions.access import USERS
-from redis_functions.connection import connect
+from redis_functions.contract.access import USERS
+from redis_functions.server.connection import connect
 from tapewatch import logs
 from tapewatch.cli import EX_CONFIG, EX_USAGE, main
 from tapewatch.settings import SECRETS, Settings, load

@@ -1,0 +1,1 @@
+"""Market state, and bars made of trades and minute bars. No socket, no store."""

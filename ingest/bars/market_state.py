@@ -1,0 +1,228 @@
+"""What is known of every symbol right now, in numpy arrays: newest second, last price, the day's volume and change.
+
+The clock is event time: the newest second any bar told. Days are New York days of that clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.bars.minutes import Minutes
+from market.bar import SECOND_MS, Bar
+from market.price import SCALE
+from market.sessions import TradingDay, day_of
+
+#: A bar may be this far ahead of the wall clock (clocks differ a little); further ahead it would block its series.
+AHEAD_MS = 5_000
+ACTIVE_MS = 60_000
+
+_start = itemgetter(1)  # of a bar
+
+
+@dataclass(slots=True)
+class Taken:
+    """A batch that was accepted: the bars with their symbol numbers, and which are their symbol's newest."""
+
+    bars: list[Bar]
+    idx: NDArray[np.int64]
+    t: NDArray[np.int64]
+    close: NDArray[np.float64]
+    newest: list[bool]
+
+
+class _Columns(NamedTuple):
+    """A batch by columns: numbers of the symbols, starts, which are seconds; the others NaN where they are not set."""
+
+    idx: NDArray[np.int64]
+    t: NDArray[np.int64]
+    seconds: NDArray[np.bool_]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+    volume: NDArray[np.float64]
+    told: NDArray[np.float64]  # the vendor's volume of the day
+
+    def where(self, keep: NDArray[np.bool_]) -> _Columns:
+        idx, t, seconds, high, low, close, volume, told = self
+        return _Columns(
+            idx[keep], t[keep], seconds[keep], high[keep], low[keep], close[keep], volume[keep], told[keep]
+        )  # fmt: skip
+
+
+@dataclass
+class MarketCounts:
+    """Since the start."""
+
+    restated: int = 0
+    filled: int = 0  # minutes, by a minute bar
+    rejected: dict[str, int] = field(default_factory=dict)
+
+    def reject(self, reason: str, count: int = 1) -> None:
+        if count:
+            self.rejected[reason] = self.rejected.get(reason, 0) + count
+
+
+class MarketState:
+    """State of all symbols. Symbols are numbered as they appear."""
+
+    def __init__(self, lateness_ms: int, capacity: int = 1024) -> None:
+        self.lateness_ms = lateness_ms
+        self.symbols: list[str] = []
+        self.index: dict[str, int] = {}
+        self.clock = 0
+        self.day: TradingDay | None = None
+        self.counts = MarketCounts()
+        self.minutes = Minutes(capacity)
+        self.newest = np.full(capacity, -1, dtype=np.int64)
+        self.last = np.full(capacity, np.nan)  # real prices
+        self.priced = np.full(capacity, -1, dtype=np.int64)  # the second that `last` is of
+        self.volume = np.zeros(capacity)  # of the day
+        self.previous_close = np.full(capacity, np.nan)
+        #: The newest second that an earlier process stored: up to it the store may hold what this one never saw.
+        self.restored = np.full(capacity, -1, dtype=np.int64)
+        self.restated = np.zeros(capacity, dtype=np.int64)  # bars, by a later version
+        self.aggregated = np.zeros(capacity, dtype=bool)  # the vendor itself sends the symbol's second bars
+
+    def number(self, symbol: str) -> int:
+        """The symbol's number; a new one is given when it first appears."""
+        idx = self.index.get(symbol)
+        if idx is None:
+            idx = self.index[symbol] = len(self.symbols)
+            self.symbols.append(symbol)
+            if idx == len(self.newest):
+                self._grow(2 * idx)
+        return idx
+
+    def _grow(self, capacity: int) -> None:
+        more = capacity - len(self.newest)
+        self.newest = np.concatenate([self.newest, np.full(more, -1, dtype=np.int64)])
+        self.last = np.concatenate([self.last, np.full(more, np.nan)])
+        self.priced = np.concatenate([self.priced, np.full(more, -1, dtype=np.int64)])
+        self.volume = np.concatenate([self.volume, np.zeros(more)])
+        self.previous_close = np.concatenate([self.previous_close, np.full(more, np.nan)])
+        self.restored = np.concatenate([self.restored, np.full(more, -1, dtype=np.int64)])
+        self.restated = np.concatenate([self.restated, np.zeros(more, dtype=np.int64)])
+        self.aggregated = np.concatenate([self.aggregated, np.zeros(more, dtype=bool)])
+        self.minutes.grow(capacity)
+
+    def restore(self, symbol: str, newest: int, last: float | None) -> None:
+        """What the store knew of `symbol` before this process began."""
+        idx = self.number(symbol)
+        self.newest[idx] = self.restored[idx] = newest
+        if last is not None:
+            self.last[idx], self.priced[idx] = last, newest
+
+    def take(self, bars: list[Bar], now_ms: int) -> list[Taken]:
+        """Accepts second or minute bars in order of arrival, one `Taken` a day that they lie in.
+
+        Refused and counted: bars ahead of the wall clock, and bars so late that their larger candles would suffer.
+        """
+        newest = max(map(_start, bars), default=0)
+        if newest > now_ms + AHEAD_MS:
+            fit = [b for b in bars if b.t <= now_ms + AHEAD_MS]
+            self.counts.reject("future", len(bars) - len(fit))
+            bars = fit
+        if not bars:
+            return []
+        if self.day is None:
+            self._begin(day_of(min(map(_start, bars))))
+        assert self.day is not None
+        taken: list[Taken] = []
+        while newest >= (end := self.day.end) and (later := [b for b in bars if b.t >= end]):
+            # A new day begins within the batch: what lies before is taken first.
+            if len(later) < len(bars):
+                taken.append(self._accept([b for b in bars if b.t < end]))
+            self._begin(day_of(min(b.t for b in later)))
+            bars = later
+        taken.append(self._accept(bars))
+        return taken
+
+    def _begin(self, day: TradingDay) -> None:
+        if self.day is not None:
+            n = len(self.symbols)
+            known = ~np.isnan(self.last[:n])
+            self.previous_close[:n][known] = self.last[:n][known]
+        self.day = day
+        self.volume[:] = 0.0
+
+    def _accept(self, bars: list[Bar]) -> Taken:
+        columns = self._columns(bars)
+        keep = self._not_too_late(columns.idx, columns.t)
+        if not keep.all():
+            self.counts.reject("too_late", int(len(keep) - keep.sum()))
+            bars = [b for b, k in zip(bars, keep.tolist(), strict=True) if k]
+            columns = columns.where(keep)
+        if bars:
+            self._note(bars, columns)
+        idx, t, close = columns.idx, columns.t, columns.close
+        return Taken(bars, idx, t, close, (t == self.newest[idx]).tolist())
+
+    def _columns(self, bars: list[Bar]) -> _Columns:
+        symbols, times, _, high, low, close, volume, _, spans, told = zip(*bars, strict=True)
+        known = list(map(self.index.get, symbols))
+        if None in known:
+            known = [self.number(symbol) for symbol in symbols]
+        return _Columns(
+            np.array(known, np.int64), np.array(times, np.int64), np.array(spans) == SECOND_MS,
+            *(np.array(column, np.float64) for column in (high, low, close, volume, told)),
+        )  # fmt: skip
+
+    def _not_too_late(self, idx: NDArray[np.int64], t: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which bars may be written, and moves `newest` on. In order of arrival: a bar is measured against what came before."""
+        if len(t) and t.max() - t.min() < self.lateness_ms:
+            # Within such a batch no bar can make another too late, so all are measured at once.
+            keep = t >= self.newest[idx] - self.lateness_ms
+            np.maximum.at(self.newest, idx[keep], t[keep])
+            return keep
+        keep = np.ones(len(t), dtype=bool)
+        for position, (i, at) in enumerate(zip(idx.tolist(), t.tolist(), strict=True)):
+            keep[position] = at >= self.newest[i] - self.lateness_ms
+            if at > self.newest[i]:
+                self.newest[i] = at
+        return keep
+
+    def _note(self, bars: list[Bar], columns: _Columns) -> None:
+        idx, t, seconds, high, low, close, volume, told = columns
+        first = self.minutes.add(idx, t, high, low, volume) if seconds.all() else self._note_minutes(bars, columns)
+        if not first.all():
+            self.counts.restated += int(len(first) - first.sum())
+            np.add.at(self.restated, idx[~first], 1)
+        assert self.day is not None
+        today = t >= self.day.start
+        silent = np.isnan(told)
+        add = first & today & silent
+        if add.any():
+            np.add.at(self.volume, idx[add], volume[add])
+        says = (t == self.newest[idx]) & today & ~silent
+        self.volume[idx[says]] = told[says]
+        priced = ~np.isnan(close)
+        np.maximum.at(self.priced, idx[priced], t[priced])
+        priced &= t == self.priced[idx]
+        self.last[idx[priced]] = close[priced] / SCALE
+        self.clock = max(self.clock, int(t.max()))
+
+    def _note_minutes(self, bars: list[Bar], columns: _Columns) -> NDArray[np.bool_]:
+        """Notes a batch with minute bars; which bars tell what was not told before."""
+        idx, t, seconds, high, low, _, volume, _ = columns
+        first = np.ones(len(bars), dtype=bool)
+        first[seconds] = self.minutes.add(idx[seconds], t[seconds], high[seconds], low[seconds], volume[seconds])
+        for row in np.flatnonzero(~seconds).tolist():
+            first[row] = self.minutes.fill(int(idx[row]), bars[row])
+        self.counts.filled += int(first[~seconds].sum())
+        return first
+
+    def change(self) -> NDArray[np.float64]:
+        """Percent since the previous close, per symbol; NaN where that is not known."""
+        n = len(self.symbols)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            percent: NDArray[np.float64] = (self.last[:n] / self.previous_close[:n] - 1.0) * 100.0
+        return percent
+
+    def active(self) -> int:
+        """Symbols that traded within the last minute of the clock."""
+        return int((self.newest[: len(self.symbols)] > self.clock - ACTIVE_MS).sum()) if self.clock else 0

@@ -1,0 +1,165 @@
+"""Between reading the socket and working: every frame goes to the spool first, and from there, in order, to the worker.
+
+The newest frames are also kept in memory, so that a worker that keeps up never reads the disk. One that fell behind, or that
+begins anew after a crash, reads the spool until it has caught up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from enum import IntEnum
+from time import perf_counter
+
+import orjson
+
+from ingest.spool.errors import DiskFull, SpoolFull
+from ingest.spool.log import Spool
+from ingest.spool.reader import Reader
+from ingest.spool.segment import CONTROL, DATA, Record
+from ingest.stage_latency import StageLatency
+
+log = logging.getLogger("tapewatch.spool")
+
+#: What the worker reads from disk at once.
+READ_RECORDS, READ_BYTES = 256, 4 << 20
+#: While the disk is full, so often a warning at most; seconds.
+WARN_S = 60.0
+
+
+class Shed(IntEnum):
+    """What is given up, in this order; bars of watched symbols come last and only when nothing more fits."""
+
+    NOTHING = 0
+    UNWATCHED = 1
+    EVERYTHING = 2
+
+
+class FrameQueue:
+    """Takes frames as they come (`put`), hands out records as they were spooled (`get`)."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        memory_bytes: int,
+        only_watched: Callable[[bytes], bytes | None],
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        stages: StageLatency | None = None,
+    ) -> None:
+        """`only_watched` answers a frame with the events of watched symbols only, None when there are none."""
+        self.shed_frames = 0
+        self.level = Shed.NOTHING
+        self._spool = spool
+        self._memory_bytes = memory_bytes
+        self._only_watched = only_watched
+        self._now_ms = now_ms
+        self._stage = (stages or StageLatency()).spool
+        self._recent: deque[Record] = deque()
+        self._recent_bytes = 0
+        self._from_disk: deque[Record] = deque()
+        self._reader: Reader | None = None
+        self._next = spool.last + 1
+        self._wake = asyncio.Event()
+        self._closed = False
+        self._warned = -WARN_S
+        self._noted = False  # whether the spool says what is being shed
+
+    # --- the feed's side
+
+    def put(self, frame: bytes) -> None:
+        """Spools a frame. What does not fit is shed, noted in the spool and counted. Raises SpoolBroken."""
+        if self.level is not Shed.NOTHING and not self._noted:
+            self._note()  # the disk was too full even for the mark
+        if self._append(frame, DATA, reserve=False):
+            if self.level is not Shed.NOTHING and self.mark("shed_end"):
+                log.warning("the spool takes everything again; %d frames were shed so far", self.shed_frames)
+                self.level, self._noted = Shed.NOTHING, False
+            return
+        self.shed_frames += 1
+        part = self._only_watched(frame)
+        fits = part is None or self._append(part, DATA, reserve=True)
+        level = Shed.UNWATCHED if fits else Shed.EVERYTHING
+        if level > self.level:
+            self.level = level
+            self._note()
+
+    def _note(self) -> None:
+        """Marks in the spool, in its place among the frames, what is shed from here on."""
+        self._noted = self.mark("shed", level=self.level.name.lower())
+
+    def _append(self, payload: bytes, kind: int, reserve: bool) -> bool:
+        received, began = self._now_ms(), perf_counter()
+        try:
+            number = self._spool.append(payload, received, kind, reserve=reserve)
+            self._stage.since(began)
+        except (SpoolFull, DiskFull) as error:
+            if time.monotonic() - self._warned > WARN_S:
+                self._warned = time.monotonic()
+                log.error("the spool cannot take more, shedding what nobody watches first: %s", error)
+            return False
+        self._recent.append(Record(number, received, kind, payload))
+        self._recent_bytes += len(payload)
+        while self._recent_bytes > self._memory_bytes and len(self._recent) > 1:
+            self._recent_bytes -= len(self._recent.popleft().payload)
+        self._wake.set()
+        return True
+
+    def mark(self, what: str, **more: str) -> bool:
+        """A record of our own among the frames: the feed connected, was lost, frames were shed."""
+        return self._append(orjson.dumps({"what": what, **more}), CONTROL, reserve=True)
+
+    def close(self) -> None:
+        """No more frames will come: `get` hands out what is left, then None."""
+        self._closed = True
+        self._wake.set()
+
+    # --- the worker's side
+
+    def rewind(self, after: int) -> None:
+        """`get` goes on with the first record after number `after`."""
+        self._next = after + 1
+        self._from_disk.clear()
+        self._reader = None
+
+    async def get(self) -> Record | None:
+        """The next record in order; None when closed and nothing is left."""
+        while True:
+            record = self._take_recent() or self._take_spooled()
+            if record is not None:
+                self._next = record.number + 1
+                return record
+            if self._closed:
+                return None
+            self._wake.clear()
+            await self._wake.wait()
+
+    def _take_recent(self) -> Record | None:
+        recent = self._recent
+        while recent and recent[0].number < self._next:
+            self._recent_bytes -= len(recent.popleft().payload)
+        if recent and recent[0].number == self._next:
+            self._from_disk.clear()
+            self._reader = None
+            record = recent.popleft()
+            self._recent_bytes -= len(record.payload)
+            return record
+        return None
+
+    def _take_spooled(self) -> Record | None:
+        if not self._from_disk and self._next <= self._spool.last:
+            if self._reader is None:
+                self._reader = self._spool.reader(self._next - 1)
+            self._from_disk.extend(self._reader.read(READ_RECORDS, READ_BYTES))
+        return self._from_disk.popleft() if self._from_disk else None
+
+    @property
+    def backlog(self) -> int:
+        """Records that wait for the worker."""
+        return max(0, self._spool.last - self._next + 1)
+
+    @property
+    def memory_bytes(self) -> int:
+        return self._recent_bytes

@@ -1,0 +1,107 @@
+"""The door by which repaired bars enter the stream's state: known to the tape, in order with live bars, told to nobody.
+
+They are not published and the velocity detector does not see them: whoever acts on live bars must not act on the past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ingest.bars.market_state import MarketState
+from market.bar import MINUTE_MS, SECOND_MS, Bar
+from market.price import real
+from redis_functions.contract import keys
+from redis_functions.contract.codec import bar_json, stored_notional, stored_time
+from redis_functions.write.writer import Writer
+
+#: Bars of a symbol in one command.
+TOGETHER = 50
+
+
+class Backfill:
+    """Answers what the repairer asks of the live stream, over the tape and the writer of the running pipeline."""
+
+    def __init__(
+        self, tape: MarketState, writer: Writer, *, built: Callable[[str], bool], minutes_only: Callable[[], bool]
+    ) -> None:
+        """`built`: a symbol's seconds are built here from trades; `minutes_only`: the feed brings nothing but minute bars."""
+        self._tape = tape
+        self._writer = writer
+        self._minutes_only = minutes_only
+        self.built = built
+
+    @property
+    def clock(self) -> int:
+        """The newest event time, epoch ms; 0 before the first event."""
+        return self._tape.clock
+
+    @property
+    def step_ms(self) -> int:
+        return MINUTE_MS if self._minutes_only() else SECOND_MS
+
+    def restated(self, symbol: str) -> int:
+        """The symbol's live bars that replaced an earlier version, since the start."""
+        idx = self._tape.index.get(symbol)
+        return 0 if idx is None else int(self._tape.restated[idx])
+
+    def newest(self, symbol: str) -> int | None:
+        """The start of the symbol's newest bar that was taken, stored yet or not."""
+        idx = self._tape.index.get(symbol)
+        newest = -1 if idx is None else int(self._tape.newest[idx])
+        return newest if newest >= 0 else None
+
+    def missing(self, bars: Sequence[Bar]) -> list[Bar]:
+        """Those whose time no live bar has told, as far as this process remembers."""
+        seen = self._tape.minutes.seen
+        return [bar for bar in bars if not seen(self._tape.number(bar.sym), bar)]
+
+    def store(self, bars: Sequence[Bar]) -> None:
+        """Queues bars of one symbol, ascending, in order with live ones."""
+        if not bars:
+            return
+        tape, idx = self._tape, self._tape.number(bars[0].sym)
+        newest = int(tape.newest[idx])
+        self._note(idx, bars)
+        for begin in range(0, len(bars), TOGETHER):
+            self._writer.put_command(*_madd(bars[begin : begin + TOGETHER]))
+        last = bars[-1]
+        if last.t > newest:
+            tape.newest[idx] = last.t
+            tape.clock = max(tape.clock, last.t)
+            self._writer.put_command("SET", keys.latest(last.sym), bar_json(last).decode())
+            if last.c is not None:
+                tape.last[idx] = real(last.c)
+
+    def _note(self, idx: int, bars: Sequence[Bar]) -> None:
+        """Minutes and the day's volume as if the bars had come live; what the vendor told of the day since then counts more."""
+        tape = self._tape
+        if bars[0].span == MINUTE_MS:
+            first = np.array([tape.minutes.fill(idx, bar) for bar in bars])
+        else:
+            column = np.full(len(bars), idx, np.int64)
+            t = np.array([bar.t for bar in bars], np.int64)
+            high, low, volume = (np.array([bar[i] for bar in bars], np.float64) for i in (3, 4, 6))
+            first = tape.minutes.add(column, t, high, low, volume)
+        if tape.day is not None:
+            start, newest, sums = tape.day.start, int(tape.newest[idx]), self.built(bars[0].sym)
+            tape.volume[idx] += sum(
+                bar.v
+                for bar, new in zip(bars, first.tolist(), strict=True)
+                if new and start <= bar.t < tape.day.end and (sums or bar.t > newest)
+            )
+
+    async def stored(self) -> None:
+        """Waits until all that was queued is in Redis."""
+        await self._writer.flushed()
+
+
+def _madd(bars: Sequence[Bar]) -> list[str | int]:
+    words: list[str | int] = ["TS.MADD"]
+    for bar in bars:
+        values = (bar.o, bar.h, bar.l, bar.c, bar.v, stored_notional(bar))
+        for field, value in zip(keys.FIELDS, values, strict=True):
+            if value is not None:
+                words += [keys.series(bar.sym, "1s", field), stored_time(bar), str(value)]
+    return words

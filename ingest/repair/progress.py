@@ -1,0 +1,83 @@
+"""How far the repair of a gap has come, kept in Redis so that a restarted daemon goes on where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+
+from ingest.repair.missed_spikes import Missed
+from redis_functions.contract import keys
+
+EXPIRE_S = 8 * 86_400
+
+
+@dataclass
+class Outcome:
+    """What became of one symbol: bars written, spikes that would have fired; `lost`: a part is too old to be kept at all;
+    `whole`: nothing is left to do."""
+
+    bars: int = 0
+    spikes: list[Missed] = field(default_factory=list)
+    lost: bool = False
+    whole: bool = False
+
+
+class Progress:
+    """The symbols of one gap that were begun, with what became of them."""
+
+    def __init__(self, client: Redis, feed: str, gap_id: str) -> None:
+        self._client = client
+        self._key = keys.gap_progress(feed, gap_id)
+        self._begun: dict[str, Outcome] = {}
+
+    async def read(self) -> None:
+        """What an earlier attempt, or an earlier process, has done."""
+        stored: Mapping[Any, Any] = await self._client.hgetall(self._key)
+        for symbol, text in stored.items():
+            bars, spikes, lost, whole = orjson.loads(text)
+            self._begun[str(symbol, "utf-8")] = Outcome(bars, [Missed(*spike) for spike in spikes], lost, whole)
+
+    def outcome(self, symbol: str) -> Outcome:
+        """Of `symbol`, to be added to and then noted."""
+        return self._begun.setdefault(symbol, Outcome())
+
+    def queue_note(self, pipe: Pipeline, symbol: str) -> None:
+        """Has `pipe` keep what became of `symbol` until now."""
+        one = self._begun[symbol]
+        text = orjson.dumps([one.bars, [list(spike) for spike in one.spikes], one.lost, one.whole])
+        pipe.hset(self._key, symbol, text.decode())
+        pipe.expire(self._key, EXPIRE_S)
+
+    async def forget(self) -> None:
+        """The gap is closed: its record tells all."""
+        await self._client.delete(self._key)
+
+    @property
+    def done(self) -> set[str]:
+        return {symbol for symbol, outcome in self._begun.items() if outcome.whole}
+
+    @property
+    def bars(self) -> int:
+        return sum(outcome.bars for outcome in self._begun.values())
+
+    @property
+    def spikes(self) -> list[Missed]:
+        """Of all symbols, ascending in time."""
+        return sorted((s for outcome in self._begun.values() for s in outcome.spikes), key=lambda s: (s.t, s.symbol))
+
+    @property
+    def lost(self) -> bool:
+        return any(outcome.lost for outcome in self._begun.values())
+
+
+async def note(client: Redis, gaps: Iterable[Progress], symbol: str) -> None:
+    """Keeps what became of `symbol` in each of the gaps until now, in one go."""
+    pipe = client.pipeline(transaction=False)
+    for progress in gaps:
+        progress.queue_note(pipe, symbol)
+    await pipe.execute()

@@ -1,0 +1,185 @@
+"""The repair of one symbol in one gap or several near each other: its missing seconds where they may still be written, else its
+minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from redis.asyncio import Redis
+
+from ingest.pipeline import VelocityConfig
+from ingest.repair.missed_spikes import missed_spikes
+from ingest.repair.progress import Outcome
+from ingest.repair.rollup import HOUR_MS, newest_seconds, write_minutes, young_from
+from market.bar import MINUTE_MS, SECOND_MS, Bar
+from redis_functions.contract import keys
+from redis_functions.contract.schema import Schema
+
+#: Asked at once: seconds of two hours (at most 7,200 bars, some 7 MB while they are compared), minutes of a day.
+SECONDS_CHUNK_MS, MINUTES_CHUNK_MS = 2 * HOUR_MS, 24 * HOUR_MS
+#: Bars queued for Redis before they are waited for.
+SLICE = 1_000
+#: The feed's events of one second do not come at one moment: a gap of seconds is taken so much wider at both ends, ms.
+WIDER_MS = 2_000
+#: What the vendor corrected while nobody listened may lie so far before a gap: it restates bars for 15 minutes.
+LATE_MS = 905_000
+#: Where seconds are built from trades, those this near to the ends of a gap may have been cut by it, ms.
+EDGE_MS = 3_000
+#: How often the store is read anew because a bar was restated live meanwhile.
+READS = 20
+_SAME = 1e-9
+
+
+class GrewOld(Exception):
+    """What was young when it was asked for is no more: the next attempt takes it for old."""
+
+
+class Bars(Protocol):
+    """The vendor's REST: see vendor_rest.VendorRest."""
+
+    async def bars(self, symbol: str, span_ms: int, start: int, end: int) -> list[Bar]: ...
+
+
+class Live(Protocol):
+    """What the repairer needs of the running stream: see backfill.Backfill."""
+
+    @property
+    def clock(self) -> int: ...
+    @property
+    def step_ms(self) -> int: ...
+    def restated(self, symbol: str) -> int: ...
+    def newest(self, symbol: str) -> int | None: ...
+    def built(self, symbol: str) -> bool: ...
+    def missing(self, bars: Sequence[Bar]) -> list[Bar]: ...
+    def store(self, bars: Sequence[Bar]) -> None: ...
+    async def stored(self) -> None: ...
+
+
+class Part(NamedTuple):
+    """A symbol in one gap: event time from `start` to `end` (epoch ms, both included), and what became of it."""
+
+    start: int
+    end: int
+    outcome: Outcome
+
+
+class SymbolRepair:
+    """Repairs one symbol, whatever gaps it lies in. May be asked for several symbols at once."""
+
+    def __init__(self, client: Redis, rest: Bars, live: Live, schema: Schema, rule: VelocityConfig) -> None:
+        self._client = client
+        self._rest = rest
+        self._live = live
+        self._schema = schema
+        self._rule = rule
+
+    async def repair(self, symbol: str, gaps: Sequence[Part]) -> None:
+        """Adds what was done to the outcomes, also where it ends early: raises the vendor's errors, GrewOld, redis-py's."""
+        step = self._live.step_ms
+        wider = WIDER_MS if step == SECOND_MS else 0
+        widened = (
+            gap._replace(start=gap.start - gap.start % step - wider, end=gap.end - gap.end % step + wider)
+            for gap in gaps
+        )
+        parts = sorted(widened, key=lambda part: (part.end, part.start))
+        known = (await newest_seconds(self._client, symbol)).values()
+        newest = max((t for t in (*known, self._live.newest(symbol)) if t is not None), default=None)
+        young = young_from(newest, self._schema.retention_ms["1s"])
+        # The old part first: what rules write late is better not there yet when minutes before it are written.
+        if newest is not None:
+            kept = young_from(newest, self._schema.retention_ms["1m"])
+            for part in parts:
+                if _listened_from(part, step) < young:
+                    part.outcome.lost = part.start < kept
+                    await self._old(symbol, part, max(_listened_from(part, step), kept), min(part.end, young - 1))
+        recent = [part for part in parts if part.end >= young]
+        if recent:
+            await self._young(symbol, recent, max(min(_listened_from(part, step) for part in recent), young))
+
+    async def _old(self, symbol: str, part: Part, begin: int, end: int) -> None:
+        begin -= begin % MINUTE_MS
+        while begin <= end:
+            stop = min(end, begin - begin % HOUR_MS + MINUTES_CHUNK_MS - 1)
+            told = await self._rest.bars(symbol, MINUTE_MS, begin, stop)
+            part.outcome.bars += await write_minutes(self._client, symbol, told, self._schema)
+            begin = stop + 1
+
+    async def _young(self, symbol: str, parts: Sequence[Part], begin: int) -> None:
+        step, starts, end = self._live.step_ms, min(part.start for part in parts), parts[-1].end
+        heard_from = next(iter(await self._stored(symbol, begin, starts, "COUNT", 1)), starts)
+        while begin <= end:
+            stop = min(end, begin - begin % HOUR_MS + SECONDS_CHUNK_MS - 1)
+            told = await self._rest.bars(symbol, step, begin, stop)
+            # What was never listened to is no part of the gap.
+            told = [bar for bar in told if bar.t >= min(heard_from - heard_from % step, starts)]
+            for at in range(0, len(told), SLICE):
+                if await self._fill(symbol, told[at : at + SLICE], parts):
+                    await self._live.stored()
+            await self._miss(symbol, told, parts)
+            begin = stop + 1
+
+    async def _miss(self, symbol: str, told: Sequence[Bar], parts: Sequence[Part]) -> None:
+        """Notes the alerts that would have been raised in each gap: of all that the vendor tells, not only of what was written,
+        as an attempt before may have ended half-way."""
+        noted = [spike for part in parts for spike in part.outcome.spikes]
+        for part in parts:
+            lost = [bar for bar in told if part.start <= bar.t <= part.end]
+            found = await missed_spikes(self._client, symbol, lost, self._rule, noted)
+            part.outcome.spikes += found
+            noted += found
+
+    async def _fill(self, symbol: str, told: Sequence[Bar], parts: Sequence[Part]) -> bool:
+        """Queues those of the `told` bars that are missing or of which the store has an earlier version; whether any is."""
+        for _ in range(READS):
+            restated = self._live.restated(symbol)
+            await self._live.stored()
+            stored = await self._stored(symbol, told[0].t, told[-1].t)
+            if self._live.restated(symbol) == restated:
+                return self._put(told, stored, parts)
+        raise GrewOld("its bars are restated faster than they are read")
+
+    async def _stored(self, symbol: str, start: int, end: int, *more: str | int) -> dict[int, float]:
+        """Volumes of the samples that the store holds in the minutes of `start`..`end`, marks of minute bars among them."""
+        pipe = self._client.pipeline(transaction=False)
+        first, last = start - start % MINUTE_MS, end - end % MINUTE_MS + MINUTE_MS - 1
+        pipe.execute_command("TS.RANGE", keys.series(symbol, "1s", "volume"), first, last, *more)
+        (rows,) = await pipe.execute(raise_on_error=False)
+        if isinstance(rows, Exception) and "key does not exist" not in str(rows):
+            raise rows
+        return {int(t): float(v) for t, v in rows} if isinstance(rows, list) else {}
+
+    def _put(self, told: Sequence[Bar], stored: Mapping[int, float], parts: Sequence[Part]) -> bool:
+        """No live bar comes between the look at what there is and the queueing: nothing is awaited here."""
+        newest = max(self._live.newest(told[0].sym) or 0, max(stored, default=0)) or None
+        if told[0].t < young_from(newest, self._schema.retention_ms["1s"]):
+            raise GrewOld("its seconds grew too old meanwhile")
+        minutes = {t // MINUTE_MS for t in stored}
+        new, corrected = [], []
+        for bar in told:
+            mark = bar.t - bar.t % MINUTE_MS + keys.MINUTE_MARK_MS
+            held = stored.get(mark if bar.span == MINUTE_MS else bar.t)
+            if held is not None:
+                if bar.v > held * (1 + _SAME) and self._may_correct(bar, parts):
+                    corrected.append(bar)
+            elif bar.t // MINUTE_MS not in minutes or (bar.span == SECOND_MS and mark not in stored):
+                new.append(bar)  # a minute bar tells of all seconds, and a second bar lets no minute bar in
+        put = sorted(self._live.missing(new) + corrected, key=lambda bar: bar.t)
+        self._live.store(put)
+        for bar in put:
+            next(part for part in parts if bar.t <= part.end).outcome.bars += 1
+        return bool(put)
+
+    def _may_correct(self, bar: Bar, parts: Sequence[Part]) -> bool:
+        """Whether a bar in the store may be an earlier version than the vendor's of more volume: one from before a gap, whose
+        correction was lost in it, or a second built from those of its trades that came after it."""
+        built = self._live.built(bar.sym)
+        return any(
+            part.start - LATE_MS <= bar.t <= part.start + EDGE_MS or (built and part.end - EDGE_MS <= bar.t <= part.end)
+            for part in parts
+        )
+
+
+def _listened_from(part: Part, step: int) -> int:
+    """From here on the vendor may have corrected in the gap what was told before it."""
+    return part.start - LATE_MS // step * step

@@ -1,0 +1,1 @@
+"""What the store holds: keys, series and rules, encodings, access lists."""

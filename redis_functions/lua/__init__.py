@@ -1,0 +1,1 @@
+"""Redis Functions: one operation a file, their loader and typed callers."""

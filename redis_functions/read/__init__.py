@@ -1,0 +1,1 @@
+"""Reading the store: candles, alerts, gaps, the market, statistics."""

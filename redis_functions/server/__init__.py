@@ -1,0 +1,1 @@
+"""The Redis server itself: the embedded one, connections, inspection."""

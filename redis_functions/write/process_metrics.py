@@ -1,0 +1,95 @@
+"""Prometheus metrics of every process, handed over in Redis: each publishes its own text, the bridge shows them all.
+
+`metrics:{process}` expires after EXPIRE_S, so that its presence is the process's heartbeat as well.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+
+from redis_functions.contract import keys
+
+#: Every process that publishes; fixed, because looking for keys (SCAN) would walk the whole store.
+PROCESSES = ("ingest", "bridge", "alerts", "push")
+#: Lifetime of what was published, and how often it ought to be renewed; seconds.
+EXPIRE_S = 15
+RENEW_S = 5.0
+
+log = logging.getLogger("tapewatch.metrics")
+
+
+def publish(client: Redis, process: str, registry: CollectorRegistry) -> None:
+    """Stores the process's metrics (one of PROCESSES) for EXPIRE_S; call it every RENEW_S. Raises RedisError."""
+    client.set(_key(process), generate_latest(registry), ex=EXPIRE_S)
+
+
+async def publish_async(client: AsyncRedis, process: str, registry: CollectorRegistry) -> None:
+    """The same for asyncio."""
+    await client.set(_key(process), generate_latest(registry), ex=EXPIRE_S)
+
+
+def alive(client: Redis, process: str) -> bool:
+    """Whether the process published within EXPIRE_S. Raises RedisError."""
+    return bool(client.exists(_key(process)))
+
+
+def render(client: Redis, here: Mapping[str, CollectorRegistry] | None = None) -> bytes:
+    """All processes' metrics as one exposition text, each sample with the label `process`. Raises RedisError.
+
+    `here` holds registries of the asking process, by process name: they are read directly and win over what is stored.
+    """
+    own = dict(here or {})
+    asked = [name for name in PROCESSES if name not in own]
+    # A pipeline, not MGET: the keys lie in different cluster slots.
+    pipe = client.pipeline(transaction=False)
+    for name in asked:
+        pipe.get(_key(name))
+    texts = {name: text for name, text in zip(asked, pipe.execute(), strict=True) if text}
+    texts |= {name: generate_latest(registry) for name, registry in own.items()}
+    return merge(texts)
+
+
+def merge(texts: Mapping[str, bytes]) -> bytes:
+    """One exposition text from one per process: a family that several share is described once.
+
+    A process whose text cannot be parsed is left out, as is its share of a family that others publish as another type.
+    """
+    families: dict[str, Metric] = {}
+    for process, text in sorted(texts.items()):
+        try:
+            found = list(text_string_to_metric_families(text.decode()))
+        except ValueError as error:
+            log.warning("the metrics of %s cannot be parsed and are left out: %s", process, error)
+            continue
+        for family in found:
+            known = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+            if known.type != family.type:
+                log.warning("metric %s of %s is a %s, elsewhere a %s", family.name, process, family.type, known.type)
+                continue
+            for sample in family.samples:
+                known.add_sample(sample.name, {**sample.labels, "process": process}, sample.value)
+    return generate_latest(_Families(families.values()))
+
+
+def _key(process: str) -> str:
+    if process not in PROCESSES:
+        raise ValueError(f"{process} is not one of the processes {', '.join(PROCESSES)}")
+    return keys.metrics(process)
+
+
+class _Families(Collector):
+    """Families that were collected already."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families

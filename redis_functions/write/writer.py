@@ -1,0 +1,326 @@
+"""The hot write path: bars into the 1s series, the newest bar of each symbol, and the channels, in pipelined batches.
+
+Batches form by draining what waits. Everything sent is an upsert, so a batch whose fate is unknown is simply sent again;
+batches are never reordered, so a correction never loses against the bar it corrects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from market.bar import Bar
+from redis_functions.contract import keys
+from redis_functions.contract.codec import Creation, Packed, pack
+from redis_functions.contract.resp import encode
+from redis_functions.contract.schema import Schema, is_repeat
+from redis_functions.write.wire import Wire, WireLost
+
+log = logging.getLogger("tapewatch.store")
+
+#: Bars in one batch at most, batches under way at most, and bars that may wait before `room` makes the caller wait.
+BATCH, WINDOW, WAITING = 500, 4, 20_000
+#: A key of the wrong type answers like a missing one: after so many tries to create it, it is taken for that.
+CREATE_TRIES = 3
+RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+#: How errors begin that may pass: Redis is full, loads its data, is not the master for a while.
+_PASSING = ("OOM", "LOADING", "MISCONF", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "TRYAGAIN")
+
+
+class _Put(NamedTuple):
+    """Bars that were put together, at most a batch of them. They stay together: a bar by itself costs nothing here."""
+
+    bars: Sequence[Bar]
+    newest: Sequence[bool]
+
+
+@dataclass(slots=True)
+class _Batch:
+    bars: list[Bar] = field(default_factory=list)
+    newest: list[bool] = field(default_factory=list)
+    commands: list[Packed] = field(default_factory=list)  # before the bars
+    created: list[str] = field(default_factory=list)  # symbols whose series its commands make
+    items: int = 0  # taken from the queue
+
+    @property
+    def before(self) -> int:
+        return sum(packed.commands for packed in self.commands)
+
+
+class StoreEmptied(Exception):
+    """Redis lost series that it had: it was emptied, or came back without its data."""
+
+
+@dataclass
+class WriterCounts:
+    """What became of the bars, since the start."""
+
+    stored: int = 0
+    refused: int = 0  # by Redis, as older than its retention
+    batches: int = 0
+    resent: int = 0
+    created: int = 0  # symbols
+
+
+class Writer:
+    """Takes bars without waiting (`put`) and writes them in order; `room` is awaited by callers that can wait."""
+
+    def __init__(self, url: str, schema: Schema) -> None:
+        self.counts = WriterCounts()
+        self.known: set[str] = set()
+        self._had: set[str] = set()  # symbols whose series are there for sure
+        self._url = url
+        self._creation = Creation(schema)
+        self._queue: deque[_Put | Packed] = deque()
+        self._queued = 0  # bars and commands in it
+        self._pending: deque[_Batch] = deque()  # taken from the queue, not yet acknowledged
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self.connected = False
+        # Items put and acknowledged so far; marks and waiters are told by the number put before them.
+        self._put = self._done = 0
+        self._marks: deque[tuple[int, int]] = deque()
+        self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._puts: deque[tuple[int, float]] = deque()  # the end and the time of each `put` on its way
+        #: The last mark of which all that was put before is in Redis.
+        self.acknowledged = 0
+        #: Called with the seconds that the bars of a `put` took until Redis acknowledged them.
+        self.on_stored: Callable[[float], None] = lambda seconds: None
+
+    def restore(self, symbols: Sequence[str]) -> None:
+        """The store has the series of these symbols."""
+        self.known.update(symbols)
+        self._had.update(symbols)
+
+    def put(self, bars: Sequence[Bar], newest: Sequence[bool]) -> None:
+        """Queues bars; `newest[i]` says that bar i is its symbol's newest, so `latest:` takes it."""
+        if len(bars) != len(newest):
+            raise ValueError(f"{len(bars)} bars, and of {len(newest)} it is said whether they are the newest")
+        for begin in range(0, len(bars), BATCH):
+            self._queue.append(_Put(bars[begin : begin + BATCH], newest[begin : begin + BATCH]))
+        self._more(len(bars))
+        self._puts.append((self._put, perf_counter()))
+
+    def put_command(self, *words: str | int) -> None:
+        """Queues one more idempotent command in order with the bars."""
+        self._queue.append(Packed(encode(words), 1, 0))
+        self._more(1)
+
+    def put_mark(self, number: int) -> bool:
+        """`acknowledged` becomes `number` when all that was put so far is in Redis; False where it is by now."""
+        if self._done == self._put:
+            self.acknowledged = number
+            return False
+        self._marks.append((self._put, number))
+        return True
+
+    def _finish(self, batch: _Batch) -> None:
+        """Redis has the batch: marks and waiters that it completes are told."""
+        self._done += batch.items
+        self._had.update(batch.created)
+        while self._marks and self._marks[0][0] <= self._done:
+            self.acknowledged = self._marks.popleft()[1]
+        now = perf_counter()
+        while self._puts and self._puts[0][0] <= self._done:
+            self.on_stored(now - self._puts.popleft()[1])
+        while self._waiters and self._waiters[0][0] <= self._done:
+            _, waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _more(self, items: int) -> None:
+        self._put += items
+        self._queued += items
+        self._wake.set()
+        if self._queued > WAITING:
+            self._room.clear()
+
+    async def room(self) -> None:
+        """Waits until the queue is short enough again."""
+        await self._room.wait()
+
+    async def flushed(self) -> None:
+        """Waits until all that was put before this call is acknowledged by Redis."""
+        if self._done < self._put:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append((self._put, waiter))
+            await waiter
+
+    @property
+    def waiting(self) -> int:
+        """Bars and commands that Redis has not acknowledged yet."""
+        return self._put - self._done
+
+    async def run(self) -> None:
+        """Writes until cancelled; a lost or full Redis is waited for, nothing is dropped here."""
+        tries = 0
+        while True:
+            try:
+                wire = await Wire.open(self._url)
+            except (OSError, TimeoutError) as error:
+                if tries == 0:
+                    log.warning("Redis is not there, the bars wait: %s", error)
+                await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
+                tries += 1
+                continue
+            if tries:
+                log.info("Redis is there again; %d bars waited", self.waiting)
+            tries, self.connected = 0, True
+            try:
+                await self._write(wire)
+            except WireLost as error:
+                log.warning("connection to Redis lost: %s", error)
+                tries = 1
+            finally:
+                self.connected = False
+                wire.close()
+
+    async def _write(self, wire: Wire) -> None:
+        # What a lost connection left unacknowledged goes first, one batch at a time.
+        for batch in list(self._pending):
+            self.counts.resent += len(batch.bars)
+            await self._settle(wire, batch, await wire.send(*_packed(batch)))
+            self._finish(self._pending.popleft())
+        flying: deque[asyncio.Future[list[Any]]] = deque()
+        while True:
+            if not self._queue and not flying:
+                self._wake.clear()
+                await self._wake.wait()
+            if self._queue and len(flying) < WINDOW:
+                batch = self._take()
+                self._pending.append(batch)
+                flying.append(wire.send(*_packed(batch)))
+                await wire.drain()
+                if self._queue and len(flying) < WINDOW:
+                    continue
+            replies = await flying[0]
+            flying.popleft()
+            if self._failed(replies):
+                # Nothing overtakes: all under way is awaited, then mended in the order it was sent. What was sent after a
+                # batch that had to be sent again is sent again too, or its corrections would be undone.
+                rest = [replies] + [await f for f in flying]
+                flying.clear()
+                again = False
+                for answered in rest:
+                    batch = self._pending[0]
+                    if again:
+                        self.counts.resent += len(batch.bars)
+                        answered = await wire.send(*_packed(batch))
+                    again = await self._settle(wire, batch, answered) or again
+                    self._finish(self._pending.popleft())
+            else:
+                self.counts.stored += len(self._pending[0].bars)
+                self._finish(self._pending.popleft())
+
+    def _take(self) -> _Batch:
+        batch = _Batch()
+        queue = self._queue
+        while queue:
+            item = queue[0]
+            if isinstance(item, Packed):
+                if batch.bars:
+                    break  # a command goes before the bars of its batch
+                batch.commands.append(item)
+                batch.items += item.commands
+            else:
+                if batch.bars and len(batch.bars) + len(item.bars) > BATCH:
+                    break
+                batch.bars += item.bars
+                batch.newest += item.newest
+                batch.items += len(item.bars)
+            queue.popleft()
+        for symbol in sorted({bar.sym for bar in batch.bars} - self.known):
+            self._create(batch, symbol)
+        self._queued -= batch.items
+        if self._queued <= WAITING // 2:
+            self._room.set()
+        self.counts.batches += 1
+        return batch
+
+    def _create(self, batch: _Batch, symbol: str) -> None:
+        batch.commands.append(self._creation.pack(symbol))
+        batch.created.append(symbol)
+        self.known.add(symbol)
+        self.counts.created += 1
+
+    @staticmethod
+    def _failed(replies: list[Any]) -> bool:
+        return any(
+            isinstance(r, Exception) or (r.__class__ is list and any(isinstance(x, Exception) for x in r))
+            for r in replies
+        )
+
+    async def _settle(self, wire: Wire, batch: _Batch, replies: list[Any]) -> bool:
+        """Acts on a batch's errors until every bar is stored or rightly refused; whether it had to be sent again."""
+        attempt = creations = 0
+        while True:
+            missing, refused, busy = self._errors(batch, replies)
+            if missing and creations >= CREATE_TRIES:
+                log.error("these keys hold something else than time series, their bars are dropped: %s", missing[:5])
+                refused, missing = refused + len(missing), []
+            if not missing and not busy:
+                self.counts.refused += refused
+                self.counts.stored += len(batch.bars) - refused
+                return attempt > 0
+            if busy:
+                if attempt % 20 == 0:
+                    log.warning("Redis cannot take bars now, they wait: %s", busy)
+                await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
+            else:
+                batch.commands = []  # all of them were done, or never will be
+                creations += 1
+            if missing and creations == 1:
+                await self._expect_new(wire, missing)
+            for symbol in missing:
+                self._create(batch, symbol)
+            self.counts.resent += len(batch.bars)
+            attempt += 1
+            replies = await wire.send(*_packed(batch))
+
+    async def _expect_new(self, wire: Wire, symbols: list[str]) -> None:
+        """Raises StoreEmptied when the series of a symbol that had them are gone. (A key of another type is still there.)"""
+        lost = [symbol for symbol in symbols if symbol in self._had]
+        if lost:
+            probe = keys.series(lost[0], "1s", "close")
+            (there,) = await wire.send(encode(("EXISTS", probe)), 1)
+            if there == 0:
+                raise StoreEmptied(f"the series of {lost[0]} are gone")
+
+    def _errors(self, batch: _Batch, replies: list[Any]) -> tuple[list[str], int, str]:
+        """(symbols without series, bars refused as too old, the text of an error that may pass)."""
+        missing: dict[str, None] = {}
+        refused, busy = 0, ""
+        made = batch.before
+        for position, reply in enumerate(replies):
+            errors = [reply] if isinstance(reply, Exception) else []
+            if reply.__class__ is list:
+                errors = [x for x in reply if isinstance(x, Exception)]
+            is_bar = made <= position < made + len(batch.bars)
+            for text in map(str, errors):
+                if is_bar and "not a TSDB key" in text:
+                    missing[batch.bars[position - made].sym] = None
+                elif is_bar and "TSDB:" in text:
+                    refused += 1
+                    log.debug("refused %s: %s", batch.bars[position - made], text)
+                    break
+                elif is_bar or text.startswith(_PASSING):
+                    busy = busy or text
+                elif not is_repeat(text) and "TSDB: the key does not exist" not in text:
+                    log.warning("Redis refuses a command beside the bars: %s", text)
+        return list(missing), refused, busy
+
+
+def _packed(batch: _Batch) -> Packed:
+    """The batch on the wire: its commands, then its bars."""
+    if not batch.commands:
+        return pack(batch.bars, batch.newest)
+    parts = [*batch.commands, *([pack(batch.bars, batch.newest)] if batch.bars else [])]
+    return Packed(b"".join(packed.payload for packed in parts), sum(packed.commands for packed in parts), 0)

@@ -1,0 +1,104 @@
+"""Repaired bars among live ones: what the tape knows of them, and what it does not let them change."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from redis import Redis
+
+from ingest.bars.market_state import MarketState
+from ingest.bars.minutes import Known
+from ingest.repair.backfill import Backfill
+from market.bar import MINUTE_MS, Bar
+from redis_functions.contract import keys
+from redis_functions.contract.schema import Schema
+from redis_functions.write.writer import Writer
+from tests.ingest.repair.harness import LATER, World, at, bar
+
+
+def make(*, built: bool = False, minutes_only: bool = False) -> tuple[MarketState, Backfill]:
+    """A tape and its door, without a Redis behind the writer."""
+    tape, writer = MarketState(3_600_000), Writer("redis://127.0.0.1:1", Schema())
+    return tape, Backfill(tape, writer, built=lambda symbol: built, minutes_only=lambda: minutes_only)
+
+
+def test_what_live_bars_told_is_not_missing() -> None:
+    tape, door = make()
+    tape.take([bar("A", 5), bar("A", 65)], LATER)
+    told = [bar("A", 4), bar("A", 5), bar("A", 66), bar("B", 5)]
+    assert door.missing(told) == [told[0], told[2], told[3]]
+    tape.minutes.fill(tape.number("A"), bar("A", 120)._replace(span=MINUTE_MS))
+    assert door.missing([bar("A", 130)]) == []
+    minutes = [Bar("A", at(60 * i), 1, 1, 1, 1, 1, 1, MINUTE_MS) for i in range(4)]
+    assert door.missing(minutes) == [minutes[3]]
+
+
+def test_a_repaired_second_is_known_to_the_minute_bar_that_comes_later() -> None:
+    tape, door = make()
+    tape.take([bar("A", 0), bar("A", 300)], LATER)
+    seconds = [bar("A", s, volume=10) for s in (60, 70)]
+    door.store(seconds)
+    minute = Bar("A", at(60), 1, seconds[0].h, seconds[0].l, 1, 20, 1, MINUTE_MS)
+    assert tape.minutes.compare(tape.number("A"), minute) is Known.SAME
+    assert door.missing(seconds) == []
+
+
+@pytest.mark.parametrize(("built", "volume"), [(True, 350), (False, 300)])
+def test_the_volume_of_the_day(built: bool, volume: float) -> None:
+    """What the vendor tells of the day counts the gap in; a sum of bars built here does not."""
+    tape, door = make(built=built)
+    live = bar("A", 300, volume=100)
+    tape.take([bar("A", 0)._replace(av=100 if not built else None), live._replace(av=None if built else 300)], LATER)
+    if built:
+        tape.take([bar("A", 310, volume=100)], LATER)
+    door.store([bar("A", 60, volume=50)])
+    door.store([bar("A", 60, volume=50)])
+    assert tape.volume[tape.number("A")] == volume
+
+
+def test_a_bar_of_another_day_adds_nothing_to_today() -> None:
+    tape, door = make(built=True)
+    tape.take([bar("A", 0), bar("A", 24 * 3600)], LATER)
+    before = tape.volume.copy()
+    door.store([bar("A", 60)])
+    assert (tape.volume == before).all()
+
+
+def test_only_a_newer_bar_becomes_the_newest(redis: Redis, redis_url: str) -> None:
+    async def go() -> None:
+        async with World(redis_url) as world:
+            world.hear([bar("A", 100, 500_000)])
+            world.live.store([bar("A", 50, 400_000), bar("A", 60, 400_000)])
+            await world.live.stored()
+            assert json.loads(redis.get(keys.latest("A")) or b"")["t"] == at(100)
+            assert world.tape.last[0] == 50.0001
+            world.live.store([bar("A", 120, 600_000), bar("A", 130, 600_000)])
+            await world.live.stored()
+            assert json.loads(redis.get(keys.latest("A")) or b"")["t"] == at(130)
+            assert (world.live.newest("A"), world.live.clock, world.tape.last[0]) == (at(130), at(130), 60.0001)
+            assert world.live.newest("B") is None
+            assert [c[0] for c in world.candles("A", "1s")] == [at(s) for s in (50, 60, 100, 120, 130)]
+
+    asyncio.run(go())
+
+
+def test_many_bars_fractions_and_fields_that_are_not_set(redis: Redis, redis_url: str) -> None:
+    bars = [bar("A", s, 500_000 + s, 0.125 * (s + 1)) for s in range(0, 300, 2)]
+    bars[3] = Bar("A", bars[3].t, None, None, None, None, 7, 70)
+    bars[4] = bars[4]._replace(n=None)
+
+    async def go() -> None:
+        async with World(redis_url) as world:
+            world.hear([bar("A", 400)])
+            world.live.store(bars)
+            await world.live.stored()
+            rows = {c[0]: c for c in world.candles("A", "1s")}
+            for one in (b for b in bars if b.o is not None):
+                assert rows[one.t][1:6] == (one.o, one.h, one.l, one.c, one.v)
+            assert bars[3].t not in rows
+            assert rows[bars[4].t][6] < 0
+            assert redis.execute_command("TS.GET", keys.series("A", "1m", "volume"))
+
+    asyncio.run(go())

@@ -1,0 +1,375 @@
+"""Repairs that cannot be, or not yet: refusals, failures, restarts, what waits and what goes first."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import logging
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from ingest.repair import round as repair_round
+from redis_functions.contract import keys
+from redis_functions.read.gaps import OPEN, REPAIRED, UNREPAIRABLE
+from simulator.market import Market, now_s
+from simulator.rest import Rest, serve
+from tests.ingest.repair.harness import (
+    HOUR,
+    LEVELS,
+    SCHEMA,
+    T0,
+    World,
+    at,
+    bar,
+    closed,
+    from_candle,
+    heard,
+    run,
+    tape,
+    truth_of,
+)
+from tests.ingest.repair.vendor import Asked, Reply, Vendor, bars_reply
+from vendor.massive.rest import VendorRest
+
+
+def test_without_rest_and_without_minutes_there_is_no_repair(redis: Redis, redis_url: str) -> None:
+    truth = [bar("A", 0), bar("A", 60), bar("A", 3 * 86_400)]
+
+    async def go() -> None:
+        async with World(redis_url, truth, rest=False) as world:
+            world.hear([truth[0], truth[1]])
+            world.lose(0, 60)
+            await world.repair()
+            assert closed(world) == (UNREPAIRABLE, "drop; no REST of the vendor is configured", 0)
+        async with World(redis_url, truth, schema=SCHEMA) as world:
+            world.hear([truth[0], truth[2]])
+            world.lose(0, 60, gap="old")
+            await world.repair()
+            assert closed(world, "old") == (UNREPAIRABLE, "drop; older than minutes are kept", 0)
+            assert world.vendor.asked == []
+
+    run(go())
+
+
+def test_a_gap_that_is_partly_too_old_is_repaired_as_far_as_it_can_be(redis: Redis, redis_url: str) -> None:
+    truth = tape("A", 30 * HOUR, step=120)
+
+    async def go() -> None:
+        async with World(redis_url, truth, schema=SCHEMA) as world:
+            world.hear(heard(truth, HOUR, 20 * HOUR))
+            world.lose(HOUR, 20 * HOUR)
+            await world.repair()
+            state, reason, bars = closed(world)
+            assert (state, reason) == (UNREPAIRABLE, "drop; a part of it is older than minutes are kept")
+            assert bars > 300
+            edge = truth[-1].t - SCHEMA.retention_ms["1h"]
+            whole = edge + -edge % 3_600_000
+            assert [c for c in world.candles("A", "1h") if c[0] >= whole] == [
+                c for c in truth_of(truth, "1h") if c[0] >= whole
+            ]
+
+    run(go())
+
+
+def test_a_vendor_that_refuses_everything_is_not_asked_for_every_symbol(redis: Redis, redis_url: str) -> None:
+    truth = [bar(f"S{i}", s) for s in (0, 10, 20) for i in range(20)]
+
+    async def go() -> None:
+        async with World(redis_url, truth) as world:
+            world.hear(heard(truth, 0, 20))
+            world.vendor.refuses = {f"S{i}" for i in range(20)}
+            world.lose(0, 20)
+            await world.repair()
+            assert closed(world) == (UNREPAIRABLE, "drop; the vendor's REST answers 403", 0)
+            assert len(world.vendor.asked) <= 4
+
+    run(go())
+
+
+def test_symbols_that_are_refused_get_a_record_of_their_own(redis: Redis, redis_url: str) -> None:
+    truth = [bar(f"S{i}", s) for s in (0, 10, 20) for i in range(8)]
+
+    async def go() -> None:
+        async with World(redis_url, truth) as world:
+            world.hear(heard(truth, 0, 20))
+            world.vendor.refuses = {"S2", "S3", "S4", "S5", "S6"}
+            redis.sadd(keys.watchlist("mine"), "S1")
+            world.lose(0, 20)
+            await world.repair()
+            assert closed(world) == (REPAIRED, "drop", 3)
+            assert closed(world, "g-refused") == (UNREPAIRABLE, "drop; the vendor's REST answers 403", 0)
+            assert world.gap("g-refused").symbols == ("S2", "S3", "S4", "S5", "S6")
+            found = world.repairer.completeness(8)
+            assert (found.repaired, found.unrepairable) == (1, 1)
+            assert found.coverage[2:] == (3, 5)
+
+    run(go())
+
+
+def test_what_is_left_is_tried_again_and_what_is_done_is_not(redis: Redis, redis_url: str) -> None:
+    truth = [bar(f"S{i}", s) for s in (0, 10, 20) for i in range(6)]
+
+    async def go() -> None:
+        async with World(redis_url, truth) as world:
+            world.hear(heard(truth, 0, 20))
+            world.vendor.fails = {"S1": 1, "S2": 2}
+            redis.sadd(keys.watchlist("mine"), "S0")
+            world.lose(0, 20, ",".join(f"S{i}" for i in range(6)))
+            await world.repair()
+            assert closed(world) == (REPAIRED, "drop", 6)
+            asked = [symbol for symbol, _, start, _ in world.vendor.asked if start < at(15)]
+            assert {s: asked.count(s) for s in set(asked)} == {"S0": 1, "S1": 2, "S2": 3, "S3": 1, "S4": 1, "S5": 1}
+            assert redis.keys("gaps:*progress*") == []
+
+    run(go())
+
+
+def test_a_vendor_that_is_away_is_left_in_peace(redis: Redis, redis_url: str) -> None:
+    truth = [bar(f"S{i}", s) for s in (0, 10, 20) for i in range(30)]
+
+    async def go() -> None:
+        async with World(redis_url, truth, backoff_s=(0.01, 60.0)) as world:
+            world.hear(heard(truth, 0, 20))
+            world.vendor.fails = {f"S{i}": 99 for i in range(30)}
+            world.lose(0, 20, "S1,S2,S3,S4,S5")
+            await world.repair(until=lambda: len(world.vendor.asked) >= 2)
+            await asyncio.sleep(0.05)
+            assert len(world.vendor.asked) <= 8
+            assert world.gap().state == OPEN
+
+    run(go())
+
+
+def test_a_restarted_repairer_goes_on_where_it_was(redis: Redis, redis_url: str) -> None:
+    truth = [bar(f"S{i}", s, 1_000_000 + 10_000 * (s >= 10)) for s in (0, 5, 10, 20) for i in range(10)]
+
+    async def go() -> None:
+        async with World(redis_url, truth) as world:
+            world.hear(heard(truth, 0, 20))
+            world.lose(0, 20)
+            world.vendor.silent_from = 5
+            progress = keys.gap_progress("stocks", "g")
+            await world.repair(until=lambda: len(world.vendor.asked) > 5 and redis.hlen(progress) == 5)
+            assert world.gap().state == OPEN
+            done = {
+                str(key, "utf-8") for key in redis.hkeys(keys.gap_progress("stocks", "g")) if isinstance(key, bytes)
+            }
+            assert len(done) == 5
+            world.vendor.asked.clear()
+            world.vendor.silent_from = 100
+            await world.repair(repairer=world.new_repairer())
+            assert not done & {symbol for symbol, *_ in world.vendor.asked}
+            assert closed(world) == (REPAIRED, "drop", 20)
+            spikes = json.loads(world.gap().spikes)
+            assert [(s["symbol"], s["t"], s["direction"]) for s in spikes] == [
+                (f"S{i}", at(10), "up") for i in range(10)
+            ]
+
+    run(go())
+
+
+def test_the_spikes_of_a_symbol_that_a_crash_left_half_done_are_not_forgotten(redis: Redis, redis_url: str) -> None:
+    truth = [bar("A", s, 1_010_000 if s == 20 else 1_000_000) for s in range(60)]
+
+    async def go() -> None:
+        async with World(redis_url, truth) as world:
+            world.hear(heard(truth, 10, 40))
+            world.live.store([b for b in truth if at(10) < b.t < at(40)])  # written, but nothing was noted
+            world.lose(10, 40)
+            await world.repair()
+            spikes = [(s["t"], s["direction"]) for s in json.loads(world.gap().spikes)]
+            assert spikes == [(at(20), "up"), (at(25), "down")]
+
+    run(go())
+
+
+def test_the_vendor_is_given_time_to_catch_up(redis: Redis, redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    truth = tape("A", 600, step=1)
+    caplog.set_level(logging.INFO, "tapewatch.repair")
+
+    async def go() -> None:
+        async with World(redis_url, truth) as world:
+            world.hear(heard(truth, 100, 200))
+            world.vendor.knows_to = at(150)
+            world.lose(100, 200)
+            await world.repair(until=lambda: len(world.vendor.asked) > 5)
+            assert world.gap().state == OPEN
+            world.vendor.knows_to = at(10_000)
+            await world.repair(until=lambda: "is repaired" in caplog.text)  # told once it is written
+            assert world.gap().state == REPAIRED
+            assert world.candles("A", "1s") == truth_of(truth, "1s")
+        assert "behind the feed" in caplog.text
+        async with World(redis_url, truth, behind_s=0.0) as world:
+            world.hear(heard(truth, 300, 400))
+            world.vendor.knows_to = at(150)
+            world.lose(300, 400, gap="h")
+            await world.repair()
+            assert world.gap("h").state == REPAIRED
+
+    run(go())
+
+
+def test_a_gap_is_left_alone_until_its_end_is_known_and_has_settled(redis: Redis, redis_url: str) -> None:
+    truth = [bar("A", s) for s in range(60)]
+
+    async def go() -> None:
+        async with World(redis_url, truth, settle_ms=5_000, quiet_s=3_600) as world:
+            world.hear(truth[:11])
+            fields: dict[Any, Any] = {"gap": "g", "symbols": "*", "from": at(10), "to": "", "state": OPEN}
+            redis.xadd(keys.gaps("stocks"), fields)
+            world.hear(truth[20:24])
+            world.lose(10, 20, gap="h")
+            turns = iter(range(10))
+            await world.repair(until=lambda: next(turns, None) is None)
+            assert world.vendor.asked == []
+            world.hear(truth[24:26])
+            await world.repair(until=lambda: world.gap("h").state == REPAIRED)
+            assert world.gap("g").state == OPEN
+
+    run(go())
+
+
+def test_newest_gaps_first_and_in_them_what_is_watched(
+    redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repair_round, "AT_ONCE", 1)  # of several at once nobody can say which is asked for first
+    names = ["LATE", "EARLY", "LOUD", "MINE"]
+    truth = [bar(s, t) for t in (0, 10, 20, 2_000, 2_010, 2_020) for s in names]
+
+    async def go() -> None:
+        async with World(redis_url, truth) as world:
+            world.vendor.truth.append(bar("LATE", 2_045))
+            world.hear([b for b in world.vendor.truth if b.t not in (at(10), at(2_010))])
+            redis.sadd(keys.watchlist("w"), "MINE", "UNKNOWN")
+            redis.hset(keys.watchlist_settings("w"), "email", "x@example.org")
+            redis.set(keys.MOVERS, json.dumps({"t": 1, "volume": [{"symbol": "LOUD"}]}))
+            world.lose(0, 20, gap="a")
+            world.lose(2_000, 2_020, gap="b")
+            await world.repair()
+            asked = [(end > at(30), symbol) for symbol, _, _, end in world.vendor.asked if end < at(2_044)]
+            assert asked == [(new, s) for new in (True, False) for s in ("MINE", "LOUD", "LATE", "EARLY")]
+
+    run(go())
+
+
+def test_gaps_near_each_other_are_repaired_by_one_question_a_symbol(redis: Redis, redis_url: str) -> None:
+    """A connection that flaps: each gap gets its own bars and spikes; a symbol of one gap alone is not asked for the other."""
+    truth = [bar(s, t, 1_010_000 if t >= 290 else 1_000_000) for t in range(400) for s in ("A", "B")]
+
+    async def go() -> None:
+        async with World(redis_url, truth) as world:
+            gone = {at(t) for t in (*range(101, 110), *range(281, 300))}
+            world.hear([b for b in truth if b.t not in gone or (b.sym == "B" and b.t < at(200))])
+            world.lose(100, 110, "A", gap="first")
+            world.lose(280, 300, gap="second")
+            await world.repair()
+            for symbol in ("A", "B"):
+                own = [b for b in truth if b.sym == symbol]
+                for level in LEVELS:
+                    assert world.candles(symbol, level) == truth_of(own, level), (symbol, level)
+            assert [closed(world, g) for g in ("first", "second")] == [(REPAIRED, "drop", 9), (REPAIRED, "drop", 38)]
+            assert world.repairer.bars_repaired == 47
+            assert json.loads(world.gap("first").spikes) == []
+            assert [(s["symbol"], s["t"]) for s in json.loads(world.gap("second").spikes)] == [
+                ("A", at(290)),
+                ("B", at(290)),
+            ]
+            answered = [symbol for symbol, _, start, _ in world.vendor.asked if start < at(200)]
+            assert sorted(answered) == ["A", "B"]
+
+    run(go())
+
+
+def test_a_redis_that_goes_away_costs_no_patience(redis: Redis, redis_url: str) -> None:
+    """Errors of Redis say nothing of the vendor: the gap is tried again soon, however often they come."""
+    truth = [bar("A", s) for s in (0, 10, 20)]
+
+    async def go() -> None:
+        async with World(redis_url, truth, backoff_s=(0.01, 3_600.0)) as world:
+            world.hear(heard(truth, 0, 20))
+            key = keys.gap_progress("stocks", "g")
+            redis.set(key, "of another type")
+            world.lose(0, 20)
+            turns = iter(range(10))
+            await world.repair(until=lambda: next(turns, None) is None)
+            redis.delete(key)
+            await world.repair()
+            assert closed(world) == (REPAIRED, "drop", 1)
+
+    run(go())
+
+
+# --- against the simulator's REST, over HTTP
+
+
+def test_a_gap_of_the_simulated_market(redis: Redis, redis_url: str) -> None:
+    market = Market(4, 10.0, seed=7)
+    end = now_s() - 120
+    start = end - 900
+    rest = Rest(market)
+    truth = []
+    for name in market.names:
+        _, body = rest.answer(f"/v2/aggs/ticker/{name}/range/1/second/{start * 1000}/{end * 1000}?limit=50000", "")
+        for row in body["results"]:
+            ticks = [round(row[k] * 10_000) for k in "ohlc"]
+            truth.append(from_candle(name, [row["t"], *ticks, row["v"], round(row["vw"] * row["v"] * 10_000)]))
+    truth.sort(key=lambda b: b.t)
+    server = serve(market, 0)
+
+    async def go() -> None:
+        vendor = VendorRest(f"http://127.0.0.1:{server.server_port}", "any", 200)
+        async with World(redis_url) as world:
+            world.rest = vendor
+            world.hear([b for b in truth if not (start + 300) * 1000 < b.t < (start + 700) * 1000])
+            world.lose(start + 300 - T0 // 1_000, start + 700 - T0 // 1_000)
+            await world.repair(repairer=world.new_repairer())
+            for name in market.names:
+                own = [b for b in truth if b.sym == name]
+                for level in LEVELS:
+                    assert world.candles(name, level) == truth_of(own, level), (name, level)
+            assert world.gap().repaired_bars > 100
+        vendor.close()
+
+    run(go())
+    server.shutdown()
+    server.server_close()
+
+
+def test_over_http_with_a_vendor_that_pages_throttles_and_stumbles(redis: Redis, redis_url: str) -> None:
+    truth = tape("A", 900, step=1) + tape("B", 900, step=1)
+    answers = itertools.count()
+
+    def answer(asked: Asked) -> Reply:
+        number = next(answers)
+        if number == 3:
+            return Reply(429, {}, {"Retry-After": "0.1"})
+        if number in (5, 6):
+            return [Reply(500), Reply(200, b"{")][number - 5]
+        rows = [
+            {"t": b.t, "o": b.o, "h": b.h, "l": b.l, "c": b.c, "v": b.v, "vw": (b.n or 0) / b.v}
+            for b in truth
+            if b.sym == asked.symbol and asked.start <= b.t <= asked.end
+        ]
+        for row in rows:
+            row.update({name: (row[name] or 0) / 10_000 for name in ("o", "h", "l", "c", "vw")})
+        return bars_reply(rows[:100], "/next" if len(rows) > 100 else "")
+
+    async def go() -> None:
+        with Vendor(answer) as server:
+            vendor = VendorRest(server.url, "any", 200, sleep=lambda seconds: None)
+            async with World(redis_url) as world:
+                world.rest = vendor
+                world.hear(sorted(heard(truth, 200, 700), key=lambda b: b.t))
+                world.lose(200, 700)
+                await world.repair(repairer=world.new_repairer())
+                for symbol in ("A", "B"):
+                    for level in LEVELS:
+                        own = [b for b in truth if b.sym == symbol]
+                        assert world.candles(symbol, level) == truth_of(own, level), (symbol, level)
+            assert vendor.retried == 3
+            vendor.close()
+
+    run(go())

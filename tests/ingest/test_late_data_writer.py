@@ -1,0 +1,188 @@
+"""What is written only after a look at Redis: late prints, and minute bars of minutes that may hold seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from ingest import late_data_writer as module
+from ingest.bars.trade_bars import LatePrint
+from ingest.late_data_writer import LateDataWriter
+from market.bar import MINUTE_MS, Bar
+from redis_functions.contract import keys
+from redis_functions.contract.schema import Schema
+from redis_functions.lua import loader
+from redis_functions.server.connection import connect_async
+from redis_functions.write.writer import Writer
+from tests.own_redis import OwnRedis
+from tests.support import write_bars
+
+T = 1_760_104_800_000
+HOUR = 3_600_000
+
+
+class World:
+    """A second look at work, with the minute bars that it let through."""
+
+    def __init__(self, url: str) -> None:
+        self.client = connect_async(url)
+        self.writer = Writer(url, Schema())
+        self.look = LateDataWriter(self.client, self.writer, HOUR)
+        self.filled: list[Bar] = []
+
+
+@asynccontextmanager
+async def looking(url: str) -> AsyncIterator[World]:
+    world = World(url)
+    tasks = [asyncio.create_task(world.writer.run()), asyncio.create_task(world.look.run(world.filled.extend))]
+    try:
+        async with asyncio.timeout(20):
+            yield world
+            await world.look.pending.emptied()
+    finally:
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await world.client.aclose()
+
+
+def second(t: int, **fields: Any) -> Bar:
+    return Bar("F", t, 100, 110, 90, 105, 10, 1000)._replace(**fields)
+
+
+def minute(t: int, symbol: str = "F") -> Bar:
+    return Bar(symbol, t, 100, 110, 90, 105, 60, 6000, MINUTE_MS)
+
+
+def stored(redis: Redis, t: int) -> list[float | None]:
+    rows = [redis.execute_command("TS.RANGE", keys.series("F", "1s", field), t, t) for field in keys.FIELDS]
+    return [float(row[0][1]) if row else None for row in rows]
+
+
+def test_a_late_print_moves_high_low_volume_and_notional_of_its_second(redis: Redis, redis_url: str) -> None:
+    write_bars(redis, [second(T), second(T + 100_000)])
+
+    async def work() -> None:
+        async with looking(redis_url) as world:
+            world.look.put(LatePrint("F", T, 120, 2.5, 300), 1, "1:1")
+            world.look.put(LatePrint("F", T, None, 1, 100), 1, "1:2")
+            world.look.put(LatePrint("F", T, 120, 2.5, 300), 1, "1:1")  # told again by a replay
+            assert world.look.pending.oldest == 1
+        assert (world.look.pending.oldest, world.look.merged, world.look.refused) == (None, 2, 1)
+
+    asyncio.run(work())
+    assert stored(redis, T) == [100, 120, 90, 105, 13.5, 1400]
+
+
+def test_a_late_print_of_an_empty_second_gives_it_volume_but_no_open_or_close(redis: Redis, redis_url: str) -> None:
+    write_bars(redis, [second(T + 100_000)])
+
+    async def work() -> None:
+        async with looking(redis_url) as world:
+            world.look.put(LatePrint("F", T, 120, 2, 240), 1, "a")
+
+    asyncio.run(work())
+    assert stored(redis, T) == [None, 120, 120, None, 2, 240]
+
+
+def test_a_print_too_late_for_its_larger_candles_is_refused(redis: Redis, redis_url: str) -> None:
+    write_bars(redis, [second(T + 2 * HOUR)])
+
+    async def work() -> None:
+        async with looking(redis_url) as world:
+            world.look.put(LatePrint("F", T, 120, 2, 240), 1, "a")
+        assert (world.look.merged, world.look.refused) == (0, 1)
+
+    asyncio.run(work())
+
+
+def test_what_redis_refuses_does_not_stand_in_the_way(redis: Redis, redis_url: str) -> None:
+    redis.set(keys.late("F"), "of another type")
+    write_bars(redis, [second(T), second(T)._replace(sym="AAPL")])
+
+    async def work() -> None:
+        async with looking(redis_url) as world:
+            world.look.put(LatePrint("F", T, 120, 2, 240), 1, "a")
+            world.look.put(LatePrint("AAPL", T, 120, 2, 240), 1, "b")
+        assert (world.look.merged, world.look.refused) == (1, 1)
+
+    asyncio.run(work())
+
+
+def test_a_minute_bar_fills_only_where_redis_holds_no_second(redis: Redis, redis_url: str) -> None:
+    write_bars(redis, [second(T + 5_000), second(T + 3 * MINUTE_MS, o=None, h=None, l=None, c=None)])
+    redis.set(keys.series("ODD", "1s", "volume"), "no series")
+    asked = [minute(T + n * MINUTE_MS) for n in range(4)] + [minute(T, "NEW"), minute(T, "ODD")]
+
+    async def work() -> World:
+        async with looking(redis_url) as world:
+            for bar in asked:
+                world.look.put(bar, 7)
+        return world
+
+    filled = asyncio.run(work()).filled
+    assert [(b.sym, b.t) for b in filled] == [
+        ("F", T + MINUTE_MS), ("F", T + 2 * MINUTE_MS), ("NEW", T), ("ODD", T),
+    ]  # fmt: skip
+
+
+def test_what_waits_in_the_writer_is_written_before_redis_is_asked(redis: Redis, redis_url: str) -> None:
+    async def work() -> None:
+        world = World(redis_url)
+        look = asyncio.create_task(world.look.run(world.filled.extend))
+        world.writer.put([second(T)], [True])
+        world.look.put(minute(T), 1)
+        await asyncio.sleep(0.1)  # the writer has not begun: nothing may be concluded from what Redis holds
+        assert world.look.pending.oldest == 1
+        writing = asyncio.create_task(world.writer.run())
+        async with asyncio.timeout(20):
+            await world.look.pending.emptied()
+        for task in (look, writing):
+            task.cancel()
+        await asyncio.gather(look, writing, return_exceptions=True)
+        await world.client.aclose()
+        assert world.filled == []
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("unready", ["loading", "away"])
+def test_a_redis_that_cannot_answer_is_asked_again(unready: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_S", 0.01)
+
+    async def work(server: OwnRedis) -> World:
+        async with looking(server.url) as world:
+            if unready == "loading":
+                real = world.client.pipeline
+                asked: list[int] = []
+
+                def refusing(**options: Any) -> Any:
+                    pipe = real(**options)
+                    asked.append(1)
+                    if len(asked) < 4:  # as a server answers that has just been started
+                        pipe.execute_command("EVAL", "return redis.error_reply('LOADING Redis is loading')", 0)
+                        pipe.command_stack = pipe.command_stack[-1:]
+                        monkeypatch.setattr(pipe, "execute_command", lambda *words: pipe)
+                    return pipe
+
+                monkeypatch.setattr(world.client, "pipeline", refusing)
+            else:
+                await asyncio.to_thread(server.kill)
+            world.look.put(minute(T), 1)
+            await asyncio.sleep(0.05)
+            assert world.filled == []
+            if unready == "away":
+                await asyncio.to_thread(server.start)
+        return world
+
+    with OwnRedis() as server:
+        loader.ensure(server.client)
+        write_bars(server.client, [second(T + 5_000)])
+        assert asyncio.run(work(server)).filled == []

@@ -1,0 +1,84 @@
+"""The embedded server's command line and what is said where it cannot run."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from redis_functions.server import embedded
+from redis_functions.server.embedded import CannotServe
+
+
+def test_the_server_is_what_the_store_needs(redis: Redis) -> None:
+    (module,) = redis.info("modules")["modules"]
+    assert module["name"] == "timeseries"
+    assert module["ver"] >= 11000
+    config = redis.config_get("*")
+    expected = {
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "databases": "1",
+        "maxmemory-policy": "noeviction",
+        "io-threads": "1",
+        "port": "0",
+        "unixsocketperm": "700",
+    }
+    assert {name: config[name] for name in expected} == expected
+
+
+def test_its_binaries_are_made_once() -> None:
+    first = embedded.binaries()
+    stamps = [path.stat().st_mtime_ns for path in first]
+    assert embedded.binaries() == first
+    assert [path.stat().st_mtime_ns for path in first] == stamps
+
+
+def test_starting_twice_at_once_makes_whole_binaries(tmp_path: Path) -> None:
+    """Several processes with an empty cache: each gets binaries that run."""
+    code = "from redis_functions.server.embedded import binaries; print(binaries()[0])"
+    environ = {"XDG_CACHE_HOME": str(tmp_path), "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}
+    racers = [
+        subprocess.Popen([sys.executable, "-c", code], env=environ, stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    for racer in racers:
+        server = racer.communicate(timeout=60)[0].strip()
+        assert racer.returncode == 0
+        assert "v=7.4" in subprocess.run([server, "--version"], capture_output=True, text=True, timeout=10).stdout
+
+
+def test_the_memory_limit_is_passed_on(tmp_path: Path) -> None:
+    words = embedded.command(tmp_path, maxmemory_mb=650)
+    assert words[words.index("--maxmemory") + 1] == "650mb"
+    assert "--maxmemory" not in embedded.command(tmp_path)
+
+
+def test_a_relative_folder_gives_an_absolute_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert embedded.url(Path("d")) == f"unix://{tmp_path}/d/redis.sock"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what is told about Linux on ARM")
+def test_another_processor_gets_the_alternatives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    with pytest.raises(CannotServe, match=r"aarch64: set TAPEWATCH_REDIS_URL .* redis:8") as refused:
+        embedded.binaries()
+    assert "\n" not in str(refused.value)
+
+
+def test_a_socket_path_that_is_too_long(tmp_path: Path) -> None:
+    room = embedded.SOCKET_PATH_BYTES - len(str(tmp_path)) - len("//redis.sock")
+    assert embedded.command(tmp_path / ("d" * room))
+    with pytest.raises(CannotServe, match="longer than 107 bytes"):
+        embedded.command(tmp_path / ("d" * (room + 1)))
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotServe, match=r"cannot make the data folder .*TAPEWATCH_DATA_DIR"):
+        embedded.command(tmp_path / "file")

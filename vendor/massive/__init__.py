@@ -1,0 +1,1 @@
+"""Massive, formerly Polygon.io: its WebSocket, wire events, their decoding, and its REST."""
