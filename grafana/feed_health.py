@@ -14,7 +14,7 @@ _COUNTERS = {"restated": "Restated", "rejected": "Rejected", "duplicates": "Dupl
 _STAGES = {
     "stage_spool_ms": "Spool",
     "stage_decode_ms": "Decode",
-    "stage_tape_ms": "MarketState",
+    "stage_tape_ms": "Tape",
     "stage_velocity_ms": "Velocity",
     "stage_store_ms": "Store",
 }

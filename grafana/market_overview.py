@@ -44,7 +44,7 @@ def _now() -> Row:
         transformations=[panels.order("Active", "Seen")],
     )
     tape = panels.stat(
-        "MarketState",
+        "Tape",
         "Second bars that arrive each second.",
         [tables.stats({"bars_per_second": "Bars per second"})],
         fields.defaults("short", decimals=0, steps=((None, "red"), (0.1, "green"))),
