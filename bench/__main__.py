@@ -33,6 +33,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "bench.against_postgres": ("", "--short"),
     "bench.latency": ("", "--rates 1000,10000 --seconds 5"),
     "bench.read": ("", "--seconds 2"),
+    "bench.accuracy": ("", ""),
     "bench.dashboards": ("", "--seconds 5"),
     "bench.day": ("--sizes 100,1000,10000", "--scale 0.1 --minutes 31"),
     "bench.restart": ("", "--scale 0.1 --times 1"),

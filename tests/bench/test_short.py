@@ -16,6 +16,7 @@ ROWS = {
     "bench.against_postgres": ("Against PostgreSQL",),
     "bench.latency": ("readable over REST", "a minute's close"),
     "bench.read": ("as fast as it answers", "200/s while"),
+    "bench.accuracy": ("bbands_20_2", "61 candlestick patterns", "golden_cross"),
     "bench.dashboards": ("all that read", "TS.RANGE"),
     "bench.day": ("all MiB (PSS)", "bytes a series", "0 bars refused", "candles over REST", "A rewrite of"),
     "bench.restart": ("SIGKILL", "SIGTERM", "Redis itself"),
