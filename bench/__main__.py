@@ -1,7 +1,8 @@
-"""`python -m bench [--short]`: every bench, one after the other; one table of what is required and what was measured, ratios
-first, then the table of each; printed, and written into bench/RESULTS.md.
+"""`python -m bench [--short]`: runs every bench in turn and writes bench/RESULTS.md.
 
-The short form only shows that each runs: it writes nothing.
+It begins with the table of requirements; the tables of each bench follow.
+
+The short form only shows that each bench runs: it writes nothing.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from bench.harness import ROOT
 from bench.page import keep
 from bench.table import CLAIMS, Claim, machine, read_claims, summary
 
-#: What the README calls the part of it that is the first table.
+#: The README section that holds the table of requirements.
 PART = "performance: written by make bench"
 RESULTS = Path(__file__).parent / "RESULTS.md"
-#: The claims of RESULTS.md, for a run of some of the benches.
+#: The claims behind RESULTS.md, so that a run of some benches keeps the others'.
 CLAIMS_KEPT = Path(__file__).parent / "claims.jsonl"
-#: Each with its arguments in the full form (about 20 minutes together on two idle cores), and as a small sample (minutes).
+#: Arguments of the full form (about 25 minutes together on two idle cores), and of a small sample (minutes).
 BENCHES: dict[str, tuple[str, str]] = {
     "bench.ingest": ("", "--seconds 5 --trade-seconds 5"),
     "bench.raw_parts": ("", "--seconds 5"),
     "bench.against_postgres": ("", "--short"),
-    "bench.latency": ("", "--rates 1000,10000 --seconds 5"),
+    "bench.latency": ("", "--shares 0.25,0.5 --seconds 5"),
     "bench.read": ("", "--seconds 2"),
     "bench.accuracy": ("", ""),
     "bench.dashboards": ("", "--seconds 5"),
@@ -40,17 +41,21 @@ BENCHES: dict[str, tuple[str, str]] = {
     "bench.calibrate": ("", ""),
     "bench.stages": ("", ""),
 }
-#: More running processes than this before the start: others are at work, and the figures say so.
+#: A higher load than this before the start means a busy machine, which the results then state.
 IDLE_LOAD = 0.5
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0 when every bench ran; the tables of those that did are written all the same."""
+    """Returns 0 when every bench ran; the tables of those that ran are written in any case."""
     parser = argparse.ArgumentParser(prog="bench", description="Every bench, one after the other.")
-    parser.add_argument("--short", action="store_true", help="whether each runs, not how fast; writes nothing")
-    parser.add_argument("--sample", action="store_true", help="small samples of each, in some minutes: rough figures")
-    parser.add_argument("--readme", type=Path, metavar="FILE", help="also puts the first table into that page")
-    parser.add_argument("--only", nargs="+", choices=BENCHES, metavar="BENCH", help="only these; other figures stay")
+    parser.add_argument("--short", action="store_true", help="only checks that each bench runs; writes nothing")
+    parser.add_argument("--sample", action="store_true", help="small samples of each, in minutes: rough figures")
+    parser.add_argument(
+        "--readme", type=Path, metavar="FILE", help="also write the table of requirements into that page"
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=BENCHES, metavar="BENCH", help="run only these; keep the other figures"
+    )
     args = parser.parse_args(argv)
     head = _head(args.sample, args.only or [])
     chosen = {name: BENCHES[name] for name in args.only or BENCHES}
@@ -66,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         table = summary(claims, "python -m bench")
         text = "\n".join([head, table.markdown(), *(parts[name] for name in BENCHES if name in parts)])
         if not args.short:
-            # After each: what is measured is kept when a later one is broken off.
+            # Written after each bench, so that an interrupted run keeps what it measured.
             RESULTS.write_text(text)
             CLAIMS_KEPT.write_text("".join(json.dumps(asdict(claim)) + "\n" for claim in claims))
     if args.readme:
@@ -78,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _kept(names: set[str]) -> tuple[list[Claim], dict[str, str]]:
-    """What RESULTS.md and its claims hold of these benches from before."""
+    """The claims and the sections of RESULTS.md that an earlier run of these benches wrote."""
     parts: dict[str, str] = {}
     for section in RESULTS.read_text().split("\n## ")[1:]:
         command = section.splitlines()[2].strip("`").split()
@@ -93,7 +98,7 @@ def _head(sample: bool, only: Sequence[str]) -> str:
     if only:
         lines += [f"Of this run: {', '.join(only)}. All other figures are of the full run before it.", ""]
     if os.getloadavg()[0] > IDLE_LOAD:
-        busy = "**Taken on a machine that was busy with other work: absolute figures are too low, ratios are rough.**"
+        busy = "**The machine was busy with other work: absolute figures are too low, ratios are rough.**"
         lines += [busy, ""]
     if sample:
         lines += ["**Small samples only (`python -m bench --sample`): not the full form.**", ""]
@@ -101,7 +106,7 @@ def _head(sample: bool, only: Sequence[str]) -> str:
 
 
 def _play(name: str, words: Sequence[str]) -> tuple[str, list[Claim]]:
-    """What one bench prints and claims, "" when it failed; how it goes on is told on stderr."""
+    """Runs one bench: its output ("" when it failed) and its claims. Progress goes to stderr."""
     print(f"bench: {name} {' '.join(words)} ...".replace("  ", " "), file=sys.stderr, flush=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tb-") as folder:

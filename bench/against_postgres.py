@@ -15,7 +15,7 @@ import asyncpg
 import numpy as np
 
 from bench import postgres, tape
-from bench.harness import World, wait_until
+from bench.harness import Harness, wait_until
 from bench.ingest import make_series
 from bench.postgres_client import tables
 from bench.table import Table, command_line, percentile, report
@@ -99,28 +99,28 @@ def of_redis(minutes: Sequence[Sequence[Bar]], asked: Sequence[str]) -> Figures:
     """Through the bridge's own reader, over a Unix socket."""
     symbols = sorted(bar.sym for bar in minutes[0])
     minute = parse("1m")
-    with World() as world:
-        make_series(world, symbols)
-        empty = _rewritten(world)
-        load = _load(world, minutes)
-        written = _aof_bytes(world) - empty
+    with Harness() as harness:
+        make_series(harness, symbols)
+        empty = _rewritten(harness)
+        load = _load(harness, minutes)
+        written = _aof_bytes(harness) - empty
         found = []
         for symbol in asked:
             began = time.perf_counter()
-            (answer,) = read_candles(world.client, [symbol], minute, tape.OPEN_MS, _END_MS, MINUTES)
+            (answer,) = read_candles(harness.client, [symbol], minute, tape.OPEN_MS, _END_MS, MINUTES)
             found.append((time.perf_counter() - began) * 1000)
             _check_rows(len(answer.t))
         best = float("inf")
         for _ in range(ROUNDS):
             began = time.perf_counter()
-            names = _widest(world, symbols)
+            names = _widest(harness, symbols)
             best = min(best, (time.perf_counter() - began) * 1000)
-        disk = _rewritten(world) - empty
+        disk = _rewritten(harness) - empty
     count = sum(map(len, minutes))
     return Figures(load / count * 1e6, percentile(found, 0.5), best, disk / count, written / count, names)
 
 
-def _load(world: World, minutes: Sequence[Sequence[Bar]]) -> float:
+def _load(harness: Harness, minutes: Sequence[Sequence[Bar]]) -> float:
     """Writes all bars, a symbol at a time; the seconds that took."""
     columns: dict[str, list[Bar]] = {}
     for minute in minutes:
@@ -133,31 +133,31 @@ def _load(world: World, minutes: Sequence[Sequence[Bar]]) -> float:
             key = keys.series(symbol, "1m", name)
             for b in bars:
                 words += [key, b.t, (b.o, b.h, b.l, b.c, b.v, b.n)[place]]
-        world.client.execute_command("TS.MADD", *words)
+        harness.client.execute_command("TS.MADD", *words)
     return time.perf_counter() - began
 
 
-def _widest(world: World, symbols: Sequence[str]) -> list[str]:
+def _widest(harness: Harness, symbols: Sequence[str]) -> list[str]:
     """The answer to the same question: there is no query for it, so every symbol's candles are read."""
     found = []
     for i in range(0, len(symbols), READ_AT_ONCE):
         part = symbols[i : i + READ_AT_ONCE]
-        candles = read_candles(world.client, part, parse("1m"), _END_MS - HOUR_MS, _END_MS, MINUTES)
+        candles = read_candles(harness.client, part, parse("1m"), _END_MS - HOUR_MS, _END_MS, MINUTES)
         for symbol, one in zip(part, candles, strict=True):
             high, low = one.fields[HIGH].max(), one.fields[LOW].min()
             found.append((-float((high - low) / low), symbol))
     return [symbol for _, symbol in sorted(found)[:TOP]]
 
 
-def _rewritten(world: World) -> int:
+def _rewritten(harness: Harness) -> int:
     """Bytes of the append-only file after a rewrite."""
-    world.client.bgrewriteaof()
-    wait_until(lambda: not world.client.info("persistence")["aof_rewrite_in_progress"], 60, "the rewrite")
-    return _aof_bytes(world)
+    harness.client.bgrewriteaof()
+    wait_until(lambda: not harness.client.info("persistence")["aof_rewrite_in_progress"], 60, "the rewrite")
+    return _aof_bytes(harness)
 
 
-def _aof_bytes(world: World) -> int:
-    return sum(file.stat().st_size for file in (world.folder / "redis" / "appendonlydir").iterdir())
+def _aof_bytes(harness: Harness) -> int:
+    return sum(file.stat().st_size for file in (harness.folder / "redis" / "appendonlydir").iterdir())
 
 
 def _check_rows(rows: int) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench import tape
-from bench.harness import World
+from bench.harness import Harness
 from bench.table import Table, command_line, report
 from redis_functions.contract import keys
 from redis_functions.contract.schema import Schema, create_commands
@@ -22,18 +22,18 @@ SHARES = (1.0, 0.5, 0.2, 0.05)
 LEVELS = {"1s": (1, 384), "1m": (60, 192), "5m": (300, 192), "1h": (3600, 192)}
 
 
-def used(world: World) -> int:
-    return int(world.client.info("memory")["used_memory"])
+def used(harness: Harness) -> int:
+    return int(harness.client.info("memory")["used_memory"])
 
 
-def sample_bytes(world: World, span: int, chunk: int, share: float, samples: int, symbols: int = 20) -> float:
+def sample_bytes(harness: Harness, span: int, chunk: int, share: float, samples: int, symbols: int = 20) -> float:
     """Bytes a sample of long series, chunks and all, as a mean of the six fields; `share` of the buckets have one."""
     rng = np.random.default_rng([span, int(share * 100)])
-    world.client.flushall()
+    harness.client.flushall()
     names = [f"{name}{i}" for i in range(symbols) for name in keys.FIELDS]
     for name in names:
-        world.client.execute_command("TS.CREATE", name, "CHUNK_SIZE", chunk)
-    before = used(world)
+        harness.client.execute_command("TS.CREATE", name, "CHUNK_SIZE", chunk)
+    before = used(harness)
     total = 0
     for i in range(symbols):
         slots = np.flatnonzero(rng.random(int(samples / share)) < share)
@@ -51,22 +51,22 @@ def sample_bytes(world: World, span: int, chunk: int, share: float, samples: int
             words: list[str | int] = []
             for t, value in zip(times, values.tolist(), strict=True):
                 words += [f"{field}{i}", t, value]
-            world.client.execute_command("TS.MADD", *words)
-    return (used(world) - before) / total
+            harness.client.execute_command("TS.MADD", *words)
+    return (used(harness) - before) / total
 
 
-def empty_bytes(world: World, labels: bool, symbols: int = 1_000) -> float:
+def empty_bytes(harness: Harness, labels: bool, symbols: int = 1_000) -> float:
     """Bytes of an empty series with its rules, as a mean of a symbol's 24, with its place in `symbols`."""
-    world.client.flushall()
-    before = used(world)
-    pipe = world.client.pipeline(transaction=False)
+    harness.client.flushall()
+    before = used(harness)
+    pipe = harness.client.pipeline(transaction=False)
     for name in tape.names(symbols):
         for command in create_commands(name, Schema(labels=labels)):
             pipe.execute_command(*command)
         pipe.sadd(keys.SYMBOLS, name)
     pipe.execute()
     del pipe
-    return (used(world) - before) / symbols / 24
+    return (used(harness) - before) / symbols / 24
 
 
 def run(argv: Sequence[str] | None = None) -> list[Table]:
@@ -74,15 +74,15 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
     parser.add_argument("--short", action="store_true", help="few samples")
     args = parser.parse_args(argv)
     samples = 300 if args.short else 3_000
-    with World() as world:
+    with Harness() as harness:
         table = Table(
             "Bytes a sample, by the share of buckets that have one",
             ["level", *map(str, SHARES)],
             command_line("bench.calibrate"),
         )
         for level, (span, chunk) in LEVELS.items():
-            table.add(level, *(f"{sample_bytes(world, span, chunk, share, samples):.2f}" for share in SHARES))
-        bare, labelled = (empty_bytes(world, labels, 100 if args.short else 1_000) for labels in (False, True))
+            table.add(level, *(f"{sample_bytes(harness, span, chunk, share, samples):.2f}" for share in SHARES))
+        bare, labelled = (empty_bytes(harness, labels, 100 if args.short else 1_000) for labels in (False, True))
     table.notes.append(f"An empty series with its rules: {bare:,.0f} bytes, with labels {labelled:,.0f}.")
     return [table]
 

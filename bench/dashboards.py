@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from bench.harness import World, cpu_s, family, free_port, wait_until
+from bench.harness import Harness, cpu_s, family, free_port, wait_until
 from bench.read import Client
 from bench.table import Table, command_line, report
 from redis_functions.contract import keys
@@ -49,9 +49,9 @@ def dashboards(symbols: Sequence[str]) -> list[tuple[Json, list[tuple[Json, Json
     return found
 
 
-def used(world: World) -> Counter[str]:
+def used(harness: Harness) -> Counter[str]:
     """Microseconds of each reading command so far."""
-    stats: Any = world.client.info("commandstats")
+    stats: Any = harness.client.info("commandstats")
     spent = {name.removeprefix("cmdstat_"): int(row["usec"]) for name, row in stats.items()}
     return Counter({name: usec for name, usec in spent.items() if name in READS})
 
@@ -75,26 +75,26 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
     parser.add_argument("--seconds", type=int, help="of open dashboards; default 20")
     args = parser.parse_args(argv)
     seconds, symbols = args.seconds or (2 if args.short else 20), 10 if args.short else 100
-    with World() as world:
+    with Harness() as harness:
         port = free_port()
-        daemon = world.tapewatch(
+        daemon = harness.tapewatch(
             "run", BRIDGE_PORT=str(port), RATE_LIMIT="0", SIM_SYMBOLS=str(symbols), SIM_RATE=str(symbols)
         )
-        names = world.wait(lambda: _settled(world, symbols), 90, "the market's last hour")
+        names = harness.wait(lambda: _settled(harness, symbols), 90, "the market's last hour")
         bridge = wait_until(lambda: _named(daemon.pid, "bridge"), 10, "the bridge")
         opened = dashboards(names)
         client = Client(port, CONNECTIONS, rows=None)
         play(client, opened, 1)
         client.close()
-        quiet, began = used(world), time.monotonic()
+        quiet, began = used(harness), time.monotonic()
         time.sleep(min(seconds, 5))
-        idle = used(world) - quiet
+        idle = used(harness) - quiet
         idle_s = time.monotonic() - began
         client = Client(port, CONNECTIONS, rows=None)
-        before, cpu, began = used(world), _cpu(bridge), time.monotonic()
+        before, cpu, began = used(harness), _cpu(bridge), time.monotonic()
         refreshes = play(client, opened, seconds)
         took = time.monotonic() - began
-        spent = used(world) - before
+        spent = used(harness) - before
         for name in spent:
             spent[name] -= int(idle[name] / idle_s * took)
         bridge_ms = (_cpu(bridge) - cpu) * 1000
@@ -106,14 +106,14 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
     return [table]
 
 
-def _settled(world: World, symbols: int) -> list[str]:
+def _settled(harness: Harness, symbols: int) -> list[str]:
     """The symbols, once each has an hour of bars that reaches the present."""
-    found: Any = world.client.smembers(keys.SYMBOLS)
+    found: Any = harness.client.smembers(keys.SYMBOLS)
     names = sorted(name.decode() for name in found)
     if len(names) < symbols:
         return []
     for name in names:
-        oldest: Any = world.client.execute_command("TS.INFO", keys.series(name, "1s", "notional"))
+        oldest: Any = harness.client.execute_command("TS.INFO", keys.series(name, "1s", "notional"))
         info = dict(zip(oldest[::2], oldest[1::2], strict=True))
         newest = int(info[b"lastTimestamp"])
         if newest - int(info[b"firstTimestamp"]) < HISTORY_MS or newest < time.time() * 1000 - 30_000:

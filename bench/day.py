@@ -23,7 +23,7 @@ from pathlib import Path
 from bench import day_close, tape
 from bench.day_market import BARS_PER_SECOND, LOOKS, SYMBOLS, Day, frames, is_session, older, part
 from bench.feed import FeedProcess, plain
-from bench.harness import ROOT, World, cpu_s, family, free_port, pss_mib
+from bench.harness import ROOT, Harness, cpu_s, family, free_port, pss_mib
 from bench.table import Table, command_line, report
 from redis_functions.contract import keys
 from redis_functions.contract.schema import create_commands
@@ -68,40 +68,40 @@ def play(day: Day, close: bool = False) -> Played:
     # The last bar of each part is a symbol's of its own, one second before the part ends: then all is stored.
     parts = [functools.partial(part, day, a, b) for a, b in itertools.pairwise(day.edges)]
     after = functools.partial(frames, day, day.minutes, day.minutes + 3)
-    with FeedProcess([plain([]), *parts, after]) as feed, World(maxmemory_mb=SMALL_MAXMEMORY_MB) as world:
-        older(world, day, schema)
+    with FeedProcess([plain([]), *parts, after]) as feed, Harness(maxmemory_mb=SMALL_MAXMEMORY_MB) as harness:
+        older(harness, day, schema)
         for command in create_commands("EDGE", schema):
-            world.client.execute_command(*command)
+            harness.client.execute_command(*command)
         port = free_port()
-        pids = _start(world, feed.url, port)
-        empty = _used(world)
+        pids = _start(harness, feed.url, port)
+        empty = _used(harness)
         before, began, looks = _cpu(pids), time.perf_counter(), []
-        calls, written = world.calls("TS.MADD"), _written(world)
+        calls, written = harness.calls("TS.MADD"), _written(harness)
         for number, minute in enumerate(day.edges[1:], 1):
             feed.begin(number)
             end = tape.OPEN_MS + minute * 60_000 - 1000
-            world.wait(functools.partial(_reached, world, end), 7200, f"minute {minute} of the day")
+            harness.wait(functools.partial(_reached, harness, end), 7200, f"minute {minute} of the day")
             feed.sent(60)
             if minute not in day.looks:
                 continue
-            world.wait(functools.partial(day_close.at_rest, world), 300, "the end of a rewrite")
-            looks.append(look(world, pids, minute, world.calls("TS.MADD") - calls))
+            harness.wait(functools.partial(day_close.at_rest, harness), 300, "the end of a rewrite")
+            looks.append(look(harness, pids, minute, harness.calls("TS.MADD") - calls))
             if len(looks) == 1:
-                aof, spool = ((b - a) / looks[0].bars for a, b in zip(written, _written(world), strict=True))
+                aof, spool = ((b - a) / looks[0].bars for a, b in zip(written, _written(harness), strict=True))
         took, spent = time.perf_counter() - began, {name: x - before[name] for name, x in _cpu(pids).items()}
         bars = looks[-1].bars
         made = Played(
             looks, empty, bars, took, spent["ingest"] / bars * 1e6, spent["redis"] / bars * 1e6,
-            24 * world.client.scard(keys.SYMBOLS), world.metric("ingest", "rejected") or 0.0,
-            aof, spool, int(world.client.info("persistence")["aof_rewrites"]),
-            float(world.client.info("memory")["used_memory_peak"]) / MIB,
+            24 * harness.client.scard(keys.SYMBOLS), harness.metric("ingest", "rejected") or 0.0,
+            aof, spool, int(harness.client.info("persistence")["aof_rewrites"]),
+            float(harness.client.info("memory")["used_memory_peak"]) / MIB,
         )  # fmt: skip
         if close:
-            made.close = _close(day, world, feed, pids, port)
+            made.close = _close(day, harness, feed, pids, port)
     return made
 
 
-def _close(day: Day, world: World, feed: FeedProcess, pids: dict[str, int], port: int) -> Table:
+def _close(day: Day, harness: Harness, feed: FeedProcess, pids: dict[str, int], port: int) -> Table:
     """Reads the day over REST; then a rewrite of the file while bars come as fast as on a real day."""
     names, chance = tape.names(day.symbols), rates(day.symbols, day.rate)
     end = tape.OPEN_MS + day.minutes * 60_000
@@ -110,11 +110,11 @@ def _close(day: Day, world: World, feed: FeedProcess, pids: dict[str, int], port
     whole = day_close.expected(end, DAY_S, sessions) if chance[0] == 1.0 else None
     feed.begin(len(day.edges), math.ceil(day.rate / tape.FRAME_EVENTS))
     last = tape.OPEN_MS + day.minutes * 60_000
-    world.wait(lambda: world.newest(names[0]) > last + 2_000, 60, "bars after the close")
-    return day_close.table(found, whole, day_close.rewritten(world, lambda: _memory_of(pids)))
+    harness.wait(lambda: harness.newest(names[0]) > last + 2_000, 60, "bars after the close")
+    return day_close.table(found, whole, day_close.rewritten(harness, lambda: _memory_of(pids)))
 
 
-def _start(world: World, feed_url: str, port: int) -> dict[str, int]:
+def _start(harness: Harness, feed_url: str, port: int) -> dict[str, int]:
     """`tapewatch run` on this Redis: the supervisor and its parts, once the daemon is at the feed and the bridge answers."""
     # What was sent is worked off for longer than a feed may be silent.
     told = {
@@ -124,10 +124,10 @@ def _start(world: World, feed_url: str, port: int) -> dict[str, int]:
         "RATE_LIMIT": "0",
         "STALL_AFTER_S": "3600",
     }
-    run = world.tapewatch("run", **told).pid
-    world.wait(lambda: world.metric("ingest", "connected"), 60, "the daemon at the feed")
-    world.wait(lambda: "ready after" in world.said("run"), 60, "the bridge")
-    pids = {"redis": world.redis_pid, "supervisor": run}
+    run = harness.tapewatch("run", **told).pid
+    harness.wait(lambda: harness.metric("ingest", "connected"), 60, "the daemon at the feed")
+    harness.wait(lambda: "ready after" in harness.said("run"), 60, "the bridge")
+    pids = {"redis": harness.redis_pid, "supervisor": run}
     for pid in family(run)[1:]:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
         pids |= {name: pid for name in ("ingest", "bridge") if name in words and name not in pids}
@@ -141,31 +141,31 @@ def _memory_of(pids: dict[str, int]) -> dict[str, float]:
     return found
 
 
-def _written(world: World) -> tuple[float, float]:
+def _written(harness: Harness) -> tuple[float, float]:
     """Bytes in the append-only file and in the spool."""
-    spool = sum(f.stat().st_size for f in (world.folder / "d" / "spool").rglob("*") if f.is_file())
-    return float(world.client.info("persistence")["aof_current_size"]), float(spool)
+    spool = sum(f.stat().st_size for f in (harness.folder / "d" / "spool").rglob("*") if f.is_file())
+    return float(harness.client.info("persistence")["aof_current_size"]), float(spool)
 
 
-def _reached(world: World, t: int) -> bool:
-    return world.newest("EDGE") >= t
+def _reached(harness: Harness, t: int) -> bool:
+    return harness.newest("EDGE") >= t
 
 
 def _cpu(pids: dict[str, int]) -> dict[str, float]:
     return {name: sum(map(cpu_s, family(pid))) for name, pid in pids.items()}
 
 
-def _used(world: World) -> float:
-    info = world.client.info("memory")
+def _used(harness: Harness) -> float:
+    info = harness.client.info("memory")
     return float(info["used_memory"]) / MIB
 
 
-def look(world: World, pids: dict[str, int], minute: int, bars: int) -> Look:
+def look(harness: Harness, pids: dict[str, int], minute: int, bars: int) -> Look:
     def size(folder: Path) -> float:
         return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / MIB
 
-    disk = {"redis": size(world.folder / "redis"), "spool": size(world.folder / "d" / "spool")}
-    return Look(minute, bars, _memory_of(pids), _used(world), disk)
+    disk = {"redis": size(harness.folder / "redis"), "spool": size(harness.folder / "d" / "spool")}
+    return Look(minute, bars, _memory_of(pids), _used(harness), disk)
 
 
 def predicted(day: Day, minute: int) -> dict[str, float]:

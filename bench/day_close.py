@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import tape
-from bench.harness import World
+from bench.harness import Harness
 from bench.table import Table, command_line
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -74,30 +74,30 @@ def expected(end: int, session_s: int, sessions: list[int]) -> dict[str, int]:
     return counts
 
 
-def rewritten(world: World, memory: Any) -> Rewritten:
+def rewritten(harness: Harness, memory: Any) -> Rewritten:
     """Asks for a rewrite and looks at memory (`memory()`: PSS by process) until it is done."""
-    before, size = memory(), _file(world)
+    before, size = memory(), _file(harness)
     began, peak, peak_redis = time.perf_counter(), sum(before.values()), before["redis"]
-    world.client.bgrewriteaof()
-    while _busy(world):
+    harness.client.bgrewriteaof()
+    while _busy(harness):
         now = memory()
         peak, peak_redis = max(peak, sum(now.values())), max(peak_redis, now["redis"])
         time.sleep(SAMPLE_S)
-    return Rewritten(time.perf_counter() - began, before, peak, peak_redis, size, _file(world))
+    return Rewritten(time.perf_counter() - began, before, peak, peak_redis, size, _file(harness))
 
 
-def _busy(world: World) -> bool:
-    told: Any = world.client.info("persistence")
+def _busy(harness: Harness) -> bool:
+    told: Any = harness.client.info("persistence")
     return bool(told["aof_rewrite_in_progress"] or told["aof_rewrite_scheduled"])
 
 
-def at_rest(world: World) -> bool:
+def at_rest(harness: Harness) -> bool:
     """Whether no rewrite is under way."""
-    return not _busy(world)
+    return not _busy(harness)
 
 
-def _file(world: World) -> float:
-    told: Any = world.client.info("persistence")
+def _file(harness: Harness) -> float:
+    told: Any = harness.client.info("persistence")
     return float(told["aof_current_size"]) / (1 << 20)
 
 

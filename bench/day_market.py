@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench import tape
 from bench.feed import Frame
-from bench.harness import World
+from bench.harness import Harness
 from market.bar import Bar
 from redis_functions.contract import keys
 from redis_functions.contract.schema import Schema, create_commands
@@ -78,12 +78,12 @@ def frames(day: Day, from_minute: int, to_minute: int) -> Iterator[Frame]:
                 yield frame, None
 
 
-def older(world: World, day: Day, schema: Schema) -> None:
+def older(harness: Harness, day: Day, schema: Schema) -> None:
     """Series, and the 5m and 1h bars of the sessions before that the retentions still hold, at the activity of the day."""
     names, chance = tape.names(day.symbols), rates(day.symbols, day.rate)
     rng = np.random.default_rng(12)
     for begin in range(0, day.symbols, 200):
-        pipe = world.client.pipeline(transaction=False)
+        pipe = harness.client.pipeline(transaction=False)
         for i in range(begin, min(begin + 200, day.symbols)):
             for command in create_commands(names[i], schema):
                 pipe.execute_command(*command)

@@ -85,7 +85,7 @@ def pss_mib(pid: int) -> float:
     return total / 1024
 
 
-class World:
+class Harness:
     """A folder with a Redis and other processes in it; all gone at the end of the `with`."""
 
     def __init__(self, *, redis_options: Sequence[str] = (), maxmemory_mb: int | None = None) -> None:
@@ -175,7 +175,7 @@ class World:
         found = re.search(rf"^tapewatch_{name}(?:_total)? (\S+)$", (text or b"").decode(), re.MULTILINE)
         return float(found[1]) if found else None
 
-    def __enter__(self) -> World:
+    def __enter__(self) -> Harness:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -188,9 +188,9 @@ class World:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def serve_bridge(world: World, port: int, **env: str) -> subprocess.Popen[bytes]:
+def serve_bridge(harness: Harness, port: int, **env: str) -> subprocess.Popen[bytes]:
     """The bridge on a port, without a rate limit, ready to answer."""
-    process = world.tapewatch("bridge", BRIDGE_PORT=str(port), RATE_LIMIT="0", **env)
+    process = harness.tapewatch("bridge", BRIDGE_PORT=str(port), RATE_LIMIT="0", **env)
 
     def ready() -> bool:
         try:
@@ -199,5 +199,5 @@ def serve_bridge(world: World, port: int, **env: str) -> subprocess.Popen[bytes]
         except OSError:
             return False
 
-    world.wait(ready, 30, "the bridge")
+    harness.wait(ready, 30, "the bridge")
     return process

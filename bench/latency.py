@@ -1,6 +1,9 @@
-"""How soon a bar can be read over REST, and how soon its alert is published, while the rest of the market streams in.
+"""The time until a bar can be read over REST and until its alert is published, while the rest of the market streams in.
 
-`python -m bench.latency [--short] [--rates 1000,10000,40000] [--seconds S]`
+`python -m bench.latency [--short] [--shares 0.25,0.5,0.7] [--seconds S]`
+
+The rates are shares of the raw limit that this run measures first. Required times hold where the raw limit is 68,000 bars/s;
+elsewhere they are scaled by it, so that a slower machine is asked for as much as it can give.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ import numpy as np
 
 from bench import tape
 from bench.feed import FeedProcess, Frame, plain
-from bench.harness import World, free_port, serve_bridge
+from bench.harness import Harness, free_port, serve_bridge
+from bench.ingest import raw_limit
 from bench.table import Table, command_line, percentile, report
 from market.bar import Bar
 from redis_functions.contract import keys
@@ -106,24 +110,27 @@ def probe(symbol: str, t: int, price: float) -> Bar:
 
 
 def measure(plan: Plan) -> Seen:
-    """One run in a world of its own."""
+    """One run on a harness of its own."""
     rng = np.random.default_rng(4)
     before = plan.start_ms - 61_000
     warm = tape.second(tape.names(plan.symbols), before, rng) + [
         probe(name, plan.start_ms - 1000, 100.0) for name in PROBES
     ]
     paced = list(frames(plan))  # made beforehand: the feed only sends
-    with FeedProcess([plain(tape.frames([tape.aggregate(b) for b in warm])), lambda: paced]) as feed, World() as world:
+    with (
+        FeedProcess([plain(tape.frames([tape.aggregate(b) for b in warm])), lambda: paced]) as feed,
+        Harness() as harness,
+    ):
         port = free_port()
         topics = "A.*,AM.*" if plan.minute_close else "A.*"
-        world.tapewatch("ingest", FEED_URL=feed.url, SUBSCRIBE=topics, LABELS="false", **_RULE)
-        serve_bridge(world, port)
+        harness.tapewatch("ingest", FEED_URL=feed.url, SUBSCRIBE=topics, LABELS="false", **_RULE)
+        serve_bridge(harness, port)
         feed.begin(0)
         feed.sent(60)
-        world.wait(lambda: world.newest(PROBES[-1]) == plan.start_ms - 1000, 120, "the first second")
-        alerts = _Alerts(world)
+        harness.wait(lambda: harness.newest(PROBES[-1]) == plan.start_ms - 1000, 120, "the first second")
+        alerts = _Alerts(harness)
         seen = _look(plan, feed, port)
-        world.wait(
+        harness.wait(
             lambda: len(alerts.at) >= len(seen.sent), 30, f"{len(seen.sent)} alerts (there are {len(alerts.at)})"
         )
         seen.alerted = [(alerts.at[told] - at) / 1e6 for told, at in seen.sent.items() if told in alerts.at]
@@ -162,9 +169,9 @@ def _look(plan: Plan, feed: FeedProcess, port: int) -> Seen:
 class _Alerts:
     """Notes when each alert is published, in a thread."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, harness: Harness) -> None:
         self.at: dict[tuple[str, int], int] = {}
-        self._pubsub = world.client.pubsub(ignore_subscribe_messages=True)
+        self._pubsub = harness.client.pubsub(ignore_subscribe_messages=True)
         self._pubsub.subscribe(keys.CHANNEL_ALERTS)
         self._pubsub.get_message(timeout=5)
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -188,59 +195,81 @@ class _Alerts:
 def run(argv: Sequence[str] | None = None) -> list[Table]:
     parser = argparse.ArgumentParser(prog="bench.latency", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--short", action="store_true", help="one rate for 3 s, 500 symbols")
-    parser.add_argument("--rates", default="1000,10000,40000", help="bars a second, a comma list")
+    parser.add_argument("--shares", default="0.25,0.5,0.7", help="rates as shares of the raw limit, a comma list")
     parser.add_argument("--seconds", type=int, default=20, help="of each rate")
     args = parser.parse_args(argv)
     if args.short:
+        limit = raw_limit(500, 5)
         plans = [Plan(500, 500, 2), Plan(500, 200, 2, minute_close=True)]
+        shares: dict[int, float] = {}
     else:
-        plans = [Plan(10_000, int(rate), args.seconds) for rate in args.rates.split(",")]
-        plans.append(Plan(10_000, 1_000, args.seconds, minute_close=True))
+        limit = raw_limit()
+        shares = {int(limit * float(share)) // 100 * 100: float(share) for share in args.shares.split(",")}
+        plans = [Plan(10_000, rate, args.seconds) for rate in (_CALM, *shares)]
+        plans.append(Plan(10_000, _CALM, args.seconds, minute_close=True))
     table = Table(
-        f"Latency: from the sending of a frame, {plans[0].symbols:,} symbols",
-        ["bars/s", "readable over REST p50 / p99 / max ms", "alert published p50 / p99 / max ms", "probes", "sent in"],
+        f"Latency: from the sending of a frame, {plans[0].symbols:,} symbols, raw limit {limit:,.0f} bars/s",
+        [
+            "bars/s",
+            "of the raw limit",
+            "readable over REST p50 / p99 / max ms",
+            "alert published p50 / p99 / max ms",
+            "probes",
+            "sent in",
+        ],
         command_line("bench.latency"),
     )
     for plan, seen in zip(plans, map(measure, plans), strict=True):
         name = f"{plan.rate:,}" + (f" and a minute's close of {plan.symbols:,} AM" if plan.minute_close else "")
         table.add(
-            name,
-            _three(seen.readable),
-            _three(seen.alerted),
-            str(len(seen.sent)),
+            name, f"{plan.rate / limit:.2f}", _three(seen.readable), _three(seen.alerted), str(len(seen.sent)),
             f"{seen.sent_s:.1f} s of {plan.seconds}",
-        )
+        )  # fmt: skip
         if not args.short:
-            _require(table, plan, seen)
+            _require(table, plan, seen, shares.get(plan.rate), LIMIT_OF_TIMES / limit)
     table.notes.append(
-        f"{FRAMES} frames a second, evenly spread. {len(PROBES)} bars a second are asked for over and over, so a reading "
+        f"{FRAMES} frames a second, evenly spread. {len(PROBES)} bars a second are asked for repeatedly, so a reading "
         "includes the way to the daemon, up to two of the bridge's answers and a pause of 1 to 4 ms; each of these bars is "
-        f"an alert too. Beyond {plans[0].symbols:,} bars/s event time runs faster than the clock."
+        f"an alert too. Beyond {plans[0].symbols:,} bars/s event time runs faster than the clock. Required times are those of "
+        f"a raw limit of {LIMIT_OF_TIMES:,} bars/s, scaled by {LIMIT_OF_TIMES / limit:.2f} here."
     )
     return [table]
 
 
-#: Bars a second to p99 ms at most until a bar is readable, and until its alert is published.
-_READABLE_MS, _ALERTED_MS = {1_000: 25, 40_000: 100}, {1_000: 10}
-#: What the minute bars of the whole market may delay second bars by.
-_MINUTE_CLOSE_MS = 250
+#: The raw limit, bars/s, of the machine whose times are required.
+LIMIT_OF_TIMES = 68_000
+#: An ordinary second of the whole market, bars/s.
+_CALM = 1_000
+#: p99 ms at most until a bar is readable and until its alert is published: on a calm market, and by share of the raw limit.
+_CALM_MS = (25.0, 10.0)
+_READABLE_MS, _ALERTED_MS = {0.5: 35.0, 0.7: 100.0}, {0.5: 15.0}
+#: The delay that the minute bars of the whole market may cause second bars.
+_MINUTE_CLOSE_MS = 250.0
 
 
-def _require(table: Table, plan: Plan, seen: Seen) -> None:
-    at = f"at {plan.rate:,} bars/s"
+def _require(table: Table, plan: Plan, seen: Seen, share: float | None, scale: float) -> None:
+    """States what is required of this rate; `scale` turns the required times into those of this machine."""
     if plan.minute_close:
         slowest = max(seen.readable, default=float("nan"))
         name = f"slowest second bar while {plan.symbols:,} minute bars come at once"
-        table.require(name, slowest, at_most=_MINUTE_CLOSE_MS, unit="ms")
+        table.require(name, slowest, at_most=_MINUTE_CLOSE_MS * scale, unit="ms")
         return
-    if plan.rate in _READABLE_MS:
-        p99 = percentile(seen.readable, 0.99)
-        table.require(
-            f"frame received to readable over REST, p99 {at}", p99, at_most=_READABLE_MS[plan.rate], unit="ms"
-        )
-    if plan.rate in _ALERTED_MS:
-        p99 = percentile(seen.alerted, 0.99)
-        table.require(f"frame received to alert published, p99 {at}", p99, at_most=_ALERTED_MS[plan.rate], unit="ms")
+    at = f"at {plan.rate:,} bars/s" if share is None else f"at {share:g} of the raw limit"
+    readable_ms = _CALM_MS[0] if share is None else _READABLE_MS.get(share)
+    alerted_ms = _CALM_MS[1] if share is None else _ALERTED_MS.get(share)
+    absolute = f"{plan.rate:,} bars/s"
+    for what, values, most in (
+        ("readable over REST", seen.readable, readable_ms),
+        ("alert published", seen.alerted, alerted_ms),
+    ):
+        if most is not None:
+            table.require(
+                f"frame received to {what}, p99 {at}",
+                percentile(values, 0.99),
+                at_most=most * scale,
+                unit="ms",
+                absolute=absolute,
+            )
 
 
 def _three(values: Sequence[float]) -> str:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from bench import tape
-from bench.harness import World, cpu_s
+from bench.harness import Harness, cpu_s
 from bench.ingest import NO_REWRITE, SCHEMA, make_series
 from bench.raw import Recording, blast, record
 from bench.table import Table, command_line, report
@@ -36,19 +36,19 @@ def server_s(sent: Sequence[Recording], symbols: Sequence[str], options: Sequenc
     """Redis's CPU for the second of two recordings, the better of two times."""
     found = []
     for _ in range(2):
-        with World(redis_options=(*NO_REWRITE, *options)) as world:
-            make_series(world, symbols)
+        with Harness(redis_options=(*NO_REWRITE, *options)) as harness:
+            make_series(harness, symbols)
             if not rules:
-                delete_rules(world, symbols)
-            blast(world.socket, sent[0])
-            before = cpu_s(world.redis_pid)
-            blast(world.socket, sent[1])
-            found.append(cpu_s(world.redis_pid) - before)
+                delete_rules(harness, symbols)
+            blast(harness.socket, sent[0])
+            before = cpu_s(harness.redis_pid)
+            blast(harness.socket, sent[1])
+            found.append(cpu_s(harness.redis_pid) - before)
     return min(found)
 
 
-def delete_rules(world: World, symbols: Sequence[str]) -> None:
-    pipe = world.client.pipeline(transaction=False)
+def delete_rules(harness: Harness, symbols: Sequence[str]) -> None:
+    pipe = harness.client.pipeline(transaction=False)
     for symbol, field, level in itertools.product(symbols, keys.FIELDS, list(STORED)[1:]):
         pipe.execute_command("TS.DELETERULE", keys.series(symbol, "1s", field), keys.series(symbol, level, field))
     pipe.execute()

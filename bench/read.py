@@ -18,7 +18,7 @@ import numpy as np
 
 from bench import tape
 from bench.feed import FeedProcess, Frame, plain
-from bench.harness import World, cpu_s, family, free_port, serve_bridge
+from bench.harness import Harness, cpu_s, family, free_port, serve_bridge
 from bench.ingest import SCHEMA, make_series
 from bench.table import Table, command_line, percentile, report
 from redis_functions.contract import keys
@@ -101,11 +101,11 @@ class Client:
         self._selector.close()
 
 
-def seed(world: World, symbols: Sequence[str]) -> None:
+def seed(harness: Harness, symbols: Sequence[str]) -> None:
     """The last 300 minutes of `symbols`, straight into the one-minute series."""
-    make_series(world, symbols)
+    make_series(harness, symbols)
     rng = np.random.default_rng(5)
-    pipe = world.client.pipeline(transaction=False)
+    pipe = harness.client.pipeline(transaction=False)
     for symbol in symbols:
         prices = (100_0000 + rng.integers(-3, 4, POINTS).cumsum() * 100).tolist()
         for field_name in keys.FIELDS:
@@ -141,12 +141,12 @@ def frames(symbols: list[str], rate: int, seconds: int) -> list[Frame]:
     return made
 
 
-def measure(world: World, client: Client, bridge: int, asked: list[bytes], per_second: float = 0.0) -> Answers:
+def measure(harness: Harness, client: Client, bridge: int, asked: list[bytes], per_second: float = 0.0) -> Answers:
     """Asks, and divides the CPU that it cost by the requests."""
-    before = sum(map(cpu_s, family(bridge))), cpu_s(world.redis_pid)
+    before = sum(map(cpu_s, family(bridge))), cpu_s(harness.redis_pid)
     found = client.ask(asked, per_second)
     found.bridge_us = (sum(map(cpu_s, family(bridge))) - before[0]) / len(asked) * 1e6
-    found.redis_us = (cpu_s(world.redis_pid) - before[1]) / len(asked) * 1e6
+    found.redis_us = (cpu_s(harness.redis_pid) - before[1]) / len(asked) * 1e6
     return found
 
 
@@ -163,20 +163,25 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
     warm = tape.second(symbols, tape.OPEN_MS, np.random.default_rng(7))
     # Three rows are written under; each round of writing is longer than what is asked meanwhile, or there is another.
     paced = frames(symbols, rate, 4 * seconds)
-    with FeedProcess([plain(tape.frames([tape.aggregate(b) for b in warm])), lambda: paced]) as feed, World() as world:
-        seed(world, symbols[:KNOWN])
+    with (
+        FeedProcess([plain(tape.frames([tape.aggregate(b) for b in warm])), lambda: paced]) as feed,
+        Harness() as harness,
+    ):
+        seed(harness, symbols[:KNOWN])
         port = free_port()
-        world.tapewatch("ingest", FEED_URL=feed.url, LABELS="false", **{"SPOOL_MB": "4096"})
-        bridge = serve_bridge(world, port).pid
+        harness.tapewatch("ingest", FEED_URL=feed.url, LABELS="false", **{"SPOOL_MB": "4096"})
+        bridge = serve_bridge(harness, port).pid
         feed.begin(0)
         feed.sent(60)
-        world.wait(lambda: world.newest(warm[-1].sym) == tape.OPEN_MS, 120, "the first second")
+        harness.wait(lambda: harness.newest(warm[-1].sym) == tape.OPEN_MS, 120, "the first second")
         client = Client(port, 8)
         client.ask(asked[:50])
-        rows = [("as fast as it answers, nothing is written", measure(world, client, bridge, many))]
+        rows = [("as fast as it answers, nothing is written", measure(harness, client, bridge, many))]
         feed.begin(1, FRAMES)
-        rows.append((f"200/s while {rate:,} bars/s are written", measure(world, client, bridge, asked, 200)))
-        rows.append((f"as fast as it answers while {rate:,} bars/s are written", measure(world, client, bridge, many)))
+        rows.append((f"200/s while {rate:,} bars/s are written", measure(harness, client, bridge, asked, 200)))
+        rows.append(
+            (f"as fast as it answers while {rate:,} bars/s are written", measure(harness, client, bridge, many))
+        )
         over = feed.pipe.poll(0)
         client.close()
     table = _table(rows, over)

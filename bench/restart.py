@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from bench import day_market as market
 from bench import tape
 from bench.feed import FeedProcess
-from bench.harness import World, cpu_s
+from bench.harness import Harness, cpu_s
 from bench.table import Table, command_line, report
 from redis_functions.contract.schema import create_commands
 from redis_functions.server import embedded
@@ -42,38 +42,38 @@ class Start:
     cpu: float
 
 
-def begun(world: World, day: market.Day, feed: FeedProcess, minute: int) -> Start:
+def begun(harness: Harness, day: market.Day, feed: FeedProcess, minute: int) -> Start:
     """Starts the daemon at a feed that goes on with `minute` at the market's own rate, and waits for its first bar."""
     busiest = tape.names(day.symbols)[0]
-    known = world.newest(busiest)
+    known = harness.newest(busiest)
     feed.begin(0, _pace(day))
     began = time.perf_counter()
-    pid = world.tapewatch("ingest", FEED_URL=feed.url, PROFILE="small").pid
-    world.wait(
-        lambda: world.newest(busiest) >= max(known + 1, tape.OPEN_MS + minute * 60_000), 120, "a bar after the start"
+    pid = harness.tapewatch("ingest", FEED_URL=feed.url, PROFILE="small").pid
+    harness.wait(
+        lambda: harness.newest(busiest) >= max(known + 1, tape.OPEN_MS + minute * 60_000), 120, "a bar after the start"
     )
     return Start(time.perf_counter() - began, cpu_s(pid))
 
 
-def ended(world: World, how: signal.Signals) -> None:
+def ended(harness: Harness, how: signal.Signals) -> None:
     """Ends the daemon and waits until it is gone."""
-    process = world.process("ingest")
+    process = harness.process("ingest")
     process.send_signal(how)
     process.wait(30)
 
 
-def redis_again(world: World) -> tuple[float, float, float, float]:
+def redis_again(harness: Harness) -> tuple[float, float, float, float]:
     """Kills Redis and starts it: (seconds until it answers, CPU seconds, MiB of the file's base, MiB grown since)."""
-    told = world.client.info("persistence")
+    told = harness.client.info("persistence")
     base = float(told["aof_base_size"])
     grown = float(told["aof_current_size"]) - base
-    os.kill(world.redis_pid, signal.SIGKILL)
-    world.process("redis").wait()
-    command = embedded.command(world.folder, maxmemory_mb=SMALL_MAXMEMORY_MB)
+    os.kill(harness.redis_pid, signal.SIGKILL)
+    harness.process("redis").wait()
+    command = embedded.command(harness.folder, maxmemory_mb=SMALL_MAXMEMORY_MB)
     began = time.perf_counter()
-    world.redis_pid = world.start("redis", command).pid
-    world.wait(world.answers, 600, "Redis after its restart")
-    return time.perf_counter() - began, cpu_s(world.redis_pid), base / (1 << 20), grown / (1 << 20)
+    harness.redis_pid = harness.start("redis", command).pid
+    harness.wait(harness.answers, 600, "Redis after its restart")
+    return time.perf_counter() - began, cpu_s(harness.redis_pid), base / (1 << 20), grown / (1 << 20)
 
 
 def run(argv: Sequence[str] | None = None) -> list[Table]:
@@ -88,20 +88,20 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
         (name, how) for name, how in (("SIGKILL", signal.SIGKILL), ("SIGTERM", signal.SIGTERM)) for _ in range(times)
     ]
     found: dict[str, list[Start]] = {name: [] for name, _ in kinds}
-    with World(maxmemory_mb=SMALL_MAXMEMORY_MB) as world:
+    with Harness(maxmemory_mb=SMALL_MAXMEMORY_MB) as harness:
         schema = Settings(profile="small").schema
-        market.older(world, day, schema)
+        market.older(harness, day, schema)
         for command in create_commands("EDGE", schema):
-            world.client.execute_command(*command)
+            harness.client.execute_command(*command)
         with FeedProcess([functools.partial(market.frames, day, 0, 1)]) as feed:
-            begun(world, day, feed, 0)
-            ended(world, signal.SIGKILL)
-        _filled(world, day, 0.0 if args.short else _pace(day))
+            begun(harness, day, feed, 0)
+            ended(harness, signal.SIGKILL)
+        _filled(harness, day, 0.0 if args.short else _pace(day))
         for number, (name, how) in enumerate(kinds, BEFORE + 1):
             with FeedProcess([functools.partial(market.frames, day, number, number + 1)]) as feed:
-                found[name].append(begun(world, day, feed, number))
-                ended(world, how)
-        again = redis_again(world)
+                found[name].append(begun(harness, day, feed, number))
+                ended(harness, how)
+        again = redis_again(harness)
     return [_table(day, found, again)]
 
 
@@ -110,14 +110,14 @@ def _pace(day: market.Day) -> float:
     return math.ceil(day.rate / tape.FRAME_EVENTS)
 
 
-def _filled(world: World, day: market.Day, pace: float) -> None:
+def _filled(harness: Harness, day: market.Day, pace: float) -> None:
     """The minutes before the restarts; `pace`: frames a second, 0: as fast as they are read."""
     with FeedProcess([functools.partial(market.part, day, 1, BEFORE + 1)]) as feed:
         feed.begin(0, pace)
-        world.tapewatch("ingest", FEED_URL=feed.url, PROFILE="small")
+        harness.tapewatch("ingest", FEED_URL=feed.url, PROFILE="small")
         end = tape.OPEN_MS + (BEFORE + 1) * 60_000 - 1000
-        world.wait(lambda: world.newest("EDGE") >= end, 600, "the minutes before the restarts")
-        ended(world, signal.SIGKILL)
+        harness.wait(lambda: harness.newest("EDGE") >= end, 600, "the minutes before the restarts")
+        ended(harness, signal.SIGKILL)
 
 
 def _table(day: market.Day, found: dict[str, list[Start]], again: tuple[float, float, float, float]) -> Table:

@@ -1,19 +1,19 @@
-"""What a bench prints: a titled table, the same text in the terminal and in RESULTS.md, and what it claims.
+"""The output of a bench: titled tables, the same text in the terminal and in RESULTS.md, and the requirements they meet.
 
 A bench module has `run(argv) -> list[Table]` and ends with
 
     if __name__ == "__main__":
         report(run())
 
-Where a figure of a table is one that is required, the bench says so beside it, once:
+A requirement is stated beside the figure that meets it:
 
-    table.require("bars stored, of the raw limit", 0.87, at_least=0.85)
-    table.require("p99 readable over REST at 1,000 bars/s", 21.9, at_most=25, unit="ms")
+    table.require("bars/s, to the raw limit", 0.94, at_least=0.85, absolute="66,000 of 70,000 bars/s")
+    table.require("p99 readable over REST at half the raw limit", 21.9, at_most=35, unit="ms")
 
-`python -m bench` gathers these rows from all benches (each is a process of its own and leaves them as JSON lines in the
-file that the variable CLAIMS names) into the table at the head of RESULTS.md: the margin first, held or not, the
-requirement, what was measured and wanted, and the command that measured it. Say a requirement only in a form of the
-bench that can measure it: `--short` and a part of the sizes say nothing of the others.
+A requirement is a ratio to a baseline of the same run, or a time scaled by the raw limit of that run, so that it holds on
+any machine; `absolute` is the figure behind the ratio. `python -m bench` gathers the requirements of all benches (each is a
+process of its own and appends them as JSON lines to the file named by the variable CLAIMS) into the table at the head of
+RESULTS.md. A short form measures no requirement, so it states none.
 """
 
 from __future__ import annotations
@@ -38,14 +38,15 @@ CLAIMS = "BENCH_CLAIMS"
 
 @dataclass(frozen=True)
 class Claim:
-    """A figure that is required, and what it was: at least `wanted`, or at most where `at_most`."""
+    """A required figure and its measurement: at least `target`, or at most `target` where `at_most`."""
 
     requirement: str
     measured: float
-    wanted: float
+    target: float
     at_most: bool
     unit: str
     command: str
+    absolute: str = ""
 
     @property
     def module(self) -> str:
@@ -53,19 +54,19 @@ class Claim:
         return self.command.split()[2]
 
     @property
-    def held(self) -> bool:
-        return self.measured <= self.wanted if self.at_most else self.measured >= self.wanted
+    def met(self) -> bool:
+        return self.measured <= self.target if self.at_most else self.measured >= self.target
 
     @property
     def margin(self) -> float:
-        """So many times as good as wanted; NaN where one of both is zero or was not measured."""
-        above, below = (self.wanted, self.measured) if self.at_most else (self.measured, self.wanted)
+        """How many times better than the target: 1 meets it exactly; NaN where either is zero or not measured."""
+        above, below = (self.target, self.measured) if self.at_most else (self.measured, self.target)
         return above / below if above and below else math.nan
 
 
 @dataclass
 class Table:
-    """Rows of text; `command` is what made them, `notes` what a reader must know of them, `claims` what is required."""
+    """Rows of text; `command` is the command that makes them, `notes` what a reader must know, `claims` the requirements."""
 
     title: str
     columns: Sequence[str]
@@ -87,12 +88,13 @@ class Table:
         at_least: float | None = None,
         at_most: float | None = None,
         unit: str = "",
+        absolute: str = "",
     ) -> None:
-        """Claims one figure. Raises ValueError unless exactly one of both bounds is given."""
-        wanted = at_least if at_most is None else at_most
-        if wanted is None or (at_least is not None and at_most is not None):
-            raise ValueError(f"{requirement}: wanted is either at_least or at_most")
-        self.claims.append(Claim(requirement, measured, wanted, at_most is not None, unit, self.command))
+        """States a requirement. Raises ValueError unless exactly one of the two bounds is given."""
+        target = at_least if at_most is None else at_most
+        if target is None or (at_least is not None and at_most is not None):
+            raise ValueError(f"{requirement}: give at_least or at_most, not both")
+        self.claims.append(Claim(requirement, measured, target, at_most is not None, unit, self.command, absolute))
 
     def grid(self) -> str:
         """The rows alone, without title and notes."""
@@ -103,7 +105,7 @@ class Table:
 
 
 def report(tables: Sequence[Table]) -> None:
-    """Prints the tables; leaves their claims for `python -m bench` where it asks for them."""
+    """Prints the tables; appends their claims to the file named by CLAIMS where it is set."""
     for table in tables:
         print(table.markdown(), flush=True)
     if os.environ.get(CLAIMS):
@@ -115,27 +117,27 @@ def summary(claims: Iterable[Claim], command: str) -> Table:
     """All claims in one table, the margin first."""
     table = Table(
         "Required and measured",
-        ["times as good as wanted", "held", "requirement", "measured", "wanted", "measured by"],
+        ["margin", "met", "requirement", "measured", "target", "absolute", "measured by"],
         command,
     )
     for claim in claims:
         margin = "-" if math.isnan(claim.margin) else f"{claim.margin:.2f}"
-        wanted = f"{'at most' if claim.at_most else 'at least'} {_figure(claim.wanted, claim.unit)}"
+        target = f"{'at most' if claim.at_most else 'at least'} {_figure(claim.target, claim.unit)}"
         measured = _figure(claim.measured, claim.unit)
-        held = "yes" if claim.held else "**no**"
-        table.add(margin, held, claim.requirement, measured, wanted, f"`{claim.command}`")
+        met = "yes" if claim.met else "**no**"
+        table.add(margin, met, claim.requirement, measured, target, claim.absolute or "-", f"`{claim.command}`")
     if not table.rows:
-        table.notes.append("Nothing that is required was measured in this form.")
+        table.notes.append("This form measures no requirement.")
     return table
 
 
 def read_claims(path: Path) -> list[Claim]:
-    """What `report` left in a file; nothing where no bench claimed anything."""
+    """The claims that `report` appended to a file; none where the file is missing."""
     return [Claim(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def _figure(value: float, unit: str) -> str:
-    """Three digits that count: 0.87, 21.9 ms, 1,312/s."""
+    """Three significant digits: 0.87, 21.9 ms, 1,312/s."""
     text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return f"{text} {unit}".rstrip().replace(" /", "/")
 
@@ -145,7 +147,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def command_line(module: str) -> str:
-    """How this run was asked for."""
+    """The command line of this run."""
     return " ".join(["python -m", module, *sys.argv[1:]])
 
 

@@ -14,7 +14,7 @@ ROWS = {
     "bench.ingest": ("(a) raw limit", "(b) tapewatch", "(c) ordinary design", "trades/s"),
     "bench.raw_parts": ("without the append-only file", "no rules"),
     "bench.against_postgres": ("Against PostgreSQL",),
-    "bench.latency": ("readable over REST", "a minute's close"),
+    "bench.latency": ("of the raw limit", "a minute's close"),
     "bench.read": ("as fast as it answers", "200/s while"),
     "bench.accuracy": ("bbands_20_2", "61 candlestick patterns", "golden_cross"),
     "bench.dashboards": ("all that read", "TS.RANGE"),
