@@ -59,6 +59,14 @@ def test_claims_of_several_processes_make_one_table(
     report([second])
     assert capsys.readouterr().out.count("## Some") == 2
     assert summary(read_claims(path), "python -m bench").rows == [
-        ("1.08", "yes", "requests of one worker", "0.914", "at least 0.85", "1,312 of 1,435/s", "`python -m bench.some`"),
+        (
+            "1.08",
+            "yes",
+            "requests of one worker",
+            "0.914",
+            "at least 0.85",
+            "1,312 of 1,435/s",
+            "`python -m bench.some`",
+        ),
         ("0.80", "**no**", "p99", "31.2 ms", "at most 25 ms", "-", "`python -m bench.some`"),
     ]
