@@ -1,19 +1,22 @@
-"""Rows of trade and bar files as the vendor's events. Which kind a file is, its header says."""
+"""Rows of trade and bar files as the vendor's events, by the shape of their file."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from typing import Any
 
-from market.sessions import NEW_YORK
-from market.symbols import is_symbol
-from market.tape_letters import counts, parse_letters
+from market.tape_letters import LETTER_IDS, counts, parse_letters
+from simulator.csv_shapes import Layout, Side
+from simulator.csv_values import checked_time, joined_stamp, price, size, symbol, time_ms, whole
+
+SECOND_MS, MINUTE_MS = 1_000, 60_000
 
 #: What a row gives: (its time in ms, the event), or None for a record that does not count, such as a cancelled print.
 Parsed = tuple[int, dict[str, Any]] | None
-Row = Mapping[str, str]
+Cells = Sequence[str]
 
 #: Letter of an exchange on the consolidated tape -> the vendor's id (its list of exchanges).
 EXCHANGE_IDS = {
@@ -21,211 +24,208 @@ EXCHANGE_IDS = {
     "L": 14, "V": 15, "W": 16, "X": 17, "Y": 18, "Z": 19, "H": 20, "U": 21,
 }  # fmt: skip
 
-#: What goes out must fit: sizes as far as a feed's reader takes them, times (epoch ms) to where ms could be µs, whole
-#: numbers into 64 bits.
-_MAX_SIZE = 1e15
-_MAX_TIME = 100_000_000_000_000
-_MAX_WHOLE = 2**63 - 1
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS = timedelta(milliseconds=1)
-
-
-class Kind(NamedTuple):
-    """A kind of file: its name, the columns that tell it, a maker of row parsers (one a file, given its symbol or
-    None), whether its rows come in order of time, and whether they are bars (of seconds or minutes: to be seen)."""
-
-    name: str
-    columns: frozenset[str]
-    parser: Callable[[str | None], Callable[[Row], Parsed]]
-    in_order: bool
-    bars: bool
+#: Alpaca's sale conditions are the letters of both plans: those beyond the table of the tape, by the condition's name.
+#: ``B`` is a bunched trade on tape C and an average price elsewhere.
+_ALPACA_LETTERS = LETTER_IDS | {
+    "A": 1, "D": 11, "E": 3, "G": 5, "H": 21, "K": 23, "L": 30, "S": 34, "W": 2, "X": 9, "Y": 36, "1": 27, "5": 18,
+    "8": 8, "9": 38, "@": 0, " ": 0,
+}  # fmt: skip
+_BUNCHED = 4
+_TAPES = {"A": 1, "B": 2, "C": 3}
 
 
-def kind_of(header: Iterable[str]) -> Kind | None:
-    """The kind of file whose first line holds these column names; None where it is none that can be replayed."""
-    columns = {name.strip().lower() for name in header}
-    return next((kind for kind in KINDS if kind.columns <= columns), None)
+@dataclass(frozen=True)
+class Reading:
+    """How a file's rows are read: the symbol where the rows do not name it (or are renamed), the zone of stamps without
+    an offset, which end of a bar its stamp is, and its span."""
+
+    symbol: str | None
+    zone: tzinfo | None
+    stamp: Side = "start"
+    span_ms: int = MINUTE_MS
 
 
-def number(text: str) -> float | int:
-    """A finite number, an integer where it is whole. Raises ValueError."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text!r} is not a number")
-    return int(value) if value.is_integer() else value
+def stamp_of(layout: Layout) -> Callable[[Cells], str]:
+    """A row's stamp as text, of one column or of a date and a time of day."""
+    at = layout.at
+    order = next((role for role in ("date", "mdy", "dmy") if role in at), None)
+    if order is None:
+        column = next(at[role] for role in ("time", "time_utc", "sip_timestamp") if role in at)
+        return lambda cells: cells[column]
+    day, clock, kind = at[order], at["time"], "ymd" if order == "date" else order
+    return lambda cells: joined_stamp(cells[day], cells[clock], kind)
 
 
-def price(text: str) -> float:
-    """A price: a finite number above 0. Raises ValueError."""
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise ValueError(f"{text!r} is not a price")
-    return value
+def symbol_of(layout: Layout, given: str | None) -> Callable[[Cells], str]:
+    """A row's symbol: of its column, else the `given` one, which also renames the one symbol that a column holds."""
+    column = layout.at.get("symbol")
+    if column is None:
+        return lambda cells: given or ""
+    suffix = re.compile(r"\.US\Z", re.IGNORECASE) if layout.shape.name == "Stooq" else None
+    first: list[str] = []
+
+    def read(cells: Cells) -> str:
+        name = symbol(suffix.sub("", cells[column]) if suffix else cells[column])
+        if given is None:
+            return name
+        if not first:
+            first.append(name)
+        if name != first[0]:
+            raise ValueError(
+                f"--symbol goes with files of one symbol; this row is of {name}, the first was of {first[0]}"
+            )
+        return given
+
+    return read
 
 
-def _size(text: str) -> float | int:
-    value = number(text)
-    if not 0 <= value < _MAX_SIZE:
-        raise ValueError(f"{text[:20]!r} is not a size")
-    return value
+def parser_of(layout: Layout, reading: Reading) -> Callable[[Cells], Parsed]:
+    """What makes events of the file's rows. It raises ValueError or OverflowError for a row that cannot be read."""
+    return _PARSERS[layout.shape.parser](layout, reading)
 
 
-def whole(text: str) -> int:
-    """A whole number of at most 64 bits. Raises ValueError."""
-    value = int(text)
-    if not -_MAX_WHOLE <= value <= _MAX_WHOLE:
-        raise ValueError(f"{text[:20]!r} is too large")
-    return value
+def _bars(layout: Layout, reading: Reading) -> Callable[[Cells], Parsed]:
+    """Second bars as ``A``, minute bars as ``AM``, their time the end of the bar; without a VWAP there is no ``vw``."""
+    at, zone, span = layout.at, reading.zone, reading.span_ms
+    stamp, name = stamp_of(layout), symbol_of(layout, reading.symbol)
+    before = span if reading.stamp == "end" else 0
+    channel = "A" if span == SECOND_MS else "AM"
+    vwap, trades = at.get("vwap"), at.get("trades")
 
-
-def _time(ms: int) -> int:
-    if not 0 < ms < _MAX_TIME:
-        raise ValueError(f"{ms} ms since 1970 is no time of a trade")
-    return ms
-
-
-def _symbol(text: str) -> str:
-    if not is_symbol(text):
-        raise ValueError(f"{text[:20]!r} is not a symbol")
-    return text
-
-
-def _sized(body: dict[str, Any], size: float | int) -> dict[str, Any]:
-    """Sizes go out as whole shares; a fraction is in the decimal string beside it, as at the vendor."""
-    body["s"] = int(size)
-    if size != body["s"]:
-        body["ds"] = str(size)
-    return body
-
-
-def _tape_trades(symbol: str | None) -> Callable[[Row], Parsed]:
-    """Consolidated-tape trades with letters, times in UTC to the microsecond, in the order of the tape."""
-    sequence: dict[str, int] = {}
-
-    def parse(row: Row) -> Parsed:
-        name = symbol or _symbol(row["symbol"])
-        sequence[name] = q = sequence.get(name, 0) + 1
-        if not counts(int(row["correction"] or 0)):
-            return None
-        t = _time((datetime.fromisoformat(row["time_utc"]).replace(tzinfo=UTC) - _EPOCH) // _MS)
-        exchange = EXCHANGE_IDS.get(row["exchange"].strip())
-        if exchange is None:
-            raise ValueError(f"unknown exchange {row['exchange'][:20]!r}")
-        body: dict[str, Any] = {"ev": "T", "sym": name, "x": exchange, "i": str(q), "p": price(row["price"])}
-        conditions = parse_letters(row["sale_condition"])
-        if conditions:
-            body["c"] = list(conditions)
-        return t, _sized(body, _size(row["size"])) | {"t": t, "q": q}
+    def parse(cells: Cells) -> Parsed:
+        t = time_ms(stamp(cells), zone)
+        if t % span:
+            raise ValueError(
+                f"{stamp(cells)!r} lies inside a bar of {span // 1000} s: bars begin and end on whole ones"
+            )
+        start = checked_time(t - before)
+        body: dict[str, Any] = {
+            "ev": channel, "sym": name(cells), "v": size(cells[at["volume"]]), "o": price(cells[at["open"]]),
+            "c": price(cells[at["close"]]), "h": price(cells[at["high"]]), "l": price(cells[at["low"]]), "s": start,
+        }  # fmt: skip
+        if vwap is not None and cells[vwap].strip():
+            body["vw"] = price(cells[vwap])
+        count = size(cells[trades]) if trades is not None and cells[trades].strip() else 0
+        if count > 0:
+            body["z"] = int(body["v"] // count)
+        body["e"] = start + span
+        return start + span, body
 
     return parse
 
 
-def _vendor_trades(symbol: str | None) -> Callable[[Row], Parsed]:
-    """The vendor's flat file of trades: times in ns, condition ids."""
+def _tape_trades(layout: Layout, reading: Reading) -> Callable[[Cells], Parsed]:
+    """Consolidated-tape trades with letters, times in UTC to the microsecond, in the order of the tape."""
+    at = layout.at
+    name_of = symbol_of(layout, reading.symbol)
+    sequence: dict[str, int] = {}
 
-    def parse(row: Row) -> Parsed:
-        if not counts(int(row["correction"] or 0)):
+    def parse(cells: Cells) -> Parsed:
+        name = name_of(cells)
+        sequence[name] = q = sequence.get(name, 0) + 1
+        if not counts(whole(cells[at["correction"]] or "0")):
             return None
-        t = _time(whole(row["sip_timestamp"]) // 1_000_000)
+        t = time_ms(cells[at["time_utc"]], UTC)
         body: dict[str, Any] = {
-            "ev": "T", "sym": symbol or _symbol(row["ticker"]), "x": whole(row["exchange"]), "i": row["id"],
-            "z": whole(row["tape"]), "p": price(row["price"]),
+            "ev": "T", "sym": name, "x": _exchange(cells[at["exchange"]]), "i": str(q), "p": price(cells[at["price"]])
         }  # fmt: skip
-        if row["conditions"].strip():
-            body["c"] = [whole(word) for word in row["conditions"].split(",")]
-        _sized(body, _size(row["size"]))
-        body |= {"t": t, "q": whole(row["sequence_number"])}
-        if whole(row.get("trf_id") or "0"):
-            body |= {"trfi": whole(row["trf_id"]), "trft": whole(row.get("trf_timestamp") or "0") // 1_000_000}
+        conditions = parse_letters(cells[at["sale_condition"]])
+        if conditions:
+            body["c"] = list(conditions)
+        return t, _sized(body, size(cells[at["size"]])) | {"t": t, "q": q}
+
+    return parse
+
+
+def _massive_trades(layout: Layout, reading: Reading) -> Callable[[Cells], Parsed]:
+    """The vendor's flat file of trades: times in ns, condition ids."""
+    at = layout.at
+    name = symbol_of(layout, reading.symbol)
+    facility, reported = at.get("trf_id"), at.get("trf_timestamp")
+
+    def parse(cells: Cells) -> Parsed:
+        if not counts(whole(cells[at["correction"]] or "0")):
+            return None
+        t = checked_time(whole(cells[at["sip_timestamp"]]) // 1_000_000)
+        body: dict[str, Any] = {
+            "ev": "T", "sym": name(cells), "x": whole(cells[at["exchange"]]), "i": cells[at["id"]],
+            "z": whole(cells[at["tape"]]), "p": price(cells[at["price"]]),
+        }  # fmt: skip
+        if cells[at["conditions"]].strip():
+            body["c"] = [whole(word) for word in cells[at["conditions"]].split(",")]
+        _sized(body, size(cells[at["size"]]))
+        body |= {"t": t, "q": whole(cells[at["sequence_number"]])}
+        if facility is not None and whole(cells[facility] or "0"):
+            at_facility = whole(cells[reported] or "0") if reported is not None else 0
+            body |= {"trfi": whole(cells[facility]), "trft": at_facility // 1_000_000}
         return t, body
 
     return parse
 
 
-def _bar(symbol: str, row: Row, start: int) -> dict[str, Any]:
-    """The part of a bar's event that its span does not change; without a VWAP there is no ``vw``."""
-    return {
-        "sym": symbol, "v": _size(row["volume"]), "o": price(row["open"]), "c": price(row["close"]),
-        "h": price(row["high"]), "l": price(row["low"]), "s": start,
-    }  # fmt: skip
+def _alpaca_trades(layout: Layout, reading: Reading) -> Callable[[Cells], Parsed]:
+    """Alpaca's trades: letters of exchange, tape and conditions, these as a list such as ``['@', 'I']``."""
+    at = layout.at
+    plain = _plain_trades(layout, reading)
 
-
-def _bars_stamped_at_end(symbol: str | None) -> Callable[[Row], Parsed]:
-    """Bars of one symbol, stamped at their end in New York time. The start is corrected when the span is known."""
-    name = symbol or ""
-
-    def parse(row: Row) -> Parsed:
-        stamp = datetime.fromisoformat(row["datetime"]).replace(tzinfo=NEW_YORK)
-        end = _time((stamp.astimezone(UTC) - _EPOCH) // _MS)
-        return end, _bar(name, row, end)
-
-    return parse
-
-
-def _vendor_bars(symbol: str | None) -> Callable[[Row], Parsed]:
-    """The vendor's flat file of aggregates: symbol by symbol, the start in ns."""
-
-    def parse(row: Row) -> Parsed:
-        start = _time(whole(row["window_start"]) // 1_000_000)
-        body = _bar(symbol or _symbol(row["ticker"]), row, start)
-        transactions = whole(row.get("transactions") or "0")
-        if transactions > 0:
-            body["z"] = int(body["v"] // transactions)
-        return start, body
+    def parse(cells: Cells) -> Parsed:
+        parsed = plain(cells)
+        assert parsed is not None
+        t, body = parsed
+        body["x"] = _exchange(cells[at["exchange"]])
+        tape = cells[at["tape"]].strip() if "tape" in at else ""
+        if tape in _TAPES:
+            body["z"] = _TAPES[tape]
+        if "id" in at and cells[at["id"]].strip():
+            body["i"] = cells[at["id"]].strip()
+        codes = []
+        for letter in re.sub(r"[\[\]'\",]", "", cells[at["conditions"]]).split():
+            code = _BUNCHED if letter == "B" and tape == "C" else _ALPACA_LETTERS.get(letter)
+            if code is None:
+                raise ValueError(f"unknown sale condition {letter[:20]!r}")
+            codes += [code] if code else []
+        if codes:
+            body["c"] = codes
+        return t, body
 
     return parse
 
 
-def as_bar_event(body: dict[str, Any], second_bars: bool, stamped_at_end: bool) -> dict[str, Any]:
-    """The ``A`` or ``AM`` event of what `_bar` made, now that the file's span is known."""
-    span = 1000 if second_bars else 60_000
-    if stamped_at_end:
-        body["s"] -= span
-    return {"ev": "A" if second_bars else "AM"} | body | {"e": body["s"] + span}
+def _plain_trades(layout: Layout, reading: Reading) -> Callable[[Cells], Parsed]:
+    """Trades of nothing but time, price and size: regular sales, numbered in the order of the file."""
+    at, zone = layout.at, reading.zone
+    stamp, name_of = stamp_of(layout), symbol_of(layout, reading.symbol)
+    sequence: dict[str, int] = {}
+
+    def parse(cells: Cells) -> Parsed:
+        name = name_of(cells)
+        sequence[name] = q = sequence.get(name, 0) + 1
+        t = time_ms(stamp(cells), zone)
+        body: dict[str, Any] = {"ev": "T", "sym": name, "i": str(q), "p": price(cells[at["price"]])}
+        return t, _sized(body, size(cells[at["size"]])) | {"t": t, "q": q}
+
+    return parse
 
 
-STAMPED_AT_END = Kind(
-    "bars",
-    frozenset({"datetime", "open", "high", "low", "close", "volume"}),
-    _bars_stamped_at_end,
-    in_order=False,
-    bars=True,
-)
-KINDS = (
-    Kind(
-        "tape trades",
-        frozenset({"time_utc", "exchange", "symbol", "sale_condition", "size", "price", "correction"}),
-        _tape_trades,
-        in_order=True,
-        bars=False,
-    ),
-    STAMPED_AT_END,
-    Kind(
-        "the vendor's trades",
-        frozenset(
-            {
-                "ticker",
-                "conditions",
-                "correction",
-                "exchange",
-                "id",
-                "price",
-                "sequence_number",
-                "sip_timestamp",
-                "size",
-                "tape",
-            }
-        ),
-        _vendor_trades,
-        in_order=False,
-        bars=False,
-    ),
-    Kind(
-        "the vendor's aggregates",
-        frozenset({"ticker", "volume", "open", "close", "high", "low", "window_start"}),
-        _vendor_bars,
-        in_order=False,
-        bars=True,
-    ),
-)
+def _exchange(letter: str) -> int:
+    number = EXCHANGE_IDS.get(letter.strip())
+    if number is None:
+        raise ValueError(f"unknown exchange {letter[:20]!r}")
+    return number
+
+
+def _sized(body: dict[str, Any], shares: float | int) -> dict[str, Any]:
+    """Sizes go out as whole shares; a fraction is in the decimal string beside it, as at the vendor."""
+    body["s"] = int(shares)
+    if shares != body["s"]:
+        body["ds"] = str(shares)
+    return body
+
+
+_PARSERS: dict[str, Callable[[Layout, Reading], Callable[[Cells], Parsed]]] = {
+    "bars": _bars,
+    "tape_trades": _tape_trades,
+    "massive_trades": _massive_trades,
+    "alpaca_trades": _alpaca_trades,
+    "plain_trades": _plain_trades,
+}

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import json
 import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -45,10 +47,10 @@ NOT_AUTHORIZED = ("error", "not authorized")
 MAX_CONNECTIONS = ("max_connections", "Maximum number of websocket connections exceeded. ")
 
 
-def statuses(*pairs: tuple[str, str]) -> str:
-    """One frame of status events."""
+def statuses(*pairs: tuple[str, str], **more: str) -> str:
+    """One frame of status events, each with `more` fields."""
     return json.dumps(
-        [{"ev": "status", "status": word, "message": text} for word, text in pairs], separators=(",", ":")
+        [{"ev": "status", "status": word, "message": text} | more for word, text in pairs], separators=(",", ":")
     )
 
 
@@ -106,7 +108,9 @@ class Client:
 class Feed:
     """All connections of a feed. The `*_until` are times of the loop's clock: faults that last."""
 
-    def __init__(self, auth_timeout_s: float = 30.0) -> None:
+    def __init__(self, market: str | None = None, auth_timeout_s: float = 30.0) -> None:
+        """`market` is named in the greeting, so that a store knows what it is filled from."""
+        self.market = market
         self.auth_timeout_s = auth_timeout_s
         self.clients: set[Client] = set()
         #: Set at the first subscription ever, and when somebody is subscribed.
@@ -120,7 +124,7 @@ class Feed:
     async def serve(self, host: str, port: int) -> Server:
         """Listens; raises OSError where the port is not free."""
         return await serve(
-            self._connected, host, port, process_request=_only_our_path, compression=None, max_size=_MAX_MESSAGE,
+            self._connected, host, port, process_request=_checked, compression=None, max_size=_MAX_MESSAGE,
             ping_interval=None, close_timeout=1,
         )  # fmt: skip
 
@@ -190,7 +194,7 @@ class Feed:
         writer = asyncio.create_task(client.write())
         self.clients.add(client)
         try:
-            client.send(statuses(CONNECTED))
+            client.send(statuses(CONNECTED, **({"market": self.market} if self.market else {})))
             await self._converse(client)
         except ConnectionClosed:
             pass
@@ -266,10 +270,27 @@ def wanted(topics: Iterable[str], event: Event) -> bool:
     return f"{event.channel}.*" in held or f"{event.channel}.{event.symbol}" in held
 
 
-def _only_our_path(connection: ServerConnection, request: Request) -> Response | None:
+def _checked(connection: ServerConnection, request: Request) -> Response | None:
+    if not _is_ours(request.headers.get_all("Origin"), request.headers.get_all("Host")):
+        return connection.respond(HTTPStatus.FORBIDDEN, "web pages of another origin may not read this feed\n")
     if request.path.partition("?")[0].rstrip("/") == PATH:
         return None
     return connection.respond(HTTPStatus.NOT_FOUND, f"this feed is at {PATH}\n")
+
+
+def _is_ours(origins: Sequence[str], hosts: Sequence[str]) -> bool:
+    """Whether no web page asks, or one of this very address: some clients send an Origin of their own making. A name other
+    than localhost does not count, as its owner may point it here."""
+    if not origins:
+        return True
+    try:
+        url = urlsplit(origins[0])
+        name = url.hostname or ""
+        if name != "localhost":
+            ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return len(origins) == 1 and [url.netloc.lower()] == [host.lower() for host in hosts]
 
 
 def _parse(message: str | bytes) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Recorded files as one stream of events in order of time: frames (.jsonl, .json) and CSV, gzipped or not.
+"""Recorded files as one stream of events in order of time: frames (.jsonl, .json) and CSV, packed with gzip, zstd or not.
 
 What cannot be read is counted and named by line, never passed over in silence.
 """
@@ -7,27 +7,29 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import gzip
 import heapq
 import io
-import re
-import zlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import orjson
 
-from market.symbols import is_symbol
-from simulator.csv_rows import STAMPED_AT_END, Kind, as_bar_event, kind_of
+from simulator.csv_reading import CannotRead, Options, Row, settle
+from simulator.csv_rows import Reading, parser_of
+from simulator.csv_shapes import Layout, UnknownShape, cells_of, is_head, layout_of
 from simulator.events import Event
+from simulator.file_lines import UNREADABLE, Line, NotAFile, lines_of, open_raw, unpacked
 from simulator.time_sort import TimeSorter
 
 #: Lines named one by one in the report; the others are counted.
 NAMED = 20
-_FILE_NAME = re.compile(r"([A-Za-z0-9.\-]+?)_(?:1min|1m|1sec|1s)\Z|([A-Z0-9.\-]+)\Z")
-_UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error)
+#: Rows looked at before the first is sent, to know how the file is to be read.
+SAMPLE = 5_000
+#: Lines that may come before the first row: yfinance writes three.
+_HEAD_LINES = 3
 
 
 class CannotReplay(ValueError):
@@ -63,98 +65,124 @@ class Report:
 class Recording:
     """One file. `done` runs from 0 to 1 while its pieces are taken."""
 
-    def __init__(self, path: Path, symbol: str | None, report: Report) -> None:
+    def __init__(self, path: Path, options: Options, report: Report) -> None:
         """Looks at the beginning only. Raises CannotReplay."""
         self.path = path
         self.report = report
-        self._raw: BinaryIO | None = None
-        self._told = 0.0
-        self.kind: Kind | None = None
+        self._raw: io.BufferedReader | None = None
+        self._done = 0.0
+        #: How its rows are read; None for frames.
+        self.table: tuple[Layout, Reading] | None = None
         try:
-            self.size = max(1, path.stat().st_size)
             with self._open() as text:
-                lines = [line for line in (text.readline(), text.readline()) if line]
-            if lines and not lines[0].lstrip().startswith(("[", "{")):
-                self.kind = _kind(path, lines)
-        except UnicodeDecodeError:
-            raise CannotReplay(f"{path} is not a text file: frames (.jsonl) or CSV can be replayed") from None
-        except _UNREADABLE as error:
+                self.size = max(1, path.stat().st_size)
+                self._look(lines_of(text), options)
+        except (CannotRead, UnknownShape, csv.Error) as error:
+            raise CannotReplay(f"{path}: {error}") from None
+        except NotAFile as error:
+            raise CannotReplay(str(error)) from None
+        except UNREADABLE as error:
             raise CannotReplay(f"{path}: {getattr(error, 'strerror', None) or error}") from None
         finally:
             self._raw = None
-        if not lines:
-            raise CannotReplay(f"{path} is empty")
-        self.symbol = symbol or (_symbol_of(path) if self.kind is STAMPED_AT_END else None)
+
+    def _look(self, lines: Iterator[Line], options: Options) -> None:
+        first = next((line for line in lines if line.text is None or line.text.strip()), None)
+        if first is None:
+            raise CannotRead("is empty")
+        if first.text is None:
+            raise CannotRead(f"line {first.number} is {first.why}: frames (.jsonl) or CSV can be replayed")
+        if first.text.lstrip().startswith(("[", "{")):
+            return
+        head = [first.text]
+        kept = [first]
+        for line in lines:
+            kept.append(line)
+            head += [line.text] if line.text is not None else []
+            if len(kept) >= _HEAD_LINES:
+                break
+        layout = layout_of(head, options.columns)
+        sample = []
+        # What cannot be read further is reported when the rows are sent; those before it may be enough.
+        with contextlib.suppress(*UNREADABLE):
+            for line, cells in _table_rows(itertools.chain(kept, lines), layout):
+                if isinstance(cells, list):
+                    sample.append(Row(line.number, cells))
+                if len(sample) >= SAMPLE:
+                    break
+        self.table = layout, settle(self.path, layout, options, sample)
 
     @property
     def done(self) -> float:
         if self._raw is not None and not self._raw.closed:
             return min(1.0, self._raw.tell() / self.size)
-        return self._told
+        return self._done
 
     def pieces(self) -> Iterator[Piece]:
         """The file's events in order of time; may have to read all of it before the first."""
-        if self.kind is None:
+        if self.table is None:
             return self._frames()
-        rows = self._rows(self.kind)
-        return self._in_order(rows) if self.kind.in_order else self._sorted(rows, self.kind)
+        layout, reading = self.table
+        rows = self._rows(layout, reading)
+        return self._in_order(rows) if layout.shape.in_order else self._sorted(rows)
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[io.TextIOWrapper]:
-        with self.path.open("rb") as raw:
+    def _open(self) -> Iterator[TextIO]:
+        with open_raw(self.path) as raw:
             self._raw = raw
-            packed = raw.peek(2)[:2] == b"\x1f\x8b"
-            binary: Any = gzip.GzipFile(fileobj=raw) if packed else raw
-            with io.TextIOWrapper(binary, "utf-8-sig", newline="") as text:
+            with unpacked(raw) as text:
                 yield text
 
     def _frames(self) -> Iterator[Piece]:
         """Frames as recorded; each keeps its events together. Statuses of the vendor are left out."""
-        t = line = 0
-        with self._open() as text:
-            try:
-                for line, words in enumerate(text, 1):
+        t = number = 0
+        try:
+            with self._open() as text:
+                for number, words, why in lines_of(text):
+                    if words is None:
+                        self.report.cannot_read(self.path, number, why)
+                        continue
                     if not words.strip():
                         continue
                     try:
                         frame = orjson.loads(words)
                     except ValueError as error:
-                        self.report.cannot_read(self.path, line, error)
+                        self.report.cannot_read(self.path, number, error)
                         continue
                     events, odd = _events(frame if isinstance(frame, list) else [frame])
                     if odd:
-                        self.report.cannot_read(self.path, line, f"{odd} parts are not events of the vendor")
+                        self.report.cannot_read(self.path, number, f"{odd} parts are not events of the vendor")
                     self.report.read += 1
                     t = max([t, *(event_time(event.body) for event in events)])
                     yield Piece(t, events)
-            except _UNREADABLE as error:
-                self.report.cannot_read(self.path, line + 1, f"the file cannot be read further: {error}")
-        self._told = 1.0
+        except UNREADABLE as error:
+            self.report.cannot_read(self.path, number + 1, f"the file cannot be read further: {error}")
+        self._done = 1.0
 
-    def _rows(self, kind: Kind) -> Iterator[tuple[int, dict[str, Any]]]:
-        parse = kind.parser(self.symbol)
-        with self._open() as text:
-            reader = csv.reader(text)
-            columns = [name.strip().lower() for name in next(reader)]
-            try:
-                for words in reader:
+    def _rows(self, layout: Layout, reading: Reading) -> Iterator[tuple[int, dict[str, Any]]]:
+        parse = parser_of(layout, reading)
+        number = 0
+        try:
+            with self._open() as text:
+                for line, cells in _table_rows(lines_of(text), layout):
                     if self.report.stop:
                         return
-                    if not words:
+                    number = line.number
+                    if isinstance(cells, str):
+                        self.report.cannot_read(self.path, number, cells)
+                        continue
+                    try:
+                        parsed = parse(cells)
+                    except (ValueError, OverflowError) as error:
+                        self.report.cannot_read(self.path, number, error)
                         continue
                     self.report.read += 1
-                    try:
-                        parsed = parse(dict(zip(columns, words, strict=True)))
-                    except (ValueError, OverflowError) as error:
-                        self.report.read -= 1
-                        self.report.cannot_read(self.path, reader.line_num, error)
-                        continue
                     if parsed is None:
                         self.report.left_out += 1
                     else:
                         yield parsed
-            except _UNREADABLE as error:
-                self.report.cannot_read(self.path, reader.line_num + 1, f"the file cannot be read further: {error}")
+        except UNREADABLE as error:
+            self.report.cannot_read(self.path, number + 1, f"the file cannot be read further: {error}")
 
     def _in_order(self, rows: Iterator[tuple[int, dict[str, Any]]]) -> Iterator[Piece]:
         """As recorded, even where a print's time is older than the one before: that is what the tape did."""
@@ -162,21 +190,36 @@ class Recording:
         for t, body in rows:
             latest = max(latest, t)
             yield Piece(latest, [Event(body["ev"], body["sym"], body)])
-        self._told = 1.0
+        self._done = 1.0
 
-    def _sorted(self, rows: Iterator[tuple[int, dict[str, Any]]], kind: Kind) -> Iterator[Piece]:
+    def _sorted(self, rows: Iterator[tuple[int, dict[str, Any]]]) -> Iterator[Piece]:
         sorter = TimeSorter()
-        seconds = False
         for t, body in rows:
-            # A stamp inside a minute can only be a second bar's.
-            seconds = seconds or t % 60_000 != 0
             sorter.add(t, body)
         self._raw = None
-        for told, (t, row) in enumerate(sorter, 1):
-            body = as_bar_event(row, seconds, kind is STAMPED_AT_END) if kind.bars else row
-            self._told = told / sorter.count
-            yield Piece(body.get("e", t), [Event(body["ev"], body["sym"], body)])
-        self._told = 1.0
+        for number, (t, body) in enumerate(sorter, 1):
+            self._done = number / sorter.count
+            yield Piece(t, [Event(body["ev"], body["sym"], body)])
+        self._done = 1.0
+
+
+def _table_rows(lines: Iterator[Line], layout: Layout) -> Iterator[tuple[Line, list[str] | str]]:
+    """Each row's line with its cells, or with the reason why it has none; neither blank lines nor header lines."""
+    for line in lines:
+        if line.text is None:
+            yield line, line.why
+            continue
+        try:
+            cells = cells_of(line.text)
+        except csv.Error as error:
+            yield line, str(error)
+            continue
+        if not any(cell.strip() for cell in cells) or is_head(cells, layout):
+            continue
+        if len(cells) == layout.width:
+            yield line, cells
+        else:
+            yield line, f"{len(cells)} columns, where the file has {layout.width}"
 
 
 def merged(recordings: list[Recording]) -> Iterator[Piece]:
@@ -185,7 +228,7 @@ def merged(recordings: list[Recording]) -> Iterator[Piece]:
 
 
 def fraction_done(recordings: list[Recording]) -> float:
-    """How much of the files has been told, by size."""
+    """How much of the files has been sent, by size."""
     return sum(r.done * r.size for r in recordings) / sum(r.size for r in recordings)
 
 
@@ -205,28 +248,3 @@ def _events(frame: list[Any]) -> tuple[list[Event], int]:
         Event(body["ev"], str(body.get("sym", body.get("T", ""))), body) for body in bodies if body["ev"] != "status"
     ]
     return events, len(frame) - len(bodies)
-
-
-def _kind(path: Path, lines: list[str]) -> Kind:
-    header = next(csv.reader(lines[:1]))
-    kind = kind_of(header)
-    if kind is None:
-        shown = ",".join(header)
-        raise CannotReplay(
-            f"{path}: unknown header {shown[:100]!r}: trades, second or minute bars, or frames can be replayed"
-        )
-    if kind is STAMPED_AT_END:
-        at = [name.strip().lower() for name in header].index("datetime")
-        first = next(csv.reader(lines[1:]), [])
-        if path.name.partition(".")[0].endswith("_daily") or (len(first) > at and ":" not in first[at]):
-            raise CannotReplay(f"{path} holds daily bars: only trades, second and minute bars can be replayed")
-    return kind
-
-
-def _symbol_of(path: Path) -> str:
-    stem = path.name.removesuffix(".gz").removesuffix(".csv")
-    found = _FILE_NAME.match(stem)
-    name = (found[1] or found[2]) if found else ""
-    if not is_symbol(name):
-        raise CannotReplay(f"{path}: the name does not say which symbol it is, as SYMBOL_1min.csv would: give --symbol")
-    return name

@@ -24,11 +24,11 @@ _SUSPICIOUS = 1000
 class Replayer:
     """Tells the recordings at `speed` times their own pace, 0 as fast as they are read; waits while nobody listens."""
 
-    def __init__(self, recordings: list[Recording], report: Report, speed: float, feed: Feed | None = None) -> None:
+    def __init__(self, recordings: list[Recording], report: Report, speed: float, market: str | None = None) -> None:
         self.recordings = recordings
         self.report = report
         self.speed = speed
-        self.feed = feed or Feed()
+        self.feed = Feed(market)
         self.delivered = 0
         self.unasked: Counter[str] = Counter()
         self._warned = False

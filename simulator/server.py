@@ -49,7 +49,7 @@ class Simulator:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.teller = EventGenerator(plan.market)
-        self.feed = Feed()
+        self.feed = Feed(f"simulator-{plan.market.seed}")
         self.truth = Truth(plan.truth)
         #: How often each event is sent, and the events sent last: the faults use them.
         self.repeat = 1

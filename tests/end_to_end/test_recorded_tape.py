@@ -20,11 +20,11 @@ MS = {"1m": 60_000, "5m": 300_000, "1h": 3_600_000}
 
 
 @contextmanager
-def watching(files: list[Path], topics: str) -> Iterator[Running]:
-    """`tapewatch run` fed by `tapewatch replay` of the files, as fast as they are read."""
+def watching(files: list[Path], topics: str, *options: str) -> Iterator[Running]:
+    """`tapewatch run` fed by `tapewatch replay` of the files with these options, as fast as they are read."""
     port = free_port()
     with ExitStack() as stack:
-        stack.enter_context(Running("replay", *map(str, files), "--speed", "0", "--port", str(port)))
+        stack.enter_context(Running("replay", *map(str, files), *options, "--speed", "0", "--port", str(port)))
         run = stack.enter_context(
             Running(
                 "run",
@@ -109,7 +109,7 @@ def test_minute_bars_of_24_symbols_give_their_candles_and_no_second(data: Path) 
     bars = minute_bars(data / "minute-bars-2019")
     start = min(min(b) for b in bars.values())
     end = max(max(b) for b in bars.values())
-    with watching(files, "AM.*") as run:
+    with watching(files, "AM.*", "--tz", "America/New_York", "--stamp", "end") as run:
 
         def complete() -> bool:
             return all(max(b) in all_candles(run, symbol, "1m", max(b), max(b)) for symbol, b in bars.items())

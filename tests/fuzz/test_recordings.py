@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from market.sessions import NEW_YORK
+from simulator.csv_reading import Options
 from simulator.recordings import CannotReplay, Recording, Report, merged
 from tests.fuzz import LONG, times
 from tests.fuzz.frames import Frames
@@ -27,6 +29,7 @@ GOOD = {
     "flat_bars.csv": "ticker,volume,open,close,high,low,window_start,transactions\n"
     + "".join(f"AAPL,{n},1.5,1.75,2,1,17040996{n:02}000000000,3\n" for n in range(30)),
 }  # fmt: skip
+OPTIONS = Options(zone=NEW_YORK, stamp="end")
 ODD = [
     "", "0", "-1", "nan", "inf", "-inf", "1e308", "1e400", "9" * 25, "9" * 5000, "1e30", "-1e30", "x", "\x00", '"', "-", " 1 ",
     "0001-01-01", "9999-12-31 23:59:59", "2024-03-10 02:30:00", "2024-02-30 09:30:00", "2024-03-01T09:30:00+05:00", "AAPL",
@@ -42,7 +45,7 @@ def tell(name: str, raw: bytes) -> Report | None:
         path.write_bytes(raw)
         refused = ""
         try:
-            recording = Recording(path, None, report)
+            recording = Recording(path, OPTIONS, report)
         except CannotReplay as error:
             refused = str(error)
         if refused:
@@ -54,7 +57,7 @@ def tell(name: str, raw: bytes) -> Report | None:
             assert isinstance(piece.t, int)
             events += len(piece.events)
             orjson.dumps([event.body for event in piece.events])
-        if recording.kind is not None:
+        if recording.table is not None:
             assert events == report.read - report.left_out
         assert bool(report.unread) == bool(report.named)
     return report

@@ -65,7 +65,8 @@ def test_the_vendors_client_reads_the_simulator() -> None:
 def test_the_vendors_client_reads_a_replay(data: Path) -> None:
     tape, bars = data / "us-tape-2018" / "trades.csv.gz", data / "minute-bars-2019" / "AAPL_1min.csv"
     minutes = len(bars.read_text().splitlines()) - 1
-    with Running("replay", str(tape), str(bars), "--speed", "0", "--port", "0") as replay:
+    words = ["--tz", "America/New_York", "--stamp", "end", "--speed", "0", "--port", "0"]
+    with Running("replay", str(tape), str(bars), *words) as replay:
         client = VendorsClient(address(replay), "T.*", "AM.*")
         replay.wait(lambda: len(client.got) == 77_261 + minutes, 60, "all of it")
         assert len(client.of(EquityTrade)) == 77_261
@@ -111,6 +112,24 @@ def test_simulate_tells_the_truth_and_closes_cleanly(tmp_path: Path) -> None:
     assert lines == [body for body in received if body["ev"] != "status"]
 
 
+def greeting(*words: str) -> Any:
+    with Running(*words, "--port", "0") as server, connect(address(server)) as connection:
+        return json.loads(connection.recv(timeout=20))[0]
+
+
+def test_servers_name_their_market(tmp_path: Path) -> None:
+    """A recording's is what its files hold, whatever their names and order."""
+    for name, text in (("a", "1704099600,A,1,1\n"), ("b", "1704099601,A,1,1\n"), ("c", "1704099601,A,1,1\n")):
+        (tmp_path / f"{name}.csv").write_text(f"time,symbol,price,size\n{text}")
+    a, b, c = (str(tmp_path / f"{name}.csv") for name in "abc")
+    assert greeting("simulate", "--symbols", "3", "--rate", "1", "--seed", "7")["market"] == "simulator-7"
+    recorded = greeting("replay", a, b)["market"]
+    assert re.fullmatch(r"recording-[0-9a-f]{12}", recorded)
+    assert greeting("replay", c, a)["market"] == recorded
+    assert greeting("replay", a)["market"] != recorded
+    assert greeting("replay", a, "--market", "desk.2024")["market"] == "desk.2024"
+
+
 def test_duration_ends_by_itself() -> None:
     with Running("simulate", "--port", "0", "--duration", "0.1") as simulate:
         assert simulate.process.wait(30) == 0
@@ -135,6 +154,12 @@ def refusal(*words: str) -> tuple[int, list[str]]:
         (["replay", "x.csv", "--speed", "-1"], "--speed"),
         (["replay", "x.csv", "y.csv", "--symbol", "X"], "--symbol"),
         (["replay", "x.csv", "--symbol", "X Y"], "--symbol"),
+        (["replay", "x.csv", "--tz", "Mars/Olympus"], "--tz"),
+        (["replay", "x.csv", "--tz", "../etc"], "--tz"),
+        (["replay", "x.csv", "--stamp", "middle"], "--stamp is start or end, not 'middle'"),
+        (["replay", "x.csv", "--span", "5m"], "--span is 1s or 1m"),
+        (["replay", "x.csv", "--market", "../other"], "--market"),
+        (["replay", "/dev/zero"], "no regular file"),
     ],
 )
 def test_bad_input_is_one_clear_line(words: list[str], said: str) -> None:

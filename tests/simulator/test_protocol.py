@@ -55,6 +55,53 @@ def test_greeting_authentication_and_acks_are_the_vendors() -> None:
     run(scene())
 
 
+def test_the_greeting_names_the_market_where_the_server_knows_it() -> None:
+    async def scene() -> None:
+        async with feeding(Feed("simulator-7")) as port, tapped(port) as tap:
+            status = await tap.status("connected")
+            assert status == {
+                "ev": "status",
+                "status": "connected",
+                "message": "Connected Successfully",
+                "market": "simulator-7",
+            }
+            await tap.say("auth", "k")
+            assert "market" not in await tap.status("auth_success")
+
+    run(scene())
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "accepted"),
+    [
+        (None, None, True),
+        ("http://127.0.0.1:{port}", None, True),
+        ("http://localhost:{port}", "localhost:{port}", True),
+        ("https://evil.example", None, False),
+        ("http://rebound.example:{port}", "rebound.example:{port}", False),
+        ("http://localhost:3000", None, False),
+        ("http://127.0.0.1:3000", None, False),
+        ("null", None, False),
+        ("", None, False),
+        ("http://[", None, False),
+    ],
+)
+def test_a_web_page_of_a_foreign_origin_is_refused(origin: str | None, host: str | None, accepted: bool) -> None:
+    async def scene() -> None:
+        async with feeding(Feed()) as port:
+            lines = [f"Host: {(host or '127.0.0.1:{port}').format(port=port)}", "Upgrade: websocket", "Connection: Upgrade",
+                     "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]  # fmt: skip
+            lines += [f"Origin: {origin.format(port=port)}"] if origin is not None else []
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write("\r\n".join(["GET /stocks HTTP/1.1", *lines, "", ""]).encode())
+            answer = await reader.readline()
+            assert answer.split()[1] == (b"101" if accepted else b"403")
+            writer.close()
+            await writer.wait_closed()
+
+    run(scene())
+
+
 def test_what_is_not_answered_and_what_is_refused() -> None:
     async def scene() -> None:
         async with feeding(Feed()) as port, tapped(port, "A.BRK.B") as tap:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from simulator.csv_reading import Options
 from simulator.recordings import Recording, Report
 from simulator.replay import Replayer
 from tests.simulator.support import replaying, tapped
@@ -29,7 +30,7 @@ def frames(folder: Path, count: int, channel: str = "A", step_ms: int = 1000, na
 
 def replayer(*paths: Path, speed: float = 0.0) -> Replayer:
     report = Report()
-    return Replayer([Recording(path, None, report) for path in paths], report, speed)
+    return Replayer([Recording(path, Options(), report) for path in paths], report, speed)
 
 
 def run(scene: Any) -> None:
