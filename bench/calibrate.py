@@ -16,6 +16,7 @@ from bench.harness import Harness
 from bench.table import Table, command_line, report
 from redis_functions.contract import keys
 from redis_functions.contract.schema import Schema, create_commands
+from tapewatch import machine_speed
 
 SHARES = (1.0, 0.5, 0.2, 0.05)
 #: Level to its bucket in seconds and its chunks.
@@ -83,6 +84,9 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
         for level, (span, chunk) in LEVELS.items():
             table.add(level, *(f"{sample_bytes(harness, span, chunk, share, samples):.2f}" for share in SHARES))
         bare, labelled = (empty_bytes(harness, labels, 100 if args.short else 1_000) for labels in (False, True))
+    table.notes.append(
+        f"A core of this machine: {machine_speed.bar_us():.2f} µs a bar of the work in tapewatch/machine_speed.py."
+    )
     table.notes.append(f"An empty series with its rules: {bare:,.0f} bytes, with labels {labelled:,.0f}.")
     return [table]
 

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from bench import day_close, tape
@@ -27,6 +28,7 @@ from bench.harness import ROOT, Harness, cpu_s, family, free_port, pss_mib
 from bench.table import Table, command_line, report
 from redis_functions.contract import keys
 from redis_functions.contract.schema import create_commands
+from tapewatch import machine_speed
 from tapewatch.capacity import DAY_S, MIB, rates
 from tapewatch.commands.redis import SMALL_MAXMEMORY_MB
 from tapewatch.settings import Settings
@@ -168,9 +170,14 @@ def look(harness: Harness, pids: dict[str, int], minute: int, bars: int) -> Look
     return Look(minute, bars, _memory_of(pids), _used(harness), disk)
 
 
+#: Measured once a run, so that all predictions reckon with the same machine.
+_slowness = lru_cache(maxsize=1)(machine_speed.measure)
+
+
 def predicted(day: Day, minute: int) -> dict[str, float]:
-    """What `tapewatch plan` says of the same configuration."""
+    """The prediction of `tapewatch plan` for the same configuration."""
     words = ["plan", "--symbols", str(day.symbols), "--bars-per-second", str(day.rate), "--profile", "small", "--json"]
+    words += ["--slowness", f"{_slowness():.4f}"]
     hours = f"{minute / 60:.4f}"
     done = subprocess.run(
         [sys.executable, "-m", "tapewatch", *words, "--hours", hours],

@@ -159,12 +159,14 @@ def need(
     hours: float | None = None,
     buffer_mib: float = 64.0,
     aof_limit_mib: float = 512.0,
+    slowness: float = 1.0,
 ) -> Need:
     """What the configuration needs in its steady state: at the close of a day, all retentions full.
 
     `hours`: so long after the opening bell of its first day, levels that are kept no longer than a day less full, all
     others full (what bench.day plays). `buffer_mib` of newest frames are taken for used: a burst, or Redis away, fills them.
     `aof_limit_mib`: growth of the append-only file at which it is rewritten during the market.
+    `slowness`: CPU time that the machine's cores take, over that of the cores behind the constants (machine_speed.py).
     """
     chance = rates(symbols, bars_per_second)
     used: float = symbols * (
@@ -183,7 +185,9 @@ def need(
     redis = REDIS_PROGRAM_MIB + redis_used * FRAGMENTATION
     ingest = INGEST_BASE_MIB + buffer_mib * BUFFER_COST + symbols * INGEST_SYMBOL_BYTES / MIB
     total = redis + ingest + BRIDGE_MIB + SUPERVISOR_MIB
-    ingest_cores, redis_cores = (bars_per_second * _us(cost, symbols) / 1e6 for cost in (INGEST_US, REDIS_US))
+    ingest_cores, redis_cores = (
+        bars_per_second * slowness * _us(cost, symbols) / 1e6 for cost in (INGEST_US, REDIS_US)
+    )
     bars = bars_per_second * DAY_S
     grown, base, fork = bars * AOF_BAR / MIB, redis_used * AOF_BASE_SHARE, redis_used * FORK_SHARE
     aof = min(grown, aof_limit_mib) + 2 * base
@@ -200,10 +204,10 @@ def need(
         rewrites_a_day=grown // aof_limit_mib,
         aof_mib_day=grown,
         aof_mib=aof,
-        load_s=(aof - base) * LOAD_S_MIB,
+        load_s=(aof - base) * LOAD_S_MIB * slowness,
         spool_mib=spool,
         disk_mib=aof + spool,
-        cores=ingest_cores + redis_cores + IDLE_CPU,
+        cores=ingest_cores + redis_cores + IDLE_CPU * slowness,
         redis_cores=redis_cores,
         ingest_cores=ingest_cores,
         bars_a_day=bars,

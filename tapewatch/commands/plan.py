@@ -8,7 +8,7 @@ import sys
 
 import msgspec
 
-from tapewatch import capacity
+from tapewatch import capacity, machine_speed
 from tapewatch.capacity import Need
 from tapewatch.commands.redis import maxmemory_mb
 from tapewatch.settings import HOUR_MS, Settings
@@ -28,6 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--retention-{level}", type=int, metavar="S", help=f"seconds that {level} bars are kept")
     parser.add_argument("--memory-mb", type=float, metavar="MB", help="of the machine (default: this one's)")
     parser.add_argument("--cores", type=float, metavar="C", help="of the machine (default: this one's)")
+    parser.add_argument(
+        "--slowness", type=float, metavar="X",
+        help="CPU time of the machine's cores over the reference's: 2 is half as fast (default: this one's, measured now)",
+    )  # fmt: skip
     parser.add_argument("--hours", type=float, metavar="H", help="so long after the first opening bell, not at a close")
     parser.add_argument("--json", action="store_true", help="the figures as one JSON object")
 
@@ -38,9 +42,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if mistake:
         print(f"tapewatch plan: {mistake}", file=sys.stderr)
         return 2
+    slowness = machine_speed.measure() if args.slowness is None else args.slowness
     found = capacity.need(
         args.symbols, args.bars_per_second, settings.schema, settings.spool_mb, args.hours, settings.buffer_mb,
-        settings.aof_limit_mb,
+        settings.aof_limit_mb, slowness,
     )  # fmt: skip
     memory, cores = capacity.this_machine()
     memory, cores = args.memory_mb or memory, args.cores or cores
@@ -48,9 +53,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     against = capacity.reasons_against(found, memory, cores, limit)
     instance = capacity.smallest_instance(found, limit)
     if args.json:
-        print(json.dumps(found.as_dict() | {"fits": not against, "instance": instance}))
+        print(json.dumps(found.as_dict() | {"slowness": slowness, "fits": not against, "instance": instance}))
     else:
-        print(_text(found, args, settings, memory, cores, instance))
+        print(_text(found, args, settings, (memory, cores, slowness), instance))
     for reason in against:
         print(f"tapewatch: this does not fit: {reason}", file=sys.stderr)
     return 1 if against else 0
@@ -62,7 +67,7 @@ def _settings(args: argparse.Namespace, settings: Settings) -> tuple[Settings, s
         return settings, "--symbols must lie between 1 and 1,000,000"
     if not 0 < args.bars_per_second <= args.symbols:
         return settings, "--bars-per-second must be positive and at most --symbols: a symbol has one bar a second"
-    for name in ("memory_mb", "cores", "hours"):
+    for name in ("memory_mb", "cores", "hours", "slowness"):
         value = getattr(args, name)
         if value is not None and not 0 < value < 1e9:
             return settings, f"--{name.replace('_', '-')} must be positive"
@@ -80,8 +85,9 @@ def _settings(args: argparse.Namespace, settings: Settings) -> tuple[Settings, s
 
 
 def _text(
-    found: Need, args: argparse.Namespace, settings: Settings, memory: float, cores: float, instance: str | None
+    found: Need, args: argparse.Namespace, settings: Settings, machine: tuple[float, float, float], instance: str | None
 ) -> str:
+    memory, cores, slowness = machine
     kept = ", ".join(f"{level} {_span(ms)}" for level, ms in settings.schema.retention_ms.items())
     limit = settings.aof_limit_mb
     cpu = f"ingest {found.ingest_cores:.2f}, Redis {found.redis_cores:.2f}; readers and peaks besides"
@@ -97,7 +103,7 @@ def _text(
         ("disk", f"{found.disk_mib / 1024:,.1f} GiB", f"append-only file {found.aof_mib / 1024:,.1f} at most "
          f"({found.aof_mib_day / 1024:,.1f} GiB a day go into it), spool {found.spool_mib / 1024:,.1f}"),
         ("restart", f"{found.load_s:,.0f} s", "until a Redis that crashed has read its largest file; the spool takes the stream"),
-        ("CPU", f"{found.cores:.2f} cores", cpu),
+        ("CPU", f"{found.cores:.2f} cores", f"{cpu}; a core takes {slowness:.2f} times the reference's CPU time"),
         ("machine", f"{memory:,.0f} MiB, {cores:g} CPU", f"the smallest EC2 type that holds it: {instance or 'none of ours'}"),
     ]  # fmt: skip
     head = (

@@ -92,6 +92,14 @@ def test_the_day_fills_up() -> None:
     assert used[-1] == pytest.approx(small().redis_used_mib, rel=0.02)
 
 
+def test_slower_cores_need_more_cpu_and_the_same_memory() -> None:
+    found, slower = small(), small(slowness=1.6)
+    assert slower.cores == pytest.approx(1.6 * found.cores)
+    assert slower.load_s == pytest.approx(1.6 * found.load_s)
+    assert slower.total_mib == found.total_mib
+    assert slower.disk_mib == found.disk_mib
+
+
 def test_every_reason_against_is_named() -> None:
     found = small(20_000, 20_000.0)
     text = "\n".join(capacity.reasons_against(found, 512, 0.1, 100))
@@ -168,6 +176,13 @@ def test_plan_prints_the_figures(capsys: pytest.CaptureFixture[str]) -> None:
         assert word in out
 
 
+def test_plan_takes_the_speed_of_another_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "--symbols 100 --bars-per-second 10 --json --memory-mb 2000 --cores 2"
+    same, twice = (json.loads(plan(capsys, f"{words} --slowness {x}")[1]) for x in (1, 2))
+    assert (same["slowness"], twice["slowness"]) == (1, 2)
+    assert twice["cores"] == pytest.approx(2 * same["cores"])
+
+
 def test_plan_refuses_what_cannot_fit(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = plan(capsys, "--symbols 10000 --bars-per-second 1000 --memory-mb 1024 --cores 2")
     assert code == 1
@@ -196,6 +211,7 @@ def test_plan_as_json(capsys: pytest.CaptureFixture[str]) -> None:
         "--symbols 10 --bars-per-second 1 --retention-1s 60",
         "--symbols 10 --bars-per-second 1 --retention-5m -1",
         "--symbols 10 --bars-per-second 1 --memory-mb -5",
+        "--symbols 10 --bars-per-second 1 --slowness 0",
     ],
 )
 def test_plan_refuses_bad_input_in_one_line(capsys: pytest.CaptureFixture[str], words: str) -> None:
