@@ -19,7 +19,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .SILENT:
 .NOTPARALLEL:
-.PHONY: help setup run test fuzz check format grafana install install-files install-app moved
+.PHONY: help setup run test fuzz chaos lint types check bench format grafana install install-files install-app moved
 
 PIP_INSTALL := -m pip --quiet --disable-pip-version-check --no-input install
 
@@ -40,18 +40,21 @@ fuzz: $(VENV)/.installed-dev ## A million hostile frames, and hostile requests, 
 chaos: $(VENV)/.installed-dev ## The loss matrix: every fault on real processes, then a minute of kills at full rate (6 minutes)
 	exec $(BIN)/python -m tests.chaos --table docs/loss-matrix.md --readme README.md --with-soak 60
 
-check: $(VENV)/.installed-dev ## Format, lint, types, import rules, dashboards, tests
+lint: $(VENV)/.installed-dev ## Format, lint, import rules, dashboards
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/tapewatch grafana build --check
-	$(MAKE) test
+
+types: $(VENV)/.installed-dev ## Types, strictly
+	$(BIN)/mypy
+
+check: lint types test ## All that has to pass before a change is merged
 
 bench: $(VENV)/.installed-dev ## The measured claims into bench/RESULTS.md and README (20 minutes; BENCH=--short only runs each)
 	exec $(BIN)/python -m bench $(or $(BENCH),--readme README.md)
 
-format: $(VENV)/.installed-dev ## Formats the code and mends what the linter can
+format: $(VENV)/.installed-dev ## Formats the code and fixes what the linter can
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format .
 

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from tapewatch.settings import BadSettings, load
@@ -66,6 +67,7 @@ def _parser(wanted: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="settings file (default: tapewatch.toml if it is there)"
     )
+    parser.add_argument("--version", action="version", version=f"tapewatch {version('tapewatch')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     names = [wanted] if wanted in COMMANDS else list(COMMANDS)
     for name in names:
