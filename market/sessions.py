@@ -7,11 +7,14 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from market.holidays import closes_early
+
 NEW_YORK = ZoneInfo("America/New_York")
 
 
 class TradingDay(NamedTuple):
-    """One New York date: midnight to midnight, and the regular session 09:30-16:00 (epoch ms, ends excluded)."""
+    """One New York date: midnight to midnight, and the regular session from 09:30 to 16:00, or to 13:00 on a day that closes
+    early (epoch ms, ends excluded)."""
 
     date: date
     start: int
@@ -32,7 +35,7 @@ def trading_day(day: date) -> TradingDay:
         day,
         _ms(day, midnight),
         _ms(day, time(9, 30)),
-        _ms(day, time(16)),
+        _ms(day, time(13 if closes_early(day) else 16)),
         _ms(day + timedelta(days=1), midnight),
     )
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from market.holidays import closes_early
 from market.sessions import NEW_YORK, day_of, trading_day
 
 HOUR = 3_600_000
@@ -29,6 +30,10 @@ def utc(text: str) -> int:
         ("2026-03-06", "2026-03-06T05:00", "2026-03-06T14:30", "2026-03-06T21:00", 24),
         ("2026-03-09", "2026-03-09T04:00", "2026-03-09T13:30", "2026-03-09T20:00", 24),
         ("2026-11-02", "2026-11-02T05:00", "2026-11-02T14:30", "2026-11-02T21:00", 24),
+        # The regular session ends at 13:00: after Thanksgiving, Christmas Eve, the eve of Independence Day.
+        ("2025-11-28", "2025-11-28T05:00", "2025-11-28T14:30", "2025-11-28T18:00", 24),
+        ("2026-12-24", "2026-12-24T05:00", "2026-12-24T14:30", "2026-12-24T18:00", 24),
+        ("2025-07-03", "2025-07-03T04:00", "2025-07-03T13:30", "2025-07-03T17:00", 24),
         # Until 2006 the clocks changed on other Sundays.
         ("2006-04-02", "2006-04-02T05:00", "2006-04-02T13:30", "2006-04-02T20:00", 23),
     ],
@@ -67,9 +72,10 @@ def test_the_days_tile_time(t: int) -> None:
 
 
 @given(st.dates(date(2000, 1, 1), date(2037, 12, 31)))
-def test_the_session_is_half_past_nine_to_four_on_the_wall_clock(when: date) -> None:
+def test_the_session_is_half_past_nine_to_four_or_one_on_the_wall_clock(when: date) -> None:
     day = trading_day(when)
     opening, closing = (datetime.fromtimestamp(t / 1000, NEW_YORK) for t in (day.regular_open, day.regular_close))
     assert (opening.date(), opening.hour, opening.minute) == (when, 9, 30)
-    assert (closing.date(), closing.hour, closing.minute) == (when, 16, 0)
-    assert day.regular_close - day.regular_open == 6.5 * HOUR
+    hours = 3.5 if closes_early(when) else 6.5
+    assert (closing.date(), closing.hour, closing.minute) == (when, 13 if hours == 3.5 else 16, 0)
+    assert day.regular_close - day.regular_open == hours * HOUR
