@@ -64,6 +64,8 @@ class Rest:
             case ["v3", "reference", "conditions"]:
                 rows = _conditions()
                 return {"status": "OK", "request_id": _request_id(), "count": len(rows), "results": rows}
+            case ["v3", "reference", "splits"]:  # the simulated market splits no share
+                return {"status": "OK", "request_id": _request_id(), "results": []}
             case ["v1", "marketstatus", "now"]:
                 return _open_market()
         raise Refused(404, "this simulator does not have that path")

@@ -24,7 +24,7 @@ class Reply:
 
 @dataclass
 class Asked:
-    """One request: when it came (monotonic), for which bars, and with which headers."""
+    """One request: when it came (monotonic), for which bars (where it is for a symbol's), and with which headers."""
 
     at: float
     symbol: str
@@ -33,6 +33,7 @@ class Asked:
     end: int
     query: dict[str, str]
     headers: dict[str, str]
+    path: str = ""
 
 
 def bars_reply(rows: list[dict[str, Any]], next_url: str = "") -> Reply:
@@ -58,15 +59,8 @@ class Vendor:
                 url = urlsplit(self.path)
                 words = url.path.strip("/").split("/")
                 query = {k: v[-1] for k, v in parse_qs(url.query).items()}
-                asked = Asked(
-                    time.monotonic(),
-                    words[3],
-                    words[6],
-                    int(words[7]),
-                    int(words[8]),
-                    query,
-                    dict(self.headers.items()),
-                )
+                bars = (words[3], words[6], int(words[7]), int(words[8])) if "range" in words else ("", "", 0, 0)
+                asked = Asked(time.monotonic(), *bars, query, dict(self.headers.items()), url.path)
                 vendor.asked.append(asked)
                 reply = answer(asked)
                 time.sleep(reply.delay_s)
