@@ -17,7 +17,7 @@ ROWS = {
     "bench.latency": ("of the raw limit", "a minute's close"),
     "bench.read": ("as fast as it answers", "200/s while"),
     "bench.accuracy": ("bbands_20_2", "61 candlestick patterns", "golden_cross"),
-    "bench.dashboards": ("all that read", "TS.RANGE"),
+    "bench.dashboards": ("all that read", "TS.RANGE", "asked for alone"),
     "bench.day": ("all MiB (PSS)", "bytes a series", "0 bars refused", "candles over REST", "A rewrite of"),
     "bench.restart": ("SIGKILL", "SIGTERM", "Redis itself"),
     "bench.calibrate": ("Bytes a sample", "1h"),
