@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -32,6 +33,7 @@ from rest_bridge.metrics import Metrics
 from rest_bridge.openapi import describe
 from rest_bridge.parameters import Query, parse
 from rest_bridge.single_flight import SingleFlight
+from rest_bridge.work_queue import WorkQueue
 
 #: Writes JSON.
 encode = msgspec.json.Encoder().encode
@@ -48,8 +50,9 @@ def create_app(config: BridgeConfig) -> Flask:
     redis = connect_reader(config.redis_url)
     context = Context(config, redis, AlertLog(redis), Metrics())
     endpoints = _endpoints()
+    queue = WorkQueue(config.limits)
     for endpoint in endpoints:
-        app.add_url_rule(endpoint.path, endpoint.path, _view(context, endpoint), methods=["GET"])
+        app.add_url_rule(endpoint.path, endpoint.path, _view(context, endpoint, queue), methods=["GET"])
     errors.register(app)
     # What looks at answers runs in the reverse order of registration: compression first, counting last.
     context.metrics.register(app)
@@ -75,7 +78,7 @@ def _endpoints() -> list[Endpoint]:
     def readable(context: Context, q: Query) -> Any:
         return Response(*page())
 
-    about: dict[str, Any] = {"tag": "operations", "open": True, "store": False}
+    about: dict[str, Any] = {"tag": "operations", "open": True, "queued": False, "store": False}
     endpoints += [
         Endpoint("/openapi.json", openapi, "This description, for programs", schemas.record({}, more={}), **about),
         Endpoint("/docs", readable, "This description, for people", schemas.TEXT, media="text/html", **about),
@@ -86,20 +89,31 @@ def _endpoints() -> list[Endpoint]:
     return endpoints
 
 
-def _view(context: Context, endpoint: Endpoint) -> Callable[[], Response]:
-    together = SingleFlight()
+def _view(context: Context, endpoint: Endpoint, queue: WorkQueue) -> Callable[[], Response]:
+    single_flight = SingleFlight()
+
+    def place() -> AbstractContextManager[None]:
+        if not endpoint.queued:
+            return nullcontext()
+        return queue.place(request.remote_addr or "", request.environ.get("tapewatch.client_gone", _never))
 
     def view() -> Response:
         query = parse(endpoint.parameters, request.args)
         if endpoint.media != "application/json":
-            made: Response = endpoint.handler(context, query)
+            with place():
+                made: Response = endpoint.handler(context, query)
             return made
 
         def body() -> bytes:
-            answer = endpoint.handler(context, query)
-            return answer if isinstance(answer, bytes) else encode(answer)
+            with place():
+                answer = endpoint.handler(context, query)
+                return answer if isinstance(answer, bytes) else encode(answer)
 
         fixed = "from" in request.args and "to" in request.args
-        return Response(together.answer(request.query_string, body, fixed), mimetype="application/json")
+        return Response(single_flight.answer(request.query_string, body, fixed), mimetype="application/json")
 
     return view
+
+
+def _never() -> bool:
+    return False

@@ -2,8 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What clients may take. Times in seconds.
+
+    `keep_alive_s`: a connection without a request; `request_s`: from a request's first byte to its last; `answer_s`: to send an
+    answer; `queue_s`: to wait for one of the `at_work` places; `grace_s`: what is under way when the bridge stops.
+    `in_flight_bytes`: of all answers being sent.
+    `trusted_proxies`: addresses whose connections and places at work are not limited.
+    """
+
+    connections: int = 500
+    connections_per_address: int = 50
+    trusted_proxies: tuple[str, ...] = ()
+    keep_alive_s: float = 5.0
+    request_s: float = 10.0
+    answer_s: float = 20.0
+    grace_s: float = 1.0
+    in_flight_bytes: int = 64 << 20
+    at_work: int = 8
+    queue_s: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -24,3 +46,4 @@ class BridgeConfig:
     velocity_base: Literal["previous_close", "window_start"] = "previous_close"
     velocity_max_age_s: int = 30
     always_open: bool = False
+    limits: Limits = field(default_factory=Limits)

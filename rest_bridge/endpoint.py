@@ -34,7 +34,7 @@ Handler = Callable[[Context, Query], Any]
 class Endpoint:
     """``GET path``; `schema` is the OpenAPI schema of its answer. `store`: it reads Redis, so it may answer 503.
 
-    `open`: no token is asked for. `unlimited`: it may be asked however often.
+    `open`: no token is asked for. `unlimited`: it may be asked however often. `queued`: it waits for a place at work.
     `media`: a handler of another type than JSON answers a Response.
     """
 
@@ -47,5 +47,6 @@ class Endpoint:
     tag: str = "market"
     open: bool = False
     unlimited: bool = False
+    queued: bool = True
     store: bool = True
     media: str = "application/json"

@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException
 log = logging.getLogger("tapewatch.bridge")
 
 
-class Refusal(Exception):
+class ApiError(Exception):
     """The request is refused with `status`; `code` is for programs, the message for people.
 
     `retry_after_s`: seconds after which trying again may help.
@@ -28,8 +28,8 @@ class Refusal(Exception):
         self.status, self.code, self.retry_after_s = status, code, retry_after_s
 
 
-def bad_request(message: str, code: str = "bad_request") -> Refusal:
-    return Refusal(400, code, message)
+def bad_request(message: str, code: str = "bad_request") -> ApiError:
+    return ApiError(400, code, message)
 
 
 def error_body(code: str, message: str) -> bytes:
@@ -42,13 +42,13 @@ def error_reply(status: int, code: str, message: str) -> Response:
 
 def register(app: Flask) -> None:
     """Turns whatever a request raises into an error object; the unforeseen is logged and told without a trace."""
-    app.register_error_handler(Refusal, _refused)
+    app.register_error_handler(ApiError, _refused)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(RedisError, _store)
     app.register_error_handler(Exception, _unforeseen)
 
 
-def _refused(refusal: Refusal) -> Response:
+def _refused(refusal: ApiError) -> Response:
     reply = error_reply(refusal.status, refusal.code, str(refusal))
     if refusal.retry_after_s is not None:
         reply.headers["Retry-After"] = str(math.ceil(refusal.retry_after_s))

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from redis_functions.write.process_metrics import alive, merge, render
 from rest_bridge import schemas
 from rest_bridge.endpoint import Context, Endpoint
-from rest_bridge.errors import Refusal
+from rest_bridge.errors import ApiError
 from rest_bridge.parameters import Query
 
 log = logging.getLogger("tapewatch.bridge")
@@ -24,7 +24,7 @@ def healthz(context: Context, q: Query) -> Any:
 
 def readyz(context: Context, q: Query) -> Any:
     if not alive(context.redis, "ingest"):
-        raise Refusal(503, "not_ready", "ingest is not running: no sign of life from it in Redis")
+        raise ApiError(503, "not_ready", "ingest is not running: no sign of life from it in Redis")
     return {"status": "ready"}
 
 
@@ -49,6 +49,7 @@ ENDPOINTS = (
         tag="operations",
         open=True,
         unlimited=True,
+        queued=False,
         store=False,
     ),
     Endpoint(
@@ -60,6 +61,7 @@ ENDPOINTS = (
         tag="operations",
         open=True,
         unlimited=True,
+        queued=False,
     ),
     Endpoint(
         "/metrics",
@@ -68,6 +70,7 @@ ENDPOINTS = (
         schemas.TEXT,
         description="Each sample carries the label `process`. While Redis is away, the bridge's own.",
         tag="operations",
+        queued=False,
         store=False,
         media="text/plain",
     ),

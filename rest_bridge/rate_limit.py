@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from flask import Flask, request
 
-from rest_bridge.errors import Refusal
+from rest_bridge.errors import ApiError
 
 #: Addresses remembered; the one that was silent for longest is forgotten first, and begins anew with a full bucket.
 CLIENTS = 10_000
@@ -69,7 +69,7 @@ def register(app: Flask, per_second: float, unlimited: frozenset[str]) -> None:
             return
         seconds = limiter.wait(request.remote_addr or "")
         if seconds:
-            raise Refusal(
+            raise ApiError(
                 429,
                 "too_many_requests",
                 f"more than {per_second:g} requests a second from one address",

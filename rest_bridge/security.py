@@ -1,4 +1,4 @@
-"""The token, the headers that browsers heed, and the limit on what is sent to us."""
+"""The token, and the headers that browsers heed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from typing import Any
 
 from flask import Flask, request
 
-from rest_bridge.errors import Refusal
-
-#: Nothing here takes a body.
-MAX_BODY_BYTES = 64 * 1024
+from rest_bridge.errors import ApiError
 
 _HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
@@ -27,17 +24,15 @@ def register(app: Flask, token: str, open_paths: frozenset[str]) -> None:
 
     @app.before_request
     def check() -> None:
-        if (request.content_length or 0) > MAX_BODY_BYTES:
-            raise Refusal(413, "too_large", f"a body of more than {MAX_BODY_BYTES} bytes is not taken")
         # A browser asks by OPTIONS, without the token, whether it may send one (CORS); no data is in the answer.
         if not token or request.path in open_paths or request.method == "OPTIONS":
             return
         # WSGI hands the header's bytes over as Latin-1.
         given = request.headers.get("Authorization", "").encode("latin-1", "replace")
         if not given:
-            raise Refusal(401, "unauthorized", "this needs the header Authorization: Bearer <token>")
+            raise ApiError(401, "unauthorized", "this needs the header Authorization: Bearer <token>")
         if not hmac.compare_digest(given, expected):
-            raise Refusal(401, "unauthorized", "the token is not the right one")
+            raise ApiError(401, "unauthorized", "the token is not the right one")
 
     app.wsgi_app = _hardened(app.wsgi_app)  # type: ignore[method-assign]
 

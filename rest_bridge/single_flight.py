@@ -1,4 +1,4 @@
-"""The same question, asked at once, is not worked on twice: the panels of a dashboard often share one."""
+"""Single-flight: the same question, asked at once, is worked on once; the panels of a dashboard often share one."""
 
 from __future__ import annotations
 
@@ -6,27 +6,33 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 
-#: How long after its making was begun an answer may serve: the panels of a dashboard ask within that time.
-SERVES_S = 0.05
+from rest_bridge.work_queue import Dropped
+
+#: How long after work on it began an answer is shared: the panels of a dashboard ask within that time.
+SHARED_S = 0.05
 #: An empty list is not shared: who waits for the first row asks again and again.
 _EMPTY = b"[]"
 
 
-class _Answer:
-    """One that is being made or has been. `waiting`: how many want it besides the one who makes it."""
+class _Flight:
+    """An answer that is being made or has been. `followers`: how many wait for it besides the one who makes it."""
 
-    __slots__ = ("body", "error", "waiting")
+    __slots__ = ("body", "error", "followers")
 
     def __init__(self) -> None:
         self.body: bytes | None = None
         self.error: BaseException | None = None
-        self.waiting = 0
+        self.followers = 0
 
     @property
-    def made(self) -> bool:
+    def landed(self) -> bool:
         return self.body is not None or self.error is not None
 
-    def take(self) -> bytes:
+    @property
+    def dropped(self) -> bool:
+        return isinstance(self.error, Dropped)
+
+    def result(self) -> bytes:
         if self.error is not None:
             raise self.error
         assert self.body is not None
@@ -39,43 +45,50 @@ class SingleFlight:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._changed = threading.Condition(threading.Lock())
-        self._under_way: dict[Hashable, _Answer] = {}
-        self._made: dict[Hashable, tuple[float, bytes]] = {}  # with when it was begun; ascending
+        self._flights: dict[Hashable, _Flight] = {}
+        self._recent: dict[Hashable, tuple[float, bytes]] = {}  # with when work began; ascending
 
     def answer(self, question: Hashable, make: Callable[[], bytes], fixed: bool = False) -> bytes:
-        """What `make` returns or raises, or the same of another's `make` for this question.
+        """What `make` returns or raises, or the same of another's `make` for this question. That another's was dropped
+        (work_queue.Dropped) concerns that one alone: the next makes the answer.
 
         `fixed`: the question names its span of time by both ends, as a dashboard's do, which moves on with each refresh. So
-        only the panels of one refresh ask the same, and an answer that is up to SERVES_S old is none of an earlier one.
+        only the panels of one refresh ask the same, and an answer that is up to SHARED_S old is none of an earlier one.
         """
         with self._changed:
-            if fixed and (made := self._still_serves(question)) is not None:
-                return made
-            if shared := self._under_way.get(question):
-                shared.waiting += 1
-                self._changed.wait_for(lambda: shared.made)
-                return shared.take()
-            mine = self._under_way[question] = _Answer()
+            while True:
+                if fixed and (recent := self._shared(question)) is not None:
+                    return recent
+                if not (flight := self._flights.get(question)):
+                    break
+                self._follow(flight)
+                if not flight.dropped:
+                    return flight.result()
+            mine = self._flights[question] = _Flight()
         began = self._clock()
         try:
             mine.body = make()
         except BaseException as error:
             mine.error = error
         with self._changed:
-            del self._under_way[question]
+            del self._flights[question]
             if fixed and mine.body is not None and mine.body != _EMPTY:
-                self._made.pop(question, None)  # the newest is last
-                self._made[question] = began, mine.body
-            if mine.waiting:
+                self._recent.pop(question, None)  # the newest is last
+                self._recent[question] = began, mine.body
+            if mine.followers:
                 self._changed.notify_all()
-        return mine.take()
+        return mine.result()
 
-    def _still_serves(self, question: Hashable) -> bytes | None:
-        oldest = self._clock() - SERVES_S
-        while self._made:
-            first = next(iter(self._made))
-            if self._made[first][0] >= oldest:
+    def _follow(self, flight: _Flight) -> None:
+        flight.followers += 1
+        self._changed.wait_for(lambda: flight.landed)
+
+    def _shared(self, question: Hashable) -> bytes | None:
+        oldest = self._clock() - SHARED_S
+        while self._recent:
+            first = next(iter(self._recent))
+            if self._recent[first][0] >= oldest:
                 break
-            del self._made[first]
-        made = self._made.get(question)
-        return made[1] if made is not None and made[0] >= oldest else None
+            del self._recent[first]
+        recent = self._recent.get(question)
+        return recent[1] if recent is not None and recent[0] >= oldest else None

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from rest_bridge.app import create_app
 from rest_bridge.config import BridgeConfig
-from rest_bridge.server import PortTaken, serve
+from rest_bridge.server import PortTaken, host_port, serve
 from tapewatch import logs, notify
 from tapewatch.settings import Settings
 
@@ -49,11 +49,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     host, port = settings.bridge_host, settings.bridge_port
 
     def ready() -> None:
-        log.info("listening on http://%s:%d", host, port)
+        log.info("listening on http://%s", host_port(host, port))
         notify.notify("READY=1")
 
     try:
-        serve(lambda: create_app(config_of(settings)), host, port, ready, lambda: notify.notify("WATCHDOG=1"))
+        config = config_of(settings)
+        serve(lambda: create_app(config), host, port, config.limits, ready, lambda: notify.notify("WATCHDOG=1"))
     except PortTaken as error:
         print(f"tapewatch bridge: {error}", file=sys.stderr)
         return 1

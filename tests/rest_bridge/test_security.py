@@ -12,7 +12,6 @@ from redis import Redis
 from market.bar import Bar
 from redis_functions.contract import keys
 from redis_functions.write.process_metrics import PROCESSES, publish
-from rest_bridge.security import MAX_BODY_BYTES
 from tests.rest_bridge.conftest import Api, MakeApi
 from tests.support import write_bars
 
@@ -94,7 +93,6 @@ def test_refusals_by_the_protocol_are_error_objects_too(api: Api) -> None:
     cases = {
         404: api.client.get("/api/v1/nothing"),
         405: api.client.post("/api/v1/candles"),
-        413: api.client.put("/api/v1/candles", data=b"x" * (MAX_BODY_BYTES + 1)),
     }
     for status, reply in cases.items():
         assert reply.status_code == status

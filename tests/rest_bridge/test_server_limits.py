@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -17,9 +18,9 @@ SERVE = """
 import sys
 from rest_bridge import server
 from rest_bridge.app import create_app
-from rest_bridge.config import BridgeConfig
-server.REQUEST_S, server.MAX_CONNECTIONS, server.KEEP_ALIVE_S = 1.0, 10, 1
-server.serve(lambda: create_app(BridgeConfig(sys.argv[1])), "127.0.0.1", int(sys.argv[2]))
+from rest_bridge.config import BridgeConfig, Limits
+limits = Limits(request_s=1.0, answer_s=1.0, connections=10, connections_per_address=10, keep_alive_s=1)
+server.serve(lambda: create_app(BridgeConfig(sys.argv[1], limits=limits)), "127.0.0.1", int(sys.argv[2]), limits)
 """
 
 
@@ -46,43 +47,34 @@ def port(redis_url: str) -> Iterator[int]:
         process.wait(10)
 
 
-def test_a_client_that_sends_drop_by_drop_is_shown_the_door(port: int) -> None:
+def test_a_client_that_sends_drop_by_drop_is_given_up(port: int) -> None:
     """Each drop comes in time for the socket's own limit; all of them together do not."""
     with socket.create_connection(("127.0.0.1", port), 10) as dripping:
         dripping.sendall(b"GET /healthz HTTP/1.1\r\nX-Slow: ")
 
-        def gone() -> bool:
-            try:
-                dripping.sendall(b"a")
-                dripping.settimeout(0.1)
-                return dripping.recv(1) == b""
-            except TimeoutError:
-                return False
-            except OSError:
-                return True
-
-        wait_until(gone, 10, "the end of the connection", every=0.05)
+        wait_until(lambda: ended(dripping), 10, "the end of the connection", every=0.05)
     assert healthy(port)
 
 
-def test_connections_that_say_nothing_hold_nobody_up(port: int) -> None:
+def test_connections_that_ask_nothing_hold_nobody_up(port: int) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(6):
             stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))
         assert healthy(port)
 
 
-def test_more_connections_than_it_takes_wait_their_turn(port: int) -> None:
+def test_more_connections_than_it_takes_shut_nobody_out(port: int) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(40):
             stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))
         assert healthy(port)
 
 
-def test_a_body_without_end_is_not_taken(port: int) -> None:
-    """Nothing here takes a body: one that comes in chunks, its length untold, is answered and the connection ended."""
+@pytest.mark.parametrize("head", ["Transfer-Encoding: chunked", "Content-Length: 9000000000"])
+def test_a_body_without_end_is_not_taken(port: int, head: str) -> None:
+    """The error comes before the body, which is not read."""
     with socket.create_connection(("127.0.0.1", port), 30) as sender:
-        sender.sendall(b"POST /api/v1/symbols HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        sender.sendall(f"POST /api/v1/symbols HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode())
         chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
         with contextlib.suppress(OSError):
             for _ in range(100_000):  # 6.5 GB, were it taken
@@ -91,7 +83,65 @@ def test_a_body_without_end_is_not_taken(port: int) -> None:
     assert healthy(port)
 
 
-def test_a_client_that_asks_too_often_is_told(redis_url: str) -> None:
+def test_a_body_that_comes_drop_by_drop_is_given_up(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), 10) as slow:
+        slow.sendall(b"PUT /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n")
+        wait_until(lambda: ended(slow), 10, "the end of the connection", every=0.05)
+    assert healthy(port)
+
+
+def ended(sock: socket.socket) -> bool:
+    """Sends a byte; whether the other side has ended the connection."""
+    try:
+        sock.sendall(b"a")
+        sock.settimeout(0.1)
+        return sock.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
+def test_pipelined_requests_are_answered_in_order_and_starve_nobody(port: int) -> None:
+    """64 KiB of requests in one piece: each of the others' has its turn in between, not after all of them."""
+    ask = b"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n"
+    count = (1 << 16) // len(ask)
+    with socket.create_connection(("127.0.0.1", port), 30) as greedy, ThreadPoolExecutor(1) as pool:
+        greedy.sendall(ask * count + b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answers = pool.submit(everything, greedy)
+        times = 0
+        while not answers.done():
+            assert healthy(port)
+            times += 1
+        assert times > 5
+        raw = answers.result()
+    assert raw.count(b"HTTP/1.1 200 OK\r\n") == count + 1
+    assert raw.rindex(b"Content-Type: application/json") > raw.rindex(b"Content-Type: text/html")
+
+
+def everything(sock: socket.socket) -> bytes:
+    return b"".join(iter(lambda: sock.recv(1 << 16), b""))
+
+
+def test_a_client_that_does_not_read_is_given_up(port: int) -> None:
+    ask = b"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n"
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", port))
+        deaf.settimeout(10)
+        with pytest.raises(OSError, match=r"reset|Broken pipe"):
+            deaf.sendall(ask * 1_000_000)
+    assert healthy(port)
+
+
+def test_an_idle_connection_is_closed_when_it_was_announced(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), 10) as idle:
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        raw = everything(idle)
+    assert b"\r\nKeep-Alive: timeout=1\r\n" in raw
+
+
+def test_a_client_that_asks_too_often_gets_429(redis_url: str) -> None:
     with Running("bridge", TAPEWATCH_REDIS_URL=redis_url, TAPEWATCH_RATE_LIMIT="3") as bridge:
         bridge.wait(lambda: bridge.get("/healthz")[0] == 200, 20, "/healthz")
         statuses = [bridge.get("/openapi.json")[0] for _ in range(30)]

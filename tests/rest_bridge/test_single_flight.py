@@ -7,15 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from rest_bridge.single_flight import SERVES_S, SingleFlight
+from rest_bridge.single_flight import SHARED_S, SingleFlight
+from rest_bridge.work_queue import Dropped
 from tests.support import wait_until
 
 
 class Maker:
     """Makes an answer when it is let go, and knows how often it was asked to."""
 
-    def __init__(self, error: Exception | None = None) -> None:
-        self.calls = 0
+    def __init__(self, error: Exception | None = None, errors: int = 1000) -> None:
+        """`error` is raised by the first so many calls."""
+        self.calls, self._errors = 0, errors
         self.begun, self.go = threading.Event(), threading.Event()
         self._error = error
 
@@ -23,18 +25,18 @@ class Maker:
         self.calls += 1
         self.begun.set()
         assert self.go.wait(10)
-        if self._error is not None:
+        if self._error is not None and self.calls <= self._errors:
             raise self._error
         return b"answer %d" % self.calls
 
 
-def asked_at_once(together: SingleFlight, make: Maker, times: int) -> list[bytes | BaseException]:
+def asked_at_once(flights: SingleFlight, make: Maker, times: int) -> list[bytes | BaseException]:
     """What each of so many threads got that asked while the first was being answered."""
     joined = threading.Semaphore(0)
 
     def ask() -> bytes:
         joined.release()
-        return together.answer("q", make)
+        return flights.answer("q", make)
 
     with ThreadPoolExecutor(times) as pool:
         futures = [pool.submit(ask)]
@@ -43,71 +45,79 @@ def asked_at_once(together: SingleFlight, make: Maker, times: int) -> list[bytes
         for _ in range(times):
             assert joined.acquire(timeout=10)
         # All but the maker stand in the wait for the shared answer.
-        wait_until(lambda: waiting(together) == times - 1, 10, "those who wait")
+        wait_until(lambda: waiting(flights) == times - 1, 10, "those who wait")
         make.go.set()
         return [future.exception() or future.result() for future in futures]
 
 
-def waiting(together: SingleFlight) -> int:
+def waiting(flights: SingleFlight) -> int:
     """How many threads wait for an answer that another one makes."""
-    (shared,) = together._under_way.values()
-    return shared.waiting
+    (shared,) = flights._flights.values()
+    return shared.followers
 
 
 def test_the_same_question_at_the_same_time_is_answered_once() -> None:
-    together, make = SingleFlight(), Maker()
-    assert asked_at_once(together, make, 4) == [b"answer 1"] * 4
+    flights, make = SingleFlight(), Maker()
+    assert asked_at_once(flights, make, 4) == [b"answer 1"] * 4
     assert make.calls == 1
 
 
-def test_whoever_asks_after_the_answer_has_it_made_anew() -> None:
-    together, make = SingleFlight(), Maker()
+def test_whoever_asks_after_the_answer_has_it_recent_anew() -> None:
+    flights, make = SingleFlight(), Maker()
     make.go.set()
-    assert [together.answer("q", make) for _ in range(2)] == [b"answer 1", b"answer 2"]
+    assert [flights.answer("q", make) for _ in range(2)] == [b"answer 1", b"answer 2"]
 
 
 def test_a_fixed_span_is_answered_once_for_all_panels_of_a_refresh() -> None:
     now = [100.0]
-    together, make = SingleFlight(lambda: now[0]), Maker()
+    flights, make = SingleFlight(lambda: now[0]), Maker()
     make.go.set()
 
     def ask(question: str) -> bytes:
-        return together.answer(question, make, fixed=True)
+        return flights.answer(question, make, fixed=True)
 
     assert [ask("q"), ask("other"), ask("q")] == [b"answer 1", b"answer 2", b"answer 1"]
-    now[0] += SERVES_S * 0.9
+    now[0] += SHARED_S * 0.9
     assert ask("q") == b"answer 1"
-    now[0] += SERVES_S * 0.2
+    now[0] += SHARED_S * 0.2
     assert [ask("q"), ask("q")] == [b"answer 3", b"answer 3"]
-    assert together.answer("q", make) == b"answer 4"  # one who does not name the span is told what is there now
-    assert len(together._made) == 1
+    assert flights.answer("q", make) == b"answer 4"  # one who does not name the span gets what is there now
+    assert len(flights._recent) == 1
 
 
 def test_nothing_yet_is_asked_for_anew_each_time() -> None:
-    together, told = SingleFlight(), iter([b"[]", b"[]", b"[1]", b"[2]"])
-    assert [together.answer("q", lambda: next(told), fixed=True) for _ in range(4)] == [b"[]", b"[]", b"[1]", b"[1]"]
+    flights, answers = SingleFlight(), iter([b"[]", b"[]", b"[1]", b"[2]"])
+    assert [flights.answer("q", lambda: next(answers), fixed=True) for _ in range(4)] == [b"[]", b"[]", b"[1]", b"[1]"]
 
 
 def test_an_error_is_everybodys_and_is_not_kept() -> None:
-    together, error = SingleFlight(), ValueError("no")
-    assert asked_at_once(together, Maker(error), 3) == [error] * 3
+    flights, error = SingleFlight(), ValueError("no")
+    assert asked_at_once(flights, Maker(error), 3) == [error] * 3
     make = Maker()
     make.go.set()
-    assert together.answer("q", make) == b"answer 1"
+    assert flights.answer("q", make) == b"answer 1"
+
+
+def test_a_question_that_was_dropped_is_answered_for_the_others() -> None:
+    """The client of the first has gone: that is no error of the others, of whom one makes the answer."""
+    flights, dropped = SingleFlight(), Dropped(503, "client_gone", "gone")
+    first, *others = asked_at_once(flights, Maker(dropped, errors=1), 3)
+    assert first is dropped
+    assert all(isinstance(other, bytes) for other in others)
 
 
 def test_other_questions_do_not_wait() -> None:
-    together, slow, quick = SingleFlight(), Maker(), Maker()
+    flights, slow, quick = SingleFlight(), Maker(), Maker()
     quick.go.set()
     with ThreadPoolExecutor(1) as pool:
-        held = pool.submit(together.answer, "slow", slow)
+        held = pool.submit(flights.answer, "slow", slow)
         assert slow.begun.wait(10)
-        assert together.answer("quick", quick) == b"answer 1"
+        assert flights.answer("quick", quick) == b"answer 1"
         slow.go.set()
         assert held.result(10) == b"answer 1"
 
 
-def test_a_refusal_is_raised_for_the_one_who_asks() -> None:
+def test_an_error_is_raised_for_the_one_who_asks() -> None:
     make = Maker(KeyError("x"))
     make.go.set()
     with pytest.raises(KeyError):
