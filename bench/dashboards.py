@@ -19,7 +19,7 @@ from bench.harness import Harness, cpu_s, family, free_port, wait_until
 from bench.read import Client
 from bench.table import Table, command_line, report
 from redis_functions.contract import keys
-from rest_bridge.single_flight import SERVES_S
+from rest_bridge.single_flight import SHARED_S
 from tests.grafana.boards import BOARDS, Json, targets, view
 from tests.grafana.infinity import address
 
@@ -32,7 +32,7 @@ READS = {
 #: The simulated market tells its last hour first.
 HISTORY_MS = 3_500_000
 #: Longer than an answer may serve other panels of the same refresh (rest_bridge/single_flight.py).
-_APART_S = 2 * SERVES_S
+_APART_S = 2 * SHARED_S
 #: The most Redis time of the open dashboards, to that of their panels asked for alone.
 _TO_ALONE = 0.8
 #: As many as Grafana asks for at once: all panels of a dashboard.
