@@ -102,7 +102,10 @@ class Engine:
         self._token = token
         self._clock = clock
         self._stages = stages
-        self._waits: deque[tuple[int, int]] = deque()  # (number, received) of frames whose bars are on their way
+        self._waits: deque[tuple[int, int, int]] = (
+            deque()
+        )  # (number, received, end of newest bar): frames not yet stored
+        self._lag_ms, self._newest_end_ms = 0.0, 0
         self._begun_after = spool.last  # what was spooled before is told again: how long it took is no latency
         self.writer = Writer(config.redis_url, config.schema)
         self.writer.on_stored = self._stored
@@ -245,7 +248,7 @@ class Engine:
             elif record.kind == CORRUPT:
                 self.gaps.single(record.number, self.pipeline.tape.clock, "a spooled record was damaged")
             if self.writer.put_mark(record.number) and record.kind == DATA and record.number > self._begun_after:
-                self._waits.append((record.number, record.received_ms))
+                self._waits.append((record.number, record.received_ms, self.pipeline.counts.bar_end_ms))
         self.pipeline.drain()
         await self.second_look.pending.emptied()
         await self.writer.flushed()
@@ -281,7 +284,11 @@ class Engine:
         """Redis has the bars of one `put`, and with them perhaps all of some frames."""
         self._stages.store.observe(seconds)
         while self._waits and self._waits[0][0] <= self.writer.acknowledged:
-            self._stages.total.observe((self._clock() - self._waits.popleft()[1]) / 1000)
+            _, received_ms, bar_end_ms = self._waits.popleft()
+            now = self._clock()
+            self._stages.total.observe((now - received_ms) / 1000)
+            if bar_end_ms >= self._newest_end_ms:  # a restated bar is old by nature, that is no lag
+                self._lag_ms, self._newest_end_ms = max(0.0, now - bar_end_ms), bar_end_ms
 
     async def _tend(self) -> None:
         """What must happen though nothing arrives: held bars are released."""
@@ -355,6 +362,13 @@ class Engine:
         complete = self.repairer.completeness(len(self.pipeline.tape.symbols))
         return self._more() | self.rewrites.statistics() | {
             "waiting_bars": self.writer.waiting,
+            "lag_ms": self._lag_ms,
+            "bars_stored": self.writer.counts.stored,
+            "bars_refused": self.writer.counts.refused,
+            "late_refused": self.second_look.refused,
+            "alerts_refused": self.alerting.counts.refused,
+            "rest_requests": self._rest.requests if self._rest else 0,
+            "rest_retries": self._rest.retried if self._rest else 0,
             "gaps_open": complete.open,
             "gaps_repaired": complete.repaired,
             "coverage": complete.coverage.fraction,

@@ -67,7 +67,7 @@ class Counts:
     bars: int = 0
     trades: int = 0
     spikes: int = 0
-    lag_ms: float = 0.0
+    bar_end_ms: int = 0  # end of the newest bar of the batch accepted last
 
 
 class Pipeline:
@@ -284,7 +284,7 @@ class Pipeline:
                 if seconds:
                     self.minute_bars.make_way(taken)
             self.counts.bars += len(taken.bars)
-            self.counts.lag_ms = now - int(taken.t.max()) - taken.bars[-1].span
+            self.counts.bar_end_ms = int(taken.t.max()) + taken.bars[-1].span
             if seconds:
                 self._watch(taken)
         return batches

@@ -1,7 +1,7 @@
-"""How long each stage of the way from the socket to the store takes: a Prometheus histogram, and the p99 of the last second.
+"""The duration of each stage between socket and store: a Prometheus histogram, and the p99 of the last second.
 
-Observed once a frame or batch, never once a bar, and from the event loop's thread only: so there are no locks, and an
-observation costs 0.3 microseconds, 0.01 a bar of an ordinary frame.
+A stage is observed once a frame or batch, never once a bar, and from the event loop's thread only. So there are no locks, and
+an observation costs 0.3 microseconds, 0.01 a bar of an ordinary frame.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from time import perf_counter
 from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from redis_functions.contract.statistics import METRICS, PREFIX
+
 #: Upper bounds of the buckets, seconds.
 BOUNDS = (
     50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 500e-3, 1.0, 2.5, 5.0,
 )  # fmt: skip
 _LABELS = (*map(str, BOUNDS), "+Inf")
-#: Observations since the last look that its p99 is taken from: the newest, should nobody look for long.
+#: The p99 is taken from at most so many observations, the newest since it was taken last.
 RECENT = 10_000
 
 
@@ -40,7 +42,7 @@ class Stage:
         self._recent.append(seconds)
 
     def since(self, began: float) -> None:
-        """Observes what began at `began` of time.perf_counter and ends now."""
+        """Observes a duration from `began` (of time.perf_counter) to now."""
         self.observe(perf_counter() - began)
 
     def take_p99(self) -> float | None:
@@ -53,22 +55,22 @@ class Stage:
 
 
 class StageLatency(Collector):
-    """All stages, by the names of their label."""
+    """All stages; an attribute's name is the label `stage`."""
 
     def __init__(self) -> None:
-        #: The frame appended to the log.
+        #: A frame appended to the spool.
         self.spool = Stage()
-        #: The frame taken apart and checked.
+        #: A frame decoded and checked.
         self.decode = Stage()
-        #: A batch of bars accepted or refused, and entered as the newest of their symbols.
+        #: A batch of bars accepted or rejected, and entered as the newest of their symbols.
         self.tape = Stage()
-        #: The detector's look at a batch.
+        #: A batch examined by the velocity detector.
         self.velocity = Stage()
-        #: From the writer's queue to Redis's acknowledgement, a batch; what waits for Redis waits here.
+        #: A batch from the writer's queue to Redis's acknowledgement; the time it waits for Redis is part of it.
         self.store = Stage()
-        #: From a spike's being seen to its alert's being published.
+        #: From the detection of a spike to the publication of its alert.
         self.alert = Stage()
-        #: From a frame's being received to all its bars' being stored, in whole milliseconds.
+        #: From the receipt of a frame to Redis's acknowledgement of all its bars, in whole milliseconds.
         self.total = Stage()
 
     def by_name(self) -> dict[str, Stage]:
@@ -76,13 +78,13 @@ class StageLatency(Collector):
         return vars(self)
 
     def take_p99_ms(self) -> dict[str, float]:
-        """`stage_<name>_ms` of every stage that was observed since the last call."""
+        """`stage_<name>_ms` of every stage that was observed since the last call; milliseconds."""
         found = {f"stage_{name}_ms": stage.take_p99() for name, stage in self.by_name().items()}
         return {name: round(p99 * 1000, 3) for name, p99 in found.items() if p99 is not None}
 
     def collect(self) -> Iterable[Metric]:
         family = HistogramMetricFamily(
-            "tapewatch_stage_seconds", "duration of a stage of the way from frame to store", labels=["stage"]
+            f"{PREFIX}stage_seconds", METRICS["stage_seconds"].help, labels=METRICS["stage_seconds"].labels
         )
         for name, stage in self.by_name().items():
             buckets = list(zip(_LABELS, accumulate(stage.buckets), strict=True))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from market.price import SCALE
+from redis_functions.contract.statistics import STATISTICS
 from redis_functions.read.candles import CLOSE
 from redis_functions.read.market import read_movers, read_symbols
 from redis_functions.read.reader import read_candles
-from redis_functions.read.statistics import STATS, read_newest_stats, read_stats
+from redis_functions.read.statistics import read_newest_stats, read_stats
 from rest_bridge import parameters as p
 from rest_bridge import schemas
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
@@ -86,8 +87,8 @@ def _step_s(q: p.Query) -> int:
 def _read_stats_names(text: str) -> list[str]:
     names = list(dict.fromkeys(text.split(",")))
     for name in names:
-        if name not in STATS:
-            raise ValueError(f"{p.shown(name)} is not a statistic; known are {', '.join(STATS)}")
+        if name not in STATISTICS:
+            raise ValueError(f"{p.shown(name)} is not a statistic; known are {', '.join(STATISTICS)}")
     return names
 
 
@@ -152,7 +153,7 @@ ENDPOINTS = (
         schemas.record(
             {
                 "t": {"type": ["integer", "null"], "description": "time of the newest sample, epoch milliseconds UTC"},
-                **{name: {**_NULLABLE, "description": text} for name, text in STATS.items()},
+                **{name: {**_NULLABLE, "description": one.description} for name, one in STATISTICS.items()},
             }
         ),
         description="null where there is no sample yet.",

@@ -1,4 +1,4 @@
-"""The bridge's own metrics: requests by path and status, and how long they took."""
+"""The bridge's own metrics: requests by path and status, and their duration."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import time
 from functools import cache
 
 from flask import Flask, Response, g, request
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import Counter, Histogram
+
+from redis_functions.contract.statistics import METRICS, PREFIX
+from redis_functions.write.process_metrics import process_registry
 
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
 class Metrics:
-    """A registry of this process, and what is counted in it."""
+    """The registry of this process, with its counters."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        self.requests = Counter(
-            "tapewatch_http_requests", "Requests answered.", ("path", "status"), registry=self.registry
-        )
+        self.registry = process_registry()
+        requests, seconds = METRICS["http_requests"], METRICS["http_request_seconds"]
+        self.requests = Counter(f"{PREFIX}http_requests", requests.help, requests.labels, registry=self.registry)
         self.seconds = Histogram(
-            "tapewatch_http_request_seconds", "Time to an answer.", ("path",), buckets=_BUCKETS, registry=self.registry
+            f"{PREFIX}http_request_seconds", seconds.help, seconds.labels, buckets=_BUCKETS, registry=self.registry
         )
-
-        # Looking a series up by its labels costs more than counting in it; there are few paths and statuses.
+        # A look-up by labels costs more than the count itself; there are few paths and statuses.
         self._count = cache(self.requests.labels)
         self._time = cache(self.seconds.labels)
 
     def register(self, app: Flask) -> None:
-        """Counts every request of `app`; a path that is not there counts as ``other``: nobody can add series."""
+        """Counts every request of `app`. An unknown path counts as `other`, so that no client can add series."""
 
         @app.before_request
         def begin() -> None:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from redis_functions.read.statistics import STATS
+from redis_functions.contract.statistics import STATISTICS
 from tapewatch.settings import PREFIX, Settings
 from tests.support import ROOT, Running
 
@@ -51,7 +51,7 @@ def test_its_metrics_are_told_by_a_running_daemon() -> None:
     assert len(named) > 10
     # Of requests and odd events there are samples once there were any.
     assert {name for name in named if f"tapewatch_{name}" not in told} == set()
-    for name in named & STATS.keys():
+    for name in named & STATISTICS.keys():
         assert re.search(rf"^tapewatch_{name}{{", told, re.MULTILINE), name
 
 

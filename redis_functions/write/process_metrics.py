@@ -1,29 +1,42 @@
-"""Prometheus metrics of every process, handed over in Redis: each publishes its own text, the bridge shows them all.
+"""Prometheus metrics of every process, through Redis: each process publishes its text, the bridge serves all of them.
 
-`metrics:{process}` expires after EXPIRE_S, so that its presence is the process's heartbeat as well.
+`metrics:{process}` expires after EXPIRE_S, so that its presence is also the process's heartbeat.
 """
 
 from __future__ import annotations
 
 import logging
+import platform
 from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.metrics_core import Metric
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.metrics_core import InfoMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from redis_functions.contract import keys
+from redis_functions.contract.statistics import METRICS, PREFIX
 
-#: Every process that publishes; fixed, because looking for keys (SCAN) would walk the whole store.
+#: Every process that publishes; a fixed list, because a SCAN for the keys would walk the whole store.
 PROCESSES = ("ingest", "bridge", "alerts", "push")
-#: Lifetime of what was published, and how often it ought to be renewed; seconds.
+#: Lifetime of a published text, and the interval at which a process renews it; seconds.
 EXPIRE_S = 15
 RENEW_S = 5.0
 
 log = logging.getLogger("tapewatch.metrics")
+
+
+def process_registry() -> CollectorRegistry:
+    """A registry with what every process exports: `tapewatch_build_info`, its CPU time, memory and open files."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    labels = {"version": version("tapewatch"), "python": platform.python_version()}
+    family = InfoMetricFamily(f"{PREFIX}build", METRICS["build_info"].help, labels)
+    registry.register(_Families([family]))
+    return registry
 
 
 def publish(client: Redis, process: str, registry: CollectorRegistry) -> None:
@@ -60,7 +73,8 @@ def render(client: Redis, here: Mapping[str, CollectorRegistry] | None = None) -
 def merge(texts: Mapping[str, bytes]) -> bytes:
     """One exposition text from one per process: a family that several share is described once.
 
-    A process whose text cannot be parsed is left out, as is its share of a family that others publish as another type.
+    A process whose text cannot be parsed is left out, and so are its samples of a family that others publish as another
+    type. The `_created` series of the client library are left out: Prometheus knows when a counter began from its resets.
     """
     families: dict[str, Metric] = {}
     for process, text in sorted(texts.items()):
@@ -70,6 +84,8 @@ def merge(texts: Mapping[str, bytes]) -> bytes:
             log.warning("the metrics of %s cannot be parsed and are left out: %s", process, error)
             continue
         for family in found:
+            if family.name.endswith("_created"):
+                continue
             known = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
             if known.type != family.type:
                 log.warning("metric %s of %s is a %s, elsewhere a %s", family.name, process, family.type, known.type)

@@ -12,7 +12,7 @@ from redis import Redis
 from market.bar import Bar
 from market.price import ticks
 from redis_functions.contract import keys
-from redis_functions.read.statistics import STATS
+from redis_functions.contract.statistics import STATISTICS
 from tests.support import write_bars
 
 SYMBOLS = ("AAPL", "AMZN", "BRK.B", "MSFT", "NVDA", "TSLA")
@@ -45,7 +45,7 @@ def _bars(now: int) -> Iterator[Bar]:
 
 def _stats(redis: Redis, now: int) -> None:
     pipe = redis.pipeline(transaction=False)
-    for place, name in enumerate(STATS):
+    for place, name in enumerate(STATISTICS):
         for t in range(now - 900_000, now + 1, 5_000):
             value = 1 if name == "connected" else place + t // 60_000 % 5
             pipe.execute_command("TS.ADD", keys.stat(name), t, value)

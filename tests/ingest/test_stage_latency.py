@@ -15,7 +15,7 @@ from ingest import stage_latency as module
 from ingest.ops.reporter import Reporter
 from ingest.stage_latency import BOUNDS, Stage, StageLatency
 from redis_functions.contract import keys
-from redis_functions.read.statistics import STATS
+from redis_functions.contract.statistics import STATISTICS
 from redis_functions.write.process_metrics import merge
 from tests.fake_vendor import second_bar
 from tests.ingest.harness import running
@@ -57,7 +57,7 @@ def test_only_stages_that_were_observed_have_a_p99() -> None:
 
 def test_every_stage_is_a_statistic() -> None:
     names = {f"stage_{name}_ms" for name in StageLatency().by_name()}
-    assert names == {name for name in STATS if name.startswith("stage_")}
+    assert names == {name for name in STATISTICS if name.startswith("stage_")}
 
 
 def test_a_histogram_in_the_exposition_also_after_all_processes_are_merged() -> None:

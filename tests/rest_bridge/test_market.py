@@ -10,7 +10,7 @@ from redis import Redis
 
 from market.bar import Bar
 from redis_functions.contract import keys
-from redis_functions.read.statistics import STATS
+from redis_functions.contract.statistics import STATISTICS
 from tests.rest_bridge.conftest import Api
 from tests.support import write_bars
 
@@ -86,7 +86,7 @@ def test_the_newest_of_each_statistic(api: Api, redis: Redis) -> None:
     put(redis, "advancing", (T0, 3))
     found = api.rows("stats")
     assert (found["t"], found["bars_per_second"], found["advancing"], found["declining"]) == (T0 + 1000, 12.5, 3, None)
-    assert set(found) == {"t", *STATS}
+    assert set(found) == {"t", *STATISTICS}
     assert {"advancing", "declining", "unchanged", "active_symbols", "lag_ms", "restated", "rejected"} <= set(found)
 
 

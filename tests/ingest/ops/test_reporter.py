@@ -1,4 +1,4 @@
-"""What is told once a second: the movers snapshot, every statistic by its name, and the metrics."""
+"""The reports of every second: the movers snapshot, every statistic by its name, and the metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from ingest.ops import reporter as module
-from ingest.ops.reporter import TOP, Reporter, movers
+from ingest.ops.reporter import Reporter
 from market.sessions import day_of
 from redis_functions.contract import keys
 from redis_functions.write.process_metrics import render
@@ -20,13 +20,13 @@ from tests.ingest.harness import Path, feed, running
 T = 1_760_104_800_000
 #: Statistics that dashboards and `/stats` are made of.
 NAMES = {
-    "active_symbols", "bars_per_second", "events_per_second", "lag_ms", "restated", "rejected", "duplicates", "late_prints",
+    "active_symbols", "bars_per_second", "events_per_second", "restated", "rejected", "duplicates", "late_prints",
     "symbols", "advancing", "declining", "unchanged", "redis_memory_bytes", "minute_bars_filled", "minute_bars_differ",
 }  # fmt: skip
 
 
 def market(redis_url: str, *frames: list[dict[str, Any]], closes: dict[str, float] | None = None) -> Path:
-    """A hot path that was told `frames`, with previous closes from the first one on."""
+    """A hot path that took `frames`, with previous closes from the first one on."""
 
     async def work() -> Path:
         async with running(redis_url) as path:
@@ -38,49 +38,6 @@ def market(redis_url: str, *frames: list[dict[str, Any]], closes: dict[str, floa
         return path
 
     return asyncio.run(work())
-
-
-def test_the_snapshot_ranks_by_signed_value_both_ways(redis: Redis, redis_url: str) -> None:
-    first = [second_bar(s, T, 100.0, v) for s, v in (("UP", 10), ("DOWN", 30), ("FLAT", 20), ("NEW", 5))]
-    second = [second_bar(s, T + 5_000, c, 1) for s, c in (("UP", 100.2), ("DOWN", 99.0), ("FLAT", 100.0))]
-    path = market(redis_url, first, second, closes={"UP": 80.0, "DOWN": 120.0, "FLAT": 100.0})
-    told = movers(path.pipeline)
-    assert told["t"] == T + 5_000
-    assert [r["symbol"] for r in told["velocity"]] == ["UP", "FLAT", "DOWN"]
-    assert [r["symbol"] for r in told["velocity_down"]] == ["DOWN", "FLAT", "UP"]
-    assert [r["symbol"] for r in told["change"]] == ["UP", "FLAT", "DOWN"]
-    assert [r["symbol"] for r in told["change_down"]] == ["DOWN", "FLAT", "UP"]
-    assert [(r["symbol"], r["volume"]) for r in told["volume"]] == [("DOWN", 31), ("FLAT", 21), ("UP", 11), ("NEW", 5)]
-    assert told["change"][0] == {
-        "symbol": "UP", "last": 100.2, "velocity": 0.25, "change": 25.25, "volume": 11, "t": T + 5_000,
-    }  # fmt: skip
-    assert told["volume"][3] == {"symbol": "NEW", "last": 100.0, "velocity": None, "change": None, "volume": 5, "t": T}
-
-
-def test_a_move_of_an_hour_ago_is_none_now(redis: Redis, redis_url: str) -> None:
-    path = market(redis_url, [second_bar("F", T)], [second_bar("F", T + 5_000, 101.0)], [second_bar("X", T + 11_000)])
-    told = movers(path.pipeline)
-    assert told["velocity"] == []
-    assert {r["symbol"]: r["velocity"] for r in told["volume"]} == {"F": None, "X": None}
-
-
-def test_only_symbols_of_the_day_take_part(redis: Redis, redis_url: str) -> None:
-    path = market(redis_url, [second_bar("OLD", T), second_bar("F", T)], [second_bar("F", T + 24 * 3_600_000, 110.0)])
-    told = movers(path.pipeline)
-    assert [r["symbol"] for r in told["volume"]] == ["F"]
-    assert [(r["symbol"], r["change"]) for r in told["change"]] == [("F", 10.0)]
-
-
-def test_each_list_is_cut_to_its_best(redis: Redis, redis_url: str) -> None:
-    path = market(redis_url, [second_bar(f"S{n}", T, 100.0, 1000 + n) for n in range(TOP + 30)])
-    rows = movers(path.pipeline)["volume"]
-    assert [r["volume"] for r in rows] == [1000 + TOP + 29 - n for n in range(TOP)]
-
-
-def test_before_any_bar_the_snapshot_is_empty(redis: Redis, redis_url: str) -> None:
-    told = movers(feed(redis_url, []).pipeline)
-    assert told.pop("t") == 0
-    assert all(rows == [] for rows in told.values())
 
 
 def newest(redis: Redis, name: str) -> float:
@@ -123,13 +80,8 @@ def test_breadth_counts_up_down_and_flat(redis: Redis, redis_url: str) -> None:
     first = [second_bar(s, T, c) for s, c in (("A", 100.0), ("B", 100.0), ("C", 100.0), ("D", 100.0))]
     second = [second_bar("D", T + 1_000, 99.0)]
     path = market(redis_url, first, second, closes={"A": 99.0, "B": 100.0, "D": 100.0})
-    told = Reporter(path.client, path.pipeline, dict).statistics()
-    assert (told["advancing"], told["declining"], told["unchanged"]) == (1, 1, 1)
-
-
-def test_lag_is_between_the_end_of_the_bar_and_now(redis: Redis, redis_url: str) -> None:
-    path = feed(redis_url, [[second_bar("F", T)]], now_ms=lambda: T + 3_500)
-    assert Reporter(path.client, path.pipeline, dict).statistics()["lag_ms"] == 2_500
+    found = Reporter(path.client, path.pipeline, dict).statistics()
+    assert (found["advancing"], found["declining"], found["unchanged"]) == (1, 1, 1)
 
 
 def test_the_snapshot_and_the_metrics_reach_redis(redis: Redis, redis_url: str) -> None:
@@ -147,9 +99,11 @@ def test_rates_are_those_of_the_last_interval(redis: Redis, redis_url: str, monk
     now = [100.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     path = feed(redis_url, [])
-    reporter = Reporter(path.client, path.pipeline, dict)
+    more = {"bars_stored": 0.0}
+    reporter = Reporter(path.client, path.pipeline, lambda: more)
     for seconds, bars in ((2.0, 50), (1.0, 10), (1.0, 0)):
         now[0] += seconds
-        path.pipeline.counts.bars += bars
+        more["bars_stored"] += bars
+        path.pipeline.counts.bars += 1_000  # accepted, but not yet acknowledged by Redis
         reporter._measure()
         assert reporter.statistics()["bars_per_second"] == bars / seconds
