@@ -19,7 +19,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .SILENT:
 .NOTPARALLEL:
-.PHONY: help setup run test fuzz chaos lint types check bench format grafana install install-files install-app moved
+.PHONY: help setup run test fuzz chaos lint types check bench format docs grafana install install-files install-app moved
 
 PIP_INSTALL := -m pip --quiet --disable-pip-version-check --no-input install
 
@@ -40,11 +40,12 @@ fuzz: $(VENV)/.installed-dev ## A million hostile frames, and hostile requests, 
 chaos: $(VENV)/.installed-dev ## The loss matrix: every fault on real processes, then a minute of kills at full rate (6 minutes)
 	exec $(BIN)/python -m tests.chaos --table docs/loss-matrix.md --readme README.md --with-soak 60
 
-lint: $(VENV)/.installed-dev ## Format, lint, import rules, dashboards
+lint: $(VENV)/.installed-dev ## Format, lint, import rules, dashboards, generated pages
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/lint-imports
 	$(BIN)/tapewatch grafana build --check
+	$(BIN)/python -m tapewatch.documents --check
 
 types: $(VENV)/.installed-dev ## Types, strictly
 	$(BIN)/mypy
@@ -57,6 +58,9 @@ bench: $(VENV)/.installed-dev ## The measured claims into bench/RESULTS.md and R
 format: $(VENV)/.installed-dev ## Formats the code and fixes what the linter can
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed ## The pages and files that are made of tables in the code
+	exec $(BIN)/python -m tapewatch.documents
 
 grafana: $(VENV)/.installed ## Grafana with our dashboards, in the foreground
 	exec $(BIN)/tapewatch grafana run

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from redis_functions.contract.statistics import METRICS, PREFIX, STATISTICS, metric_name, sample_names
+from redis_functions.read.statistics import read_newest_stats
+from tests.fake_vendor import KEY, VendorThread, second_bar
+from tests.own_redis import OwnRedis
 from tests.support import Running
 
 #: Nothing is set aside in the simulated market, so this one has no sample.
@@ -55,3 +59,26 @@ def test_the_exposition_is_clean(daemon: Running) -> None:
     assert {sample.labels["process"] for sample in build} == {"ingest", "bridge"}
     samples = [(s.name, tuple(sorted(s.labels.items()))) for family in families.values() for s in family.samples]
     assert len(samples) == len(set(samples))
+
+
+def test_lag_and_rate_are_those_of_acknowledged_bars() -> None:
+    """Redis takes no writes for a while: a bar that waits is not counted as stored, and its wait is part of the lag."""
+    with OwnRedis() as store, VendorThread() as vendor:
+        more = {"TAPEWATCH_REDIS_URL": store.url, "TAPEWATCH_FEED_URL": vendor.vendor.url, "MASSIVE_API_KEY": KEY}
+        with Running("ingest", TAPEWATCH_ALWAYS_OPEN="true", **more) as ingest:
+            ingest.wait(lambda: vendor.vendor.open, 30, "the subscription")
+
+            def newest(name: str) -> float | None:
+                return read_newest_stats(store.client)[1][name]
+
+            vendor.send([second_bar("A", int(time.time()) * 1000 - 1000)])
+            ingest.wait(lambda: newest("bars_stored") == 1, 20, "the first bar")
+            store.client.execute_command("CLIENT", "PAUSE", 2_500, "WRITE")
+            begun = time.time()
+            vendor.send([second_bar("A", int(begun) * 1000)])
+            ingest.wait(lambda: newest("bars_stored") == 2, 20, "the second bar")
+            waited_ms = (time.time() - begun) * 1000
+            lag_ms = newest("lag_ms")
+            assert lag_ms is not None
+            # The bar's second ends up to a second after it was sent.
+            assert 2_500 - 1_000 <= lag_ms <= waited_ms
