@@ -34,10 +34,11 @@ from ingest.spool.log import Spool
 from ingest.spool.segment import CONTROL, CORRUPT, DATA, Record
 from ingest.stage_latency import StageLatency
 from ingest.tasks import ended
-from market.sessions import TradingDay
+from market.sessions import TradingDay, day_of
 from redis_functions.contract import keys
 from redis_functions.contract.schema import Schema
 from redis_functions.lua import loader
+from redis_functions.read.day_volumes import read_day_volumes
 from redis_functions.read.gaps import OPEN, fold
 from redis_functions.write.checkpoint import BEHIND, EMPTIED, FENCED, SET, read_watermark, set_watermark, write_gap
 from redis_functions.write.writer import StoreEmptied, Writer
@@ -193,6 +194,9 @@ class Engine:
         for name, newest in zip(names, await pipe.execute(raise_on_error=False), strict=True):
             if isinstance(newest, list) and newest:
                 self.pipeline.tape.restore(name, int(newest[0]) // 1000 * 1000, float(newest[1]) / 10_000)
+        if newest_of_all := max(self.pipeline.tape.newest[: len(names)].tolist(), default=0):
+            day = day_of(newest_of_all)
+            self.pipeline.tape.restore_volume(day, await read_day_volumes(self._client, names, day))
         self.writer.restore(names)
         self._restore_gaps(entries)
         self._begin_at(watermark)

@@ -15,12 +15,13 @@ from operator import itemgetter
 from time import perf_counter
 
 from indicators.velocity import Detector, Spike
+from ingest.bars.halts import Halts
 from ingest.bars.market_state import MarketState, Taken
 from ingest.bars.trade_bars import LatePrint, TradeBars
 from ingest.minute_bars import MinuteBars
 from ingest.stage_latency import StageLatency
 from market.bar import MINUTE_MS, SECOND_MS, Bar, Trade
-from market.price import SCALE
+from market.price import SCALE, text
 from market.sessions import TradingDay
 from redis_functions.contract.schema import Schema
 from redis_functions.lua.calls import Alert, alert_id
@@ -91,7 +92,7 @@ class Pipeline:
         self.trade_bars = TradeBars()
         self.counts = Counts()
         self.set_aside: Counter[str] = Counter()
-        self.halted: set[str] = set()
+        self.halts = Halts()
         self.detector = Detector(
             window_s=velocity.window_s,
             threshold=velocity.threshold,
@@ -283,6 +284,7 @@ class Pipeline:
                 self._writer.put(taken.bars, taken.newest)
                 if seconds:
                     self.minute_bars.make_way(taken)
+            self._resumed(self.halts.trade(taken.bars), "it trades, so its halt is over")
             self.counts.bars += len(taken.bars)
             self.counts.bar_end_ms = int(taken.t.max()) + taken.bars[-1].span
             if seconds:
@@ -306,6 +308,7 @@ class Pipeline:
             if close == close:
                 self.detector.set_previous_close(idx, close)
         assert self.tape.day is not None
+        self._resumed(self.halts.begin_day(self.tape.day.start), "its halt ends with its day")
         self._on_day(self.tape.day)
 
     def _watch(self, taken: Taken) -> None:
@@ -317,6 +320,8 @@ class Pipeline:
             found = self.detector.update(taken.idx, taken.t, taken.close / SCALE)
         self.stages.velocity.since(began)
         for spike in found.spikes:
+            if self.tape.is_test[spike.idx]:
+                continue
             self.counts.spikes += 1
             self._on_alert(self._alert(spike), self.number)
 
@@ -333,18 +338,21 @@ class Pipeline:
             severity="critical" if size >= CRITICAL * self._velocity.threshold else "warning",
             direction=direction,
             magnitude=round(size, 4),
-            message=f"{symbol} {direction} {size:.2f} % in {window} s, {spike.reference:g} to {spike.close:g}",
+            message=f"{symbol} {direction} {size:.2f} % in {window} s, {text(spike.reference)} to {text(spike.close)}",
             price=spike.close,
         )
 
     def _halt(self, halt: Halt) -> None:
-        if halt.halted == (halt.sym in self.halted):
-            return
         if halt.halted:
-            self.halted.add(halt.sym)
+            for symbol in self.halts.halt(halt.sym, halt.t):
+                log.info("%s: trading halted", symbol)
         else:
-            self.halted.discard(halt.sym)
-        log.info("%s: trading %s", halt.sym, "halted" if halt.halted else "goes on")
+            self._resumed(self.halts.resume(halt.sym, halt.t), "trading resumed")
+
+    @staticmethod
+    def _resumed(symbols: list[str], why: str) -> None:
+        for symbol in symbols:
+            log.info("%s: %s", symbol, why)
 
     def set_previous_closes(self, day: TradingDay, closes: dict[str, float]) -> None:
         """The previous closes of `day` in real prices, also of symbols that have not traded yet. Ignored for another day."""

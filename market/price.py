@@ -52,13 +52,40 @@ def real(amount: int | float) -> float:
     return amount / SCALE
 
 
-def vwap(notional_ticks: float | None, volume: float | None) -> float | None:
-    """Volume-weighted average price ``notional / volume``; None without volume or where a part had no notional."""
+def text(price: float) -> str:
+    """A price for people, with all digits of its ticks and no more: ``text(745123.45) == "745123.45"``."""
+    return f"{price:.4f}".rstrip("0").rstrip(".")
+
+
+def vwap(
+    notional_ticks: float | None, volume: float | None, low: float | None = None, high: float | None = None
+) -> float | None:
+    """Volume-weighted average price ``notional / volume``; None without volume or where a part had no notional.
+
+    The notional of a fraction of a share is rounded to a tick, which may put the quotient outside of `low` and `high` (ticks):
+    a difference that rounding explains is taken back.
+    """
     if not volume or notional_ticks is None or notional_ticks < 0:
         return None
+    if volume % 1 and low is not None and high is not None:
+        notional_ticks = within(notional_ticks, volume, low, high)
     price = notional_ticks / volume / SCALE
     # As round(price, 6), which takes twice as long: the product may miss an exact half by a hair, and only then it matters.
     scaled = price * _MICRO
     if scaled < TRUSTED and abs(scaled - (whole := round(scaled))) < 0.4999:
         return whole / _MICRO
     return round(price, 6)
+
+
+#: Ticks that the rounding of notionals may add up to: half a tick for each second of an hour.
+ROUNDING = 1_800
+
+
+def within(notional_ticks: float, volume: float, low: float, high: float) -> float:
+    """The notional moved to the price range of its volume, if it misses that range by no more than ROUNDING."""
+    least, most = low * volume, high * volume
+    if least - ROUNDING <= notional_ticks < least:
+        return least
+    if most < notional_ticks <= most + ROUNDING:
+        return most
+    return notional_ticks

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from market.price import SCALE
+from market.price import SCALE, vwap
 from redis_functions.read.candles import CLOSE, HIGH, LOW, NOTIONAL, OPEN, VOLUME, Candles, all_known
 from redis_functions.read.ranges import Values
 
@@ -60,7 +60,7 @@ def candle_columns(candles: Candles) -> tuple[Sequence[Any], ...]:
         prices[LOW],
         prices[CLOSE],
         numbers(volume),
-        vwaps(candles.fields[NOTIONAL], volume),
+        vwaps(candles.fields[NOTIONAL], volume, candles.fields[LOW], candles.fields[HIGH]),
     )
 
 
@@ -73,14 +73,21 @@ def numbers(values: Values) -> list[int] | list[int | float]:
     return [int(v) if v.is_integer() else v for v in values.tolist()]
 
 
-def vwaps(notional: Values, volume: Values) -> list[float | None]:
-    """Volume-weighted average prices; None without volume, and where a part had no notional (market.price)."""
+def vwaps(notional: Values, volume: Values, low: Values, high: Values) -> list[float | None]:
+    """Volume-weighted average prices; None without volume, and where a part had no notional (see market.price.vwap)."""
+    if (volume % 1).any():
+        rows = zip(notional.tolist(), volume.tolist(), _known(low), _known(high), strict=True)
+        return [vwap(*row) or None for row in rows]  # zero: less than half a tick, rounded
     known = (volume > 0) & (notional >= 0)
     out = np.round(notional / np.where(known, volume, 1) / SCALE, 6)
     if known.all():
         plain: list[float | None] = out.tolist()
         return plain
     return [vw if ok else None for vw, ok in zip(out.tolist(), known.tolist(), strict=True)]
+
+
+def _known(values: Values) -> list[float | None]:
+    return [None if v != v else v for v in values.tolist()]
 
 
 def rounded(values: Values, digits: int = 6) -> list[float | None]:

@@ -5,6 +5,7 @@ The clock is event time: the newest second any bar told. Days are New York days 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import NamedTuple
@@ -13,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.bars.minutes import Minutes
-from market.bar import SECOND_MS, Bar
-from market.price import SCALE
+from market.bar import MINUTE_MS, SECOND_MS, Bar
+from market.price import SCALE, real
 from market.sessions import TradingDay, day_of
+from market.symbols import is_test_symbol
 
 #: A bar may be this far ahead of the wall clock (clocks differ a little); further ahead it would block its series.
 AHEAD_MS = 5_000
@@ -87,6 +89,8 @@ class MarketState:
         self.restored = np.full(capacity, -1, dtype=np.int64)
         self.restated = np.zeros(capacity, dtype=np.int64)  # bars, by a later version
         self.aggregated = np.zeros(capacity, dtype=bool)  # the vendor itself sends the symbol's second bars
+        self.is_test = np.zeros(capacity, dtype=bool)  # the exchanges use the symbol for tests only
+        self._stored: tuple[TradingDay, NDArray[np.float64]] | None = None  # a day's volumes when this process began
 
     def number(self, symbol: str) -> int:
         """The symbol's number; a new one is given when it first appears."""
@@ -96,6 +100,7 @@ class MarketState:
             self.symbols.append(symbol)
             if idx == len(self.newest):
                 self._grow(2 * idx)
+            self.is_test[idx] = is_test_symbol(symbol)
         return idx
 
     def _grow(self, capacity: int) -> None:
@@ -108,6 +113,7 @@ class MarketState:
         self.restored = np.concatenate([self.restored, np.full(more, -1, dtype=np.int64)])
         self.restated = np.concatenate([self.restated, np.zeros(more, dtype=np.int64)])
         self.aggregated = np.concatenate([self.aggregated, np.zeros(more, dtype=bool)])
+        self.is_test = np.concatenate([self.is_test, np.zeros(more, dtype=bool)])
         self.minutes.grow(capacity)
 
     def restore(self, symbol: str, newest: int, last: float | None) -> None:
@@ -116,6 +122,44 @@ class MarketState:
         self.newest[idx] = self.restored[idx] = newest
         if last is not None:
             self.last[idx], self.priced[idx] = last, newest
+
+    def restore_volume(self, day: TradingDay, volumes: Mapping[str, float]) -> None:
+        """What the store holds of the volume of `day`, up to the newest second of each symbol that `restore` was given."""
+        known = np.zeros(max((self.number(symbol) for symbol in volumes), default=-1) + 1)
+        for symbol, volume in volumes.items():
+            known[self.number(symbol)] = volume
+        self._stored = day, known
+
+    def take_repaired(self, bars: Sequence[Bar], *, built: bool) -> bool:
+        """Notes bars of one symbol that were missing, ascending and of one span, as if they had come live; whether the last
+        of them is the symbol's newest.
+
+        The vendor's volume of the day counts more than the sum of its bars; where seconds are `built` from trades, nobody
+        sends that.
+        """
+        idx, last = self.number(bars[0].sym), bars[-1]
+        if bars[0].span == MINUTE_MS:
+            first = [self.minutes.fill(idx, bar) for bar in bars]
+        else:
+            t = np.array([bar.t for bar in bars], np.int64)
+            high, low, volume = (np.array([bar[i] for bar in bars], np.float64) for i in (3, 4, 6))
+            first = self.minutes.add(np.full(len(bars), idx, np.int64), t, high, low, volume).tolist()
+        newest = int(self.newest[idx])
+        if self.day is not None:
+            start, end = self.day.start, self.day.end
+            self.volume[idx] += sum(
+                bar.v
+                for bar, new in zip(bars, first, strict=True)
+                if new and start <= bar.t < end and (built or bar.t > newest)
+            )
+        priced = next((bar for bar in reversed(bars) if bar.c is not None), None)
+        if priced is not None and priced.c is not None and priced.t > self.priced[idx]:
+            self.last[idx], self.priced[idx] = real(priced.c), priced.t
+        if last.t <= newest:
+            return False
+        self.newest[idx] = last.t
+        self.clock = max(self.clock, last.t)
+        return True
 
     def take(self, bars: list[Bar], now_ms: int) -> list[Taken]:
         """Accepts second or minute bars in order of arrival, one `Taken` a day that they lie in.
@@ -149,6 +193,11 @@ class MarketState:
             self.previous_close[:n][known] = self.last[:n][known]
         self.day = day
         self.volume[:] = 0.0
+        if self._stored is not None and self._stored[0].start <= day.start:
+            stored_day, stored = self._stored
+            if stored_day == day:
+                self.volume[: len(stored)] = stored
+            self._stored = None
 
     def _accept(self, bars: list[Bar]) -> Taken:
         columns = self._columns(bars)
@@ -195,7 +244,8 @@ class MarketState:
         assert self.day is not None
         today = t >= self.day.start
         silent = np.isnan(told)
-        add = first & today & silent
+        # What the store held when this process began is in the volume already.
+        add = first & today & silent & (t > self.restored[idx])
         if add.any():
             np.add.at(self.volume, idx[add], volume[add])
         says = (t == self.newest[idx]) & today & ~silent
@@ -222,6 +272,14 @@ class MarketState:
         with np.errstate(invalid="ignore", divide="ignore"):
             percent: NDArray[np.float64] = (self.last[:n] / self.previous_close[:n] - 1.0) * 100.0
         return percent
+
+    def traded_today(self) -> NDArray[np.bool_]:
+        """Per symbol, whether it traded on the day of the clock; False for the exchanges' test symbols."""
+        n = len(self.symbols)
+        if self.day is None:
+            return np.zeros(n, dtype=bool)
+        traded: NDArray[np.bool_] = (self.newest[:n] >= self.day.start) & ~self.is_test[:n]
+        return traded
 
     def active(self) -> int:
         """Symbols that traded within the last minute of the clock."""

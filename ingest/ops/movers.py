@@ -17,7 +17,7 @@ TOP = 50
 def movers(pipeline: Pipeline) -> dict[str, Any]:
     """The snapshot: `velocity`, `change` best first, their `_down` worst first, `volume` largest first; at most TOP each.
 
-    Only symbols that traded on the day of the clock take part.
+    Only symbols that traded on the day of the clock take part, and no test symbols.
     """
     tape = pipeline.tape
     n = len(tape.symbols)
@@ -31,7 +31,7 @@ def movers(pipeline: Pipeline) -> dict[str, Any]:
     }
     if not n or tape.day is None:
         return out
-    today = tape.newest[:n] >= tape.day.start
+    today = tape.traded_today()
     velocity = _current_velocity(pipeline, n)
     change = tape.change()
     for name, values in (("velocity", velocity), ("change", change), ("volume", tape.volume[:n])):

@@ -62,7 +62,7 @@ class Reporter:
             "unknown_conditions": pipeline.trade_bars.unknown_conditions,
             "minute_bars_filled": pipeline.minute_bars.counts.filled,
             "minute_bars_differ": pipeline.minute_bars.counts.differ,
-            "halted": len(pipeline.halted),
+            "halted": len(pipeline.halts),
             "advancing": int((change > 0)[~flat].sum()),
             "declining": int((change < 0)[~flat].sum()),
             "unchanged": int(flat.sum()),

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from ingest.bars.market_state import MarketState
 from market.bar import MINUTE_MS, SECOND_MS, Bar
-from market.price import real
 from redis_functions.contract import keys
 from redis_functions.contract.codec import bar_json, stored_notional, stored_time
 from redis_functions.write.writer import Writer
@@ -61,36 +58,11 @@ class Backfill:
         """Queues bars of one symbol, ascending, in order with live ones."""
         if not bars:
             return
-        tape, idx = self._tape, self._tape.number(bars[0].sym)
-        newest = int(tape.newest[idx])
-        self._note(idx, bars)
+        is_newest = self._tape.take_repaired(bars, built=self.built(bars[0].sym))
         for begin in range(0, len(bars), TOGETHER):
             self._writer.put_command(*_madd(bars[begin : begin + TOGETHER]))
-        last = bars[-1]
-        if last.t > newest:
-            tape.newest[idx] = last.t
-            tape.clock = max(tape.clock, last.t)
-            self._writer.put_command("SET", keys.latest(last.sym), bar_json(last).decode())
-            if last.c is not None:
-                tape.last[idx] = real(last.c)
-
-    def _note(self, idx: int, bars: Sequence[Bar]) -> None:
-        """Minutes and the day's volume as if the bars had come live; what the vendor told of the day since then counts more."""
-        tape = self._tape
-        if bars[0].span == MINUTE_MS:
-            first = np.array([tape.minutes.fill(idx, bar) for bar in bars])
-        else:
-            column = np.full(len(bars), idx, np.int64)
-            t = np.array([bar.t for bar in bars], np.int64)
-            high, low, volume = (np.array([bar[i] for bar in bars], np.float64) for i in (3, 4, 6))
-            first = tape.minutes.add(column, t, high, low, volume)
-        if tape.day is not None:
-            start, newest, sums = tape.day.start, int(tape.newest[idx]), self.built(bars[0].sym)
-            tape.volume[idx] += sum(
-                bar.v
-                for bar, new in zip(bars, first.tolist(), strict=True)
-                if new and start <= bar.t < tape.day.end and (sums or bar.t > newest)
-            )
+        if is_newest:
+            self._writer.put_command("SET", keys.latest(bars[-1].sym), bar_json(bars[-1]).decode())
 
     async def stored(self) -> None:
         """Waits until all that was queued is in Redis."""

@@ -53,7 +53,7 @@ def bar_json(bar: Bar) -> bytes:
             None if low is None else low / SCALE,
             None if c is None else c / SCALE,
             v,
-            vwap(n, v),
+            vwap(n, v, low, h) or None,  # zero: less than half a tick, rounded
         )
     )
 

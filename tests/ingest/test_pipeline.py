@@ -7,6 +7,7 @@ import json
 import math
 from typing import Any
 
+import pytest
 from redis import Redis
 
 from ingest.pipeline import VelocityConfig
@@ -194,8 +195,17 @@ def test_a_print_of_the_future_is_set_aside(redis: Redis, redis_url: str) -> Non
 
 def test_halts_are_remembered_until_trading_goes_on(redis: Redis, redis_url: str) -> None:
     halt = {"ev": "LULD", "T": "F", "h": 2, "l": 1, "i": [17], "z": 3, "t": T, "q": 1}
-    assert feed(redis_url, [[halt]]).pipeline.halted == {"F"}
-    assert feed(redis_url, [[halt], [halt | {"i": [18]}]]).pipeline.halted == set()
+    assert "F" in feed(redis_url, [[halt]]).pipeline.halts
+    assert len(feed(redis_url, [[halt], [halt | {"i": [18]}]]).pipeline.halts) == 0
+
+
+def test_a_halt_whose_resumption_was_missed_ends_with_the_next_trade_or_the_next_day(
+    redis: Redis, redis_url: str
+) -> None:
+    halt = {"ev": "LULD", "T": "F", "h": 2, "l": 1, "i": [17], "z": 3, "t": T, "q": 1}
+    assert "F" in feed(redis_url, [[halt], [second_bar("F", T), second_bar("A", T + 60_000)]]).pipeline.halts
+    assert len(feed(redis_url, [[halt], [second_bar("F", T + 1_000)]]).pipeline.halts) == 0
+    assert len(feed(redis_url, [[second_bar("A", T)], [halt], [second_bar("A", T + 86_400_000)]]).pipeline.halts) == 0
 
 
 def test_a_new_day_asks_for_its_previous_closes_and_takes_them_for_that_day_only(redis: Redis, redis_url: str) -> None:
@@ -250,3 +260,35 @@ def test_an_alert_says_what_happened_in_words(redis: Redis, redis_url: str) -> N
 def test_latest_and_the_channels_follow_the_newest_bar(redis: Redis, redis_url: str) -> None:
     feed(redis_url, [[second_bar("F", T + 2_000, 102.0), second_bar("F", T + 1_000, 101.0)]])
     assert json.loads(redis.get(keys.latest("F")) or b"")["t"] == T + 2_000
+
+
+def test_test_symbols_are_stored_and_raise_nothing(redis: Redis, redis_url: str) -> None:
+    names = ("ZVZZT", "NTEST.A", "ZBRA")
+    frames = [[second_bar(name, T + s * 1000, price) for name in names] for s, price in ((0, 680.0), (5, 10.04))]
+    path = feed(redis_url, frames)
+    assert {alert.symbol for alert in path.alerts} == {"ZBRA"}
+    assert len(candles(redis, "ZVZZT", "1s")) == 2
+    traded = path.pipeline.tape.traded_today()
+    assert {name for name, yes in zip(path.pipeline.tape.symbols, traded.tolist(), strict=True) if yes} == {"ZBRA"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        (741200.0, 745123.45, "741200 to 745123.45"),
+        (1220000.0, 1234567.89, "1220000 to 1234567.89"),
+        (0.5, 0.5301, "0.5 to 0.5301"),
+    ],
+)
+def test_the_prices_of_an_alert_keep_their_digits(
+    redis: Redis, redis_url: str, before: float, after: float, words: str
+) -> None:
+    (alert,) = feed(redis_url, [[second_bar("F", T, before)], [second_bar("F", T + 5_000, after)]]).alerts
+    assert alert.message.endswith(words)
+
+
+def test_form_t_prints_after_an_early_close_set_prices(redis: Redis, redis_url: str) -> None:
+    closed, inside = 1_764_358_200_000, 1_764_351_000_000  # 2025-11-28, 14:30 and 12:30 in New York: it closes at 13:00
+    feed(redis_url, [[trade("IN", inside, 50.0, 100, 1, 12)], [trade("OUT", closed, 50.0, 100, 2, 12)]])
+    assert candles(redis, "IN", "1m") == {}
+    assert candles(redis, "OUT", "1m") == {closed: (50.0, 50.0, 50.0, 50.0, 100, 50.0)}

@@ -102,3 +102,19 @@ def test_a_vwap_has_the_six_places_of_its_double(money: int, volume: float) -> N
 @given(st.lists(st.integers(0, 2**53 // 600), max_size=600), st.floats(1, 1e9))
 def test_one_part_without_vwap_outweighs_any_sum_of_a_double(parts: list[int], volume: float) -> None:
     assert vwap(sum([float(NO_NOTIONAL), *map(float, parts)]), volume) is None
+
+
+@pytest.mark.parametrize(
+    ("money", "volume", "low", "high", "expected"),
+    [
+        (3, 0.0001, 32_155, 32_155, 3.2155),  # 3.2155 ticks, rounded to 3
+        (4_911, 0.001, 4_910_537, 4_910_537, 491.0537),
+        (0, 0.00001, 5_000, 5_000, 0.5),
+        (1_001_000, 10.5, 100_000, 100_000, 9.533333),  # 49,000 ticks below the low: odd lots, which set no price
+        (1_039_000, 10, 1_030_000, 1_030_000, 10.39),
+    ],
+)  # fmt: skip
+def test_a_fraction_of_a_share_has_a_vwap_within_its_prices(
+    money: int, volume: float, low: int, high: int, expected: float
+) -> None:
+    assert vwap(money, volume, low, high) == expected

@@ -281,3 +281,36 @@ def test_volume_and_restated_count_every_second_once_within_fifteen_minutes(
     assert tape.counts.restated == plain.restated
     for symbol in plain.newest:
         assert day_volume(tape, symbol) == plain.volume.get(symbol, 0)
+
+
+# --- the day's volume after a restart
+
+
+def restarted(newest: int, volume: float) -> MarketState:
+    tape = MarketState(HOUR)
+    tape.restore("A", newest, 100.0)
+    tape.restore_volume(day_of(newest), {"A": volume})
+    return tape
+
+
+def test_the_days_volume_goes_on_from_what_the_store_holds() -> None:
+    tape = restarted(T, 10_000)
+    accepted(tape, [bar("A", T, volume=70), bar("B", T, volume=3)])  # a replay repeats the last second of A
+    assert (day_volume(tape, "A"), day_volume(tape, "B")) == (10_000, 3)
+    accepted(tape, [bar("A", T + 1000, volume=5)])
+    assert day_volume(tape, "A") == 10_005
+
+
+def test_the_vendors_volume_of_the_day_counts_more_than_the_stores() -> None:
+    tape = restarted(T, 10_000)
+    accepted(tape, [bar("A", T + 1000, volume=5, av=12_000)])
+    assert day_volume(tape, "A") == 12_000
+
+
+def test_a_stored_volume_of_yesterday_is_none_of_today() -> None:
+    tape = restarted(T, 10_000)
+    accepted(tape, [bar("A", T + 24 * HOUR, volume=5)])
+    assert day_volume(tape, "A") == 5
+    tape = restarted(T, 10_000)
+    accepted(tape, [bar("A", T - 24 * HOUR, volume=7), bar("A", T, volume=1), bar("A", T + 1000, volume=5)], NEVER)
+    assert day_volume(tape, "A") == 10_005

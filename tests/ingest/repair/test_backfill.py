@@ -102,3 +102,11 @@ def test_many_bars_fractions_and_fields_that_are_not_set(redis: Redis, redis_url
             assert redis.execute_command("TS.GET", keys.series("A", "1m", "volume"))
 
     asyncio.run(go())
+
+
+def test_a_late_live_bar_does_not_restore_a_price_older_than_the_repaired_one() -> None:
+    tape, door = make()
+    tape.take([bar("A", 100, 500_000)], LATER)
+    door.store([bar("A", 200, 600_000)])
+    tape.take([bar("A", 150, 550_000)], LATER)
+    assert tape.last[0] == 60.0001
