@@ -22,6 +22,7 @@ from bench.table import Table, command_line, percentile, report
 from market.bar import MINUTE_MS, Bar
 from market.timeframes import parse
 from redis_functions.contract import keys
+from redis_functions.contract.schema import FIELDS
 from redis_functions.read.candles import HIGH, LOW
 from redis_functions.read.reader import read_candles
 
@@ -129,7 +130,7 @@ def _load(harness: Harness, minutes: Sequence[Sequence[Bar]]) -> float:
     began = time.perf_counter()
     for symbol, bars in columns.items():
         words: list[str | int | float | None] = []
-        for place, name in enumerate(keys.FIELDS):
+        for place, name in enumerate(FIELDS):
             key = keys.series(symbol, "1m", name)
             for b in bars:
                 words += [key, b.t, (b.o, b.h, b.l, b.c, b.v, b.n)[place]]

@@ -15,7 +15,7 @@ from bench import tape
 from bench.harness import Harness
 from bench.table import Table, command_line, report
 from redis_functions.contract import keys
-from redis_functions.contract.schema import Schema, create_commands
+from redis_functions.contract.schema import FIELDS, Schema, create_commands
 from tapewatch import machine_speed
 
 SHARES = (1.0, 0.5, 0.2, 0.05)
@@ -31,7 +31,7 @@ def sample_bytes(harness: Harness, span: int, chunk: int, share: float, samples:
     """Bytes a sample of long series, chunks and all, as a mean of the six fields; `share` of the buckets have one."""
     rng = np.random.default_rng([span, int(share * 100)])
     harness.client.flushall()
-    names = [f"{name}{i}" for i in range(symbols) for name in keys.FIELDS]
+    names = [f"{name}{i}" for i in range(symbols) for name in FIELDS]
     for name in names:
         harness.client.execute_command("TS.CREATE", name, "CHUNK_SIZE", chunk)
     before = used(harness)
@@ -40,7 +40,7 @@ def sample_bytes(harness: Harness, span: int, chunk: int, share: float, samples:
         slots = np.flatnonzero(rng.random(int(samples / share)) < share)
         times = (tape.OPEN_MS + slots * span * 1000).tolist()
         n = len(slots)
-        total += n * len(keys.FIELDS)
+        total += n * len(FIELDS)
         cents = np.maximum(
             100, 2_000 + i * 2_000 + np.rint(rng.normal(0, 1, n) * 0.3 * (20 + i * 20) * span**0.5 * 0.03).cumsum()
         )
@@ -48,7 +48,7 @@ def sample_bytes(harness: Harness, span: int, chunk: int, share: float, samples:
         spread = (rng.integers(0, 3, (2, n)) * int(100 * span**0.25)).astype(np.int64)
         volume = np.maximum(1, rng.lognormal(5.5, 1.2, n) * span**0.7).astype(np.int64)
         columns = (np.roll(close, 1), close + spread[0], close - spread[1], close, volume, close * volume)
-        for field, values in zip(keys.FIELDS, columns, strict=True):
+        for field, values in zip(FIELDS, columns, strict=True):
             words: list[str | int] = []
             for t, value in zip(times, values.tolist(), strict=True):
                 words += [f"{field}{i}", t, value]

@@ -17,7 +17,7 @@ from bench.feed import Frame
 from bench.harness import Harness
 from market.bar import Bar
 from redis_functions.contract import keys
-from redis_functions.contract.schema import Schema, create_commands
+from redis_functions.contract.schema import FIELDS, Schema, create_commands
 from tapewatch.capacity import DAY_S, rates
 
 SYMBOLS, BARS_PER_SECOND = 10_000, 1_000.0
@@ -117,7 +117,7 @@ def _past(pipe: object, symbol: str, timeframe: str, starts: list[int], rng: np.
         return
     close = (1_000_000 + rng.integers(-30, 31, len(starts)).cumsum() * 100).tolist()
     volume = rng.integers(1_000, 200_000, len(starts)).tolist()
-    for name in keys.FIELDS:
+    for name in FIELDS:
         key = keys.series(symbol, timeframe, name)
         values = volume if name == "volume" else close
         if name == "notional":

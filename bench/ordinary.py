@@ -16,6 +16,7 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.client import Pipeline
 
 from redis_functions.contract import keys
+from redis_functions.contract.schema import FIELDS
 
 FLUSH_EVENTS, FLUSH_S = 100, 0.1
 
@@ -37,11 +38,11 @@ class Ordinary:
     async def take(self, messages: list[Any]) -> None:
         for bar in messages:
             values = (bar.open, bar.high, bar.low, bar.close, bar.volume, bar.vwap * bar.volume)
-            for field, value in zip(keys.FIELDS, values, strict=True):
+            for field, value in zip(FIELDS, values, strict=True):
                 self._pipe.execute_command("TS.ADD", keys.series(bar.symbol, "1s", field), bar.start_timestamp, value)
             self._pipe.hset(
                 keys.latest(bar.symbol),
-                mapping=dict(zip(keys.FIELDS, values, strict=True)) | {"t": bar.start_timestamp},
+                mapping=dict(zip(FIELDS, values, strict=True)) | {"t": bar.start_timestamp},
             )
             self._pipe.publish(keys.channel_bars(bar.symbol), repr(bar.close))
             self._events += 1

@@ -17,6 +17,7 @@ from bench.raw import Recording, blast, record
 from bench.table import Table, command_line, report
 from market.timeframes import STORED
 from redis_functions.contract import keys
+from redis_functions.contract.schema import FIELDS
 
 _NO_FILE = ("--appendonly", "no")
 _MADD = b"*19\r\n$7\r\nTS.MADD\r\n"
@@ -49,7 +50,7 @@ def server_s(sent: Sequence[Recording], symbols: Sequence[str], options: Sequenc
 
 def delete_rules(harness: Harness, symbols: Sequence[str]) -> None:
     pipe = harness.client.pipeline(transaction=False)
-    for symbol, field, level in itertools.product(symbols, keys.FIELDS, list(STORED)[1:]):
+    for symbol, field, level in itertools.product(symbols, FIELDS, list(STORED)[1:]):
         pipe.execute_command("TS.DELETERULE", keys.series(symbol, "1s", field), keys.series(symbol, level, field))
     pipe.execute()
 

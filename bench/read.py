@@ -22,6 +22,7 @@ from bench.harness import Harness, cpu_s, family, free_port, serve_bridge
 from bench.ingest import SCHEMA, make_series
 from bench.table import Table, command_line, percentile, report
 from redis_functions.contract import keys
+from redis_functions.contract.schema import FIELDS
 
 POINTS = 300
 #: Symbols that have a past to be asked for.
@@ -108,7 +109,7 @@ def seed(harness: Harness, symbols: Sequence[str]) -> None:
     pipe = harness.client.pipeline(transaction=False)
     for symbol in symbols:
         prices = (100_0000 + rng.integers(-3, 4, POINTS).cumsum() * 100).tolist()
-        for field_name in keys.FIELDS:
+        for field_name in FIELDS:
             words: list[str | int] = []
             for i, price in enumerate(prices):
                 value = (

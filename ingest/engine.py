@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,11 +35,12 @@ from ingest.spool.segment import CONTROL, CORRUPT, DATA, Record
 from ingest.stage_latency import StageLatency
 from ingest.tasks import ended
 from market.sessions import TradingDay, day_of
-from redis_functions.contract import keys
 from redis_functions.contract.schema import Schema
 from redis_functions.lua import loader
 from redis_functions.read.day_volumes import read_day_volumes
-from redis_functions.read.gaps import OPEN, fold
+from redis_functions.read.gaps import OPEN, Gap, follow_gaps
+from redis_functions.read.market import read_symbols_async
+from redis_functions.read.samples import read_newest
 from redis_functions.write.checkpoint import BEHIND, EMPTIED, FENCED, SET, read_watermark, set_watermark, write_gap
 from redis_functions.write.writer import StoreEmptied, Writer
 from vendor.massive.decode import Decoded
@@ -177,33 +178,28 @@ class Engine:
         while True:
             try:
                 await loader.ensure_async(self._client)
-                names = sorted(
-                    str(name, "utf-8") for name in await self._client.smembers(keys.SYMBOLS) if isinstance(name, bytes)
-                )
+                names = await read_symbols_async(self._client)
                 watermark = await read_watermark(self._client, self._config.feed_name, self._spool_id)
-                entries = await self._client.xrange(keys.gaps(self._config.feed_name))
+                gaps, _ = await follow_gaps(self._client, self._config.feed_name, {})
+                newest = await read_newest(self._client, names)
                 break
             except RedisError as error:
                 if not told:
                     log.warning("waiting for Redis: %s", error)
                     told = True
                 await asyncio.sleep(REDIS_RETRY_S)
-        pipe = self._client.pipeline(transaction=False)
-        for name in names:
-            pipe.execute_command("TS.GET", keys.series(name, "1s", "close"))
-        for name, newest in zip(names, await pipe.execute(raise_on_error=False), strict=True):
-            if isinstance(newest, list) and newest:
-                self.pipeline.tape.restore(name, int(newest[0]) // 1000 * 1000, float(newest[1]) / 10_000)
-        if newest_of_all := max(self.pipeline.tape.newest[: len(names)].tolist(), default=0):
-            day = day_of(newest_of_all)
+        for name, (t, close) in newest.items():
+            self.pipeline.tape.restore(name, t // 1000 * 1000, close / 10_000)
+        if newest:
+            day = day_of(max(sample.t for sample in newest.values()))
             self.pipeline.tape.restore_volume(day, await read_day_volumes(self._client, names, day))
         self.writer.restore(names)
-        self._restore_gaps(entries)
+        self._restore_gaps(gaps.values())
         self._begin_at(watermark)
 
-    def _restore_gaps(self, entries: Any) -> None:
+    def _restore_gaps(self, gaps: Iterable[Gap]) -> None:
         """Gaps of this spool whose end an earlier run did not see."""
-        mine = [g for g in fold(entries).values() if g.id.startswith(f"{self._spool_id}:")]
+        mine = [g for g in gaps if g.id.startswith(f"{self._spool_id}:")]
         self.gaps.restore([
             {"gap": g.id, "symbols": ",".join(g.symbols), "from": str(g.start), "to": "", "reason": g.reason, "state": OPEN}
             for g in mine
@@ -385,15 +381,10 @@ async def newest_stored(client: Redis) -> int | None:
     """The newest second in the store, epoch ms; None where there is none, or Redis does not answer."""
     try:
         async with asyncio.timeout(STORE_S):
-            names = await client.smembers(keys.SYMBOLS)
-            pipe = client.pipeline(transaction=False)
-            for name in names:
-                if isinstance(name, bytes):
-                    pipe.execute_command("TS.GET", keys.series(name.decode(), "1s", "volume"))
-            newest = await pipe.execute(raise_on_error=False)
+            newest = await read_newest(client, await read_symbols_async(client), field="volume")
     except (RedisError, OSError, TimeoutError):
         return None
-    return max((int(one[0]) // 1000 * 1000 for one in newest if isinstance(one, list) and one), default=None)
+    return max((sample.t // 1000 * 1000 for sample in newest.values()), default=None)
 
 
 def slices(found: Decoded) -> list[Decoded]:

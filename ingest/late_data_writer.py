@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from ingest.bars.trade_bars import LatePrint
 from ingest.outbox import Outbox
-from market.bar import MINUTE_MS, SECOND_MS, Bar
-from redis_functions.contract import keys
+from market.bar import Bar
 from redis_functions.errors import may_pass
+from redis_functions.read.samples import has_seconds
 from redis_functions.write.late_prints import MERGED, merge_late_print, merge_late_print_args
 from redis_functions.write.writer import Writer
 
@@ -54,7 +54,7 @@ class LateDataWriter:
                 # What was queued for Redis before must be there before it is looked at.
                 await self._writer.flushed()
                 if isinstance(item.what, Bar):
-                    if not await self._has_seconds(item.what):
+                    if not await has_seconds(self._client, item.what.sym, item.what.t):
                         fill([item.what])
                 else:
                     await self._merge(item.what, item)
@@ -67,16 +67,6 @@ class LateDataWriter:
                     log.error("Redis refuses late data of %s: %s", item.what.sym, error)
                     self.refused += 1
                     self.pending.drop()
-
-    async def _has_seconds(self, bar: Bar) -> bool:
-        pipe = self._client.pipeline(transaction=False)
-        pipe.execute_command("TS.RANGE", keys.series(bar.sym, "1s", "volume"), bar.t, bar.t + MINUTE_MS - 1, "COUNT", 2)
-        (rows,) = await pipe.execute(raise_on_error=False)
-        if isinstance(rows, Exception):
-            if isinstance(rows, ResponseError) and any(word in str(rows) for word in ("TSDB", "WRONGTYPE")):
-                return False  # there is no such series
-            raise rows  # the server loads its data, or refuses: that tells nothing of the minute
-        return any(int(row[0]) % SECOND_MS == 0 for row in rows)
 
     async def _merge(self, late: LatePrint, item: _Item) -> None:
         words = merge_late_print_args(

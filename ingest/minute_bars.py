@@ -1,6 +1,6 @@
 """Minute bars (`AM`, or CSV files): they fill minutes that have no second bars, and are compared with those that have.
 
-A filling minute is one sample in the 1s series, marked by its time (keys.MINUTE_MARK_MS), so that the compaction rules roll
+A filling minute is one sample in the 1s series, marked by its time (codec.minute_mark), so that the compaction rules roll
 it up with everything else. When a second bar of that minute comes after all, the fill makes way for it.
 """
 

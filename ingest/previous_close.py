@@ -21,15 +21,14 @@ from market.limits import MAX_PRICE, MIN_PRICE
 from market.price import real
 from market.sessions import TradingDay
 from market.symbols import is_symbol
-from redis_functions.contract import keys
+from redis_functions.read.samples import read_newest_between
+from redis_functions.write.previous_closes import write_previous_closes
 from vendor.massive.rest import Refused, Unavailable, VendorRest
 
 log = logging.getLogger("tapewatch.ingest")
 
 #: Days looked back for a trading day: the longest closure of recent decades was four trading days and a weekend.
 LOOK_BACK_DAYS = 7
-#: How long the hash of a day is kept, seconds.
-EXPIRE_S = 8 * 86_400
 #: Shares on one side of a split; the vendor's largest are a few thousand.
 _MAX_SHARES = 1e9
 
@@ -108,19 +107,9 @@ def _ask_splits(after: str, until: str, client: Any) -> Any:
 
 async def read_stored(client: Redis, symbols: Iterable[str], day: TradingDay) -> dict[str, float]:
     """Each symbol's last hourly close before `day` that Redis holds, at most LOOK_BACK_DAYS old."""
-    names = list(symbols)
-    pipe = client.pipeline(transaction=False)
     oldest = day.start - LOOK_BACK_DAYS * 86_400_000
-    for name in names:
-        pipe.execute_command(
-            "TS.REVRANGE", keys.series(name, "1h", "close"), oldest, day.start - 1, "LATEST", "COUNT", 1
-        )
-    replies = await pipe.execute(raise_on_error=False)
-    found = {}
-    for name, reply in zip(names, replies, strict=True):
-        if isinstance(reply, list) and reply:
-            found[name] = real(float(reply[0][1]))
-    return found
+    found = await read_newest_between(client, list(symbols), "1h", "close", oldest, day.start - 1)
+    return {symbol: real(sample.value) for symbol, sample in found.items()}
 
 
 async def previous_closes(
@@ -136,8 +125,6 @@ async def previous_closes(
     if not closes:
         closes = await read_stored(client, symbols, day)
     if closes:
-        name = keys.previous_close(day.date)
-        await client.hset(name, mapping={symbol: repr(close) for symbol, close in closes.items()})
-        await client.expire(name, EXPIRE_S)
+        await write_previous_closes(client, day.date, closes)
     log.info("previous closes of %d symbols for %s", len(closes), day.date)
     return closes

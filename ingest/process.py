@@ -22,9 +22,9 @@ from ingest.spool.log import Spool
 from ingest.stage_latency import StageLatency
 from ingest.tasks import ended
 from ingest.watchlists import Watched
-from redis_functions.contract import keys
 from redis_functions.server.connection import connect_async
 from redis_functions.write.lease import Lease, new_owner
+from redis_functions.write.process_metrics import withdraw
 from redis_functions.write.writer import StoreEmptied
 from vendor.massive.feed import Feed, FeedConfig
 from vendor.massive.rest import VendorRest
@@ -125,7 +125,7 @@ class Ingest:
             await ended(holder, engine, sync, watched)
             await lease.release()
             with contextlib.suppress(RedisError, OSError):
-                await self._client.delete(keys.metrics("ingest"))
+                await withdraw(self._client, "ingest")
 
     async def _begin(self, intake: FrameQueue, lease: Lease) -> None:
         """The feed may be held: notes, once, that what came since the newest bar in the store is missing, whoever wrote that."""

@@ -9,12 +9,11 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from redis_functions.contract import keys
+from redis_functions.read.watchlists import read_watched
 
 log = logging.getLogger("tapewatch.ingest")
 
 REFRESH_S = 30.0
-_SETTINGS = b":settings"
 
 
 class Watched:
@@ -47,14 +46,3 @@ class Watched:
             else []
         )
         return orjson.dumps(kept) if kept else None
-
-
-async def read_watched(client: Redis) -> frozenset[str]:
-    """Every symbol on any watchlist. Raises RedisError."""
-    found: set[str] = set()
-    async for key in client.scan_iter(match=keys.watchlist("*"), count=1_000, _type="SET"):
-        if not key.endswith(_SETTINGS):
-            found |= {
-                str(member, "utf-8", "replace") for member in await client.smembers(key) if isinstance(member, bytes)
-            }
-    return frozenset(found)

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.timeframes import STORED
-from redis_functions.contract.keys import FIELDS
-from redis_functions.contract.schema import DAY_MS, Schema
+from redis_functions.contract.schema import DAY_MS, FIELDS, Schema
 
 #: The regular session, seconds.
 DAY_S = 23_400

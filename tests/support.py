@@ -23,7 +23,7 @@ from redis import Redis
 
 from market.bar import Bar
 from redis_functions.contract import keys
-from redis_functions.contract.schema import Schema, create_commands
+from redis_functions.contract.schema import FIELDS, Schema, create_commands
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Real market data beside the checkout; tests that need it skip where it is absent.
@@ -58,7 +58,7 @@ def write_bars(redis: Redis, bars: Iterable[Bar], schema: Schema | None = None) 
                 pipe.execute_command(*command)
             pipe.sadd(keys.SYMBOLS, bar.sym)
         words: list[Any] = []
-        for field, value in zip(keys.FIELDS, (bar.o, bar.h, bar.l, bar.c, bar.v, bar.n), strict=True):
+        for field, value in zip(FIELDS, (bar.o, bar.h, bar.l, bar.c, bar.v, bar.n), strict=True):
             if value is not None:
                 words += [keys.series(bar.sym, "1s", field), bar.t, value]
         pipe.execute_command("TS.MADD", *words)

@@ -17,10 +17,9 @@ from redis.exceptions import RedisError
 
 from ingest.ops.movers import movers
 from ingest.pipeline import Pipeline
-from redis_functions.contract import keys
 from redis_functions.contract.statistics import METRICS, PREFIX, STATISTICS, in_base_unit, metric_name
 from redis_functions.write.process_metrics import RENEW_S, process_registry, publish_async
-from redis_functions.write.statistics import add_statistics
+from redis_functions.write.report import write_report
 
 log = logging.getLogger("tapewatch.ingest")
 
@@ -99,12 +98,9 @@ class Reporter:
         if time.monotonic() - self._memory_at >= MEMORY_INTERVAL_S:
             self._memory = float((await self._client.info("memory"))["used_memory"])
             self._memory_at = time.monotonic()
-        pipe = self._client.pipeline(transaction=False)
-        pipe.set(keys.MOVERS, orjson.dumps(movers(self._pipeline)))
         # The metrics have the stages as a histogram; their p99 of the last second is for the charts.
         values = self.statistics() | self._pipeline.stages.take_p99_ms()
-        add_statistics(pipe, time.time_ns() // 1_000_000, values)
-        await pipe.execute(raise_on_error=False)
+        await write_report(self._client, time.time_ns() // 1_000_000, values, orjson.dumps(movers(self._pipeline)))
 
 
 class _Metrics(Collector):

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 
 from ingest.bars.market_state import MarketState
 from market.bar import MINUTE_MS, SECOND_MS, Bar
-from redis_functions.contract import keys
-from redis_functions.contract.codec import bar_json, stored_notional, stored_time
+from redis_functions.contract.codec import latest_command, store_command
 from redis_functions.write.writer import Writer
 
 #: Bars of a symbol in one command.
@@ -60,20 +59,10 @@ class Backfill:
             return
         is_newest = self._tape.take_repaired(bars, built=self.built(bars[0].sym))
         for begin in range(0, len(bars), TOGETHER):
-            self._writer.put_command(*_madd(bars[begin : begin + TOGETHER]))
+            self._writer.put_command(*store_command(bars[begin : begin + TOGETHER]))
         if is_newest:
-            self._writer.put_command("SET", keys.latest(bars[-1].sym), bar_json(bars[-1]).decode())
+            self._writer.put_command(*latest_command(bars[-1]))
 
     async def stored(self) -> None:
         """Waits until all that was queued is in Redis."""
         await self._writer.flushed()
-
-
-def _madd(bars: Sequence[Bar]) -> list[str | int]:
-    words: list[str | int] = ["TS.MADD"]
-    for bar in bars:
-        values = (bar.o, bar.h, bar.l, bar.c, bar.v, stored_notional(bar))
-        for field, value in zip(keys.FIELDS, values, strict=True):
-            if value is not None:
-                words += [keys.series(bar.sym, "1s", field), stored_time(bar), str(value)]
-    return words

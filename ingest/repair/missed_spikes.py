@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,13 @@ from ingest.pipeline import VELOCITY_RULE, VelocityConfig
 from market.bar import SECOND_MS, Bar
 from market.price import SCALE
 from market.sessions import day_of
-from redis_functions.contract import keys
+from redis_functions.read.velocity import read_velocity_inputs
 
 Times = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 #: The detector's own: a move of exactly the threshold counts.
 _ROUNDING = 1e-9
-_DIRECTIONS = ("up", "down")
 
 
 class Missed(NamedTuple):
@@ -46,25 +45,17 @@ async def missed_spikes(
     window = rule.window_s * SECOND_MS
     first, last = min(times), max(times) + window
     days = [day_of(first), day_of(last)]
-    pipe = client.pipeline(transaction=False)
-    pipe.execute_command(
-        "TS.RANGE", keys.series(symbol, "1s", "close"), first - window - rule.max_age_s * SECOND_MS, last
-    )
-    pipe.hmget(keys.ALERTS_FIRED, [f"{VELOCITY_RULE}|{symbol}|{direction}" for direction in _DIRECTIONS])
-    for day in days:
-        pipe.hget(keys.previous_close(day.date), symbol)
-    rows, fired, *previous = await pipe.execute()
-    seconds = [(int(t), float(v)) for t, v in rows if int(t) % SECOND_MS == 0]
-    t = np.array([at for at, _ in seconds], np.int64)
-    close = np.array([value for _, value in seconds]) / SCALE
+    begin = first - window - rule.max_age_s * SECOND_MS
+    found = await read_velocity_inputs(client, symbol, VELOCITY_RULE, begin, last, [day.date for day in days])
+    t = np.array([at for at, _ in found.closes], np.int64)
+    close = np.array([value for _, value in found.closes]) / SCALE
     base: Values | None = None
     if rule.base == "previous_close":
-        known = [float(text) if text else np.nan for text in previous]
-        base = np.where(t < days[0].end, known[0], known[1])
-    raised = {direction: _times(text) for direction, text in zip(_DIRECTIONS, fired, strict=True)}
+        base = np.where(t < days[0].end, *found.previous_closes)
+    raised = found.fired
     for spike in before:
         raised[spike.direction].append(spike.t)
-    return [Missed(symbol, *found) for found in find(t, close, base, first, raised, rule)]
+    return [Missed(symbol, *spike) for spike in find(t, close, base, first, raised, rule)]
 
 
 def find(
@@ -83,7 +74,3 @@ def find(
             alerts[direction].append(at)
             found.append((at, direction, round(abs(percent), 4)))
     return found
-
-
-def _times(text: Any) -> list[int]:
-    return [int(word) for word in (text or b"").split()]

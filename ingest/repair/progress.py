@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 
 from ingest.repair.missed_spikes import Missed
-from redis_functions.contract import keys
-
-EXPIRE_S = 8 * 86_400
+from redis_functions.write.gap_progress import forget_progress, keep_progress, read_progress
 
 
 @dataclass
@@ -32,30 +28,27 @@ class Progress:
 
     def __init__(self, client: Redis, feed: str, gap_id: str) -> None:
         self._client = client
-        self._key = keys.gap_progress(feed, gap_id)
+        self.feed, self.gap = feed, gap_id
         self._begun: dict[str, Outcome] = {}
 
     async def read(self) -> None:
         """What an earlier attempt, or an earlier process, has done."""
-        stored: Mapping[Any, Any] = await self._client.hgetall(self._key)
-        for symbol, text in stored.items():
+        for symbol, text in (await read_progress(self._client, self.feed, self.gap)).items():
             bars, spikes, lost, whole = orjson.loads(text)
-            self._begun[str(symbol, "utf-8")] = Outcome(bars, [Missed(*spike) for spike in spikes], lost, whole)
+            self._begun[symbol] = Outcome(bars, [Missed(*spike) for spike in spikes], lost, whole)
 
     def outcome(self, symbol: str) -> Outcome:
         """Of `symbol`, to be added to and then noted."""
         return self._begun.setdefault(symbol, Outcome())
 
-    def queue_note(self, pipe: Pipeline, symbol: str) -> None:
-        """Has `pipe` keep what became of `symbol` until now."""
+    def text(self, symbol: str) -> bytes:
+        """What became of `symbol` until now, as `read` reads it."""
         one = self._begun[symbol]
-        text = orjson.dumps([one.bars, [list(spike) for spike in one.spikes], one.lost, one.whole])
-        pipe.hset(self._key, symbol, text.decode())
-        pipe.expire(self._key, EXPIRE_S)
+        return orjson.dumps([one.bars, [list(spike) for spike in one.spikes], one.lost, one.whole])
 
     async def forget(self) -> None:
         """The gap is closed: its record tells all."""
-        await self._client.delete(self._key)
+        await forget_progress(self._client, self.feed, self.gap)
 
     @property
     def done(self) -> set[str]:
@@ -77,7 +70,6 @@ class Progress:
 
 async def note(client: Redis, gaps: Iterable[Progress], symbol: str) -> None:
     """Keeps what became of `symbol` in each of the gaps until now, in one go."""
-    pipe = client.pipeline(transaction=False)
-    for progress in gaps:
-        progress.queue_note(pipe, symbol)
-    await pipe.execute()
+    found = list(gaps)
+    if found:
+        await keep_progress(client, found[0].feed, symbol, {one.gap: one.text(symbol) for one in found})

@@ -13,28 +13,25 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from ingest.pipeline import VelocityConfig
-from ingest.repair.order import known_symbols, repair_order
+from ingest.repair.order import repair_order
 from ingest.repair.progress import Progress
 from ingest.repair.round import Job, Round
 from ingest.repair.symbol import LATE_MS, Bars, Live, SymbolRepair
 from market.bar import MINUTE_MS
 from market.calendar import tape_hours, trade_date
-from redis_functions.contract import keys
 from redis_functions.contract.schema import Schema
 from redis_functions.read.completeness import Completeness, completeness
-from redis_functions.read.gaps import EVERY_SYMBOL, OPEN, REPAIRED, UNREPAIRABLE, Gap, fold
+from redis_functions.read.gaps import EVERY_SYMBOL, OPEN, REPAIRED, UNREPAIRABLE, Gap, follow_gaps
+from redis_functions.read.market import read_symbols_async
 from vendor.massive.rest import Refused, Unavailable
 
 log = logging.getLogger("tapewatch.repair")
-
-READ_ENTRIES = 1_000
 
 
 @dataclass(frozen=True)
@@ -128,14 +125,9 @@ class Repairer:
         return self._complete[1]
 
     async def _read_log(self) -> None:
-        key = keys.gaps(self.config.feed_name)
-        while True:
-            entries: Any = await self._client.xrange(key, self._read_to, "+", count=READ_ENTRIES)
-            if not entries:
-                return
-            self._gaps = fold(entries, self._gaps)
-            self._changes += 1
-            self._read_to = f"({entries[-1][0].decode()}"
+        before = self._read_to
+        self._gaps, self._read_to = await follow_gaps(self._client, self.config.feed_name, self._gaps, before)
+        self._changes += self._read_to != before
 
     def _next(self) -> list[Gap]:
         """Of the gaps that are open, have ended, have settled and are due: the newest, and those so near before it that the
@@ -207,7 +199,7 @@ class Repairer:
             raise _Hopeless("no REST of the vendor is configured")
         if (gap.end or 0) < self._live.clock - self.config.schema.retention_ms["1m"]:
             raise _Hopeless("older than minutes are kept")
-        symbols = list(gap.symbols) if EVERY_SYMBOL not in gap.symbols else await known_symbols(self._client)
+        symbols = list(gap.symbols) if EVERY_SYMBOL not in gap.symbols else await read_symbols_async(self._client)
         if not symbols:
             raise _NotNow("no symbol is known yet")
         await self._await_vendor(gap, symbols)

@@ -11,11 +11,12 @@ from redis.asyncio import Redis
 from ingest.pipeline import VelocityConfig
 from ingest.repair.missed_spikes import missed_spikes
 from ingest.repair.progress import Outcome
-from ingest.repair.rollup import HOUR_MS, newest_seconds, write_minutes, young_from
+from ingest.repair.rollup import HOUR_MS, write_minutes, young_from
 from market.bar import MINUTE_MS, SECOND_MS, Bar
 from market.symbols import is_test_symbol
-from redis_functions.contract import keys
+from redis_functions.contract.codec import minute_mark
 from redis_functions.contract.schema import Schema
+from redis_functions.read.samples import read_newest_fields, read_seconds
 
 #: Asked at once: seconds of two hours (at most 7,200 bars, some 7 MB while they are compared), minutes of a day.
 SECONDS_CHUNK_MS, MINUTES_CHUNK_MS = 2 * HOUR_MS, 24 * HOUR_MS
@@ -84,7 +85,7 @@ class SymbolRepair:
             for gap in gaps
         )
         parts = sorted(widened, key=lambda part: (part.end, part.start))
-        known = (await newest_seconds(self._client, symbol)).values()
+        known = (await read_newest_fields(self._client, symbol)).values()
         newest = max((t for t in (*known, self._live.newest(symbol)) if t is not None), default=None)
         young = young_from(newest, self._schema.retention_ms["1s"])
         # The old part first: what rules write late is better not there yet when minutes before it are written.
@@ -108,7 +109,7 @@ class SymbolRepair:
 
     async def _young(self, symbol: str, parts: Sequence[Part], begin: int) -> None:
         step, starts, end = self._live.step_ms, min(part.start for part in parts), parts[-1].end
-        heard_from = next(iter(await self._stored(symbol, begin, starts, "COUNT", 1)), starts)
+        heard_from = next(iter(await self._stored(symbol, begin, starts, 1)), starts)
         while begin <= end:
             stop = min(end, begin - begin % HOUR_MS + SECONDS_CHUNK_MS - 1)
             told = await self._rest.bars(symbol, step, begin, stop)
@@ -142,15 +143,10 @@ class SymbolRepair:
                 return self._put(told, stored, parts)
         raise GrewOld("its bars are restated faster than they are read")
 
-    async def _stored(self, symbol: str, start: int, end: int, *more: str | int) -> dict[int, float]:
+    async def _stored(self, symbol: str, start: int, end: int, oldest: int | None = None) -> dict[int, float]:
         """Volumes of the samples that the store holds in the minutes of `start`..`end`, marks of minute bars among them."""
-        pipe = self._client.pipeline(transaction=False)
         first, last = start - start % MINUTE_MS, end - end % MINUTE_MS + MINUTE_MS - 1
-        pipe.execute_command("TS.RANGE", keys.series(symbol, "1s", "volume"), first, last, *more)
-        (rows,) = await pipe.execute(raise_on_error=False)
-        if isinstance(rows, Exception) and "key does not exist" not in str(rows):
-            raise rows
-        return {int(t): float(v) for t, v in rows} if isinstance(rows, list) else {}
+        return dict(await read_seconds(self._client, symbol, "volume", first, last, oldest))
 
     def _put(self, told: Sequence[Bar], stored: Mapping[int, float], parts: Sequence[Part]) -> bool:
         """No live bar comes between the look at what there is and the queueing: nothing is awaited here."""
@@ -160,7 +156,7 @@ class SymbolRepair:
         minutes = {t // MINUTE_MS for t in stored}
         new, corrected = [], []
         for bar in told:
-            mark = bar.t - bar.t % MINUTE_MS + keys.MINUTE_MARK_MS
+            mark = minute_mark(bar.t)
             held = stored.get(mark if bar.span == MINUTE_MS else bar.t)
             if held is not None:
                 if bar.v > held * (1 + _SAME) and self._may_correct(bar, parts):

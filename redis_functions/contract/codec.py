@@ -13,7 +13,7 @@ from market.bar import MINUTE_MS, Bar
 from market.price import NO_NOTIONAL, SCALE, vwap
 from redis_functions.contract import keys
 from redis_functions.contract.resp import encode
-from redis_functions.contract.schema import Schema, create_commands
+from redis_functions.contract.schema import FIELDS, MINUTE_MARK_MS, Schema, create_commands
 
 #: No value of a sample is longer: prices and notionals are bounded where they are decoded, a double has 24 characters at most.
 _LONGEST_VALUE = 31
@@ -60,7 +60,12 @@ def bar_json(bar: Bar) -> bytes:
 
 def stored_time(bar: Bar) -> int:
     """The time of the bar's samples in the 1s series: its start, or the mark of a minute bar."""
-    return bar.t + keys.MINUTE_MARK_MS if bar.span == MINUTE_MS else bar.t
+    return minute_mark(bar.t) if bar.span == MINUTE_MS else bar.t
+
+
+def minute_mark(t: int) -> int:
+    """The time of the sample by which a minute bar fills the minute that `t` lies in."""
+    return t - t % MINUTE_MS + MINUTE_MARK_MS
 
 
 def stored_notional(bar: Bar) -> int:
@@ -83,7 +88,7 @@ class _Ready(NamedTuple):
 
 @lru_cache(maxsize=65_536)
 def _ready(symbol: str) -> _Ready:
-    words = [_word(keys.series(symbol, "1s", field)) for field in keys.FIELDS]
+    words = [_word(keys.series(symbol, "1s", field)) for field in FIELDS]
     first = f"*{1 + 3 * len(words)}\r\n{_word('TS.MADD')}{words[0]}"
     return _Ready(
         (first, *(f"\r\n{word}" for word in words[1:])),
@@ -150,14 +155,26 @@ def _samples(bars: Sequence[Bar], ready: Sequence[_Ready]) -> tuple[bytes, int]:
 
 
 def _odd(bar: Bar) -> tuple[str, int]:
-    """The same for a bar that is not an ordinary second. Fields that are not set are left out."""
-    values = (bar.o, bar.h, bar.l, bar.c, bar.v, stored_notional(bar))
-    time = stored_time(bar)
-    words: list[str | int] = ["TS.MADD"]
-    for field, value in zip(keys.FIELDS, values, strict=True):
-        if value is not None:
-            words += [keys.series(bar.sym, "1s", field), time, str(value)]
+    """The same for a bar that is not an ordinary second."""
+    words = store_command((bar,))
     return encode(words).decode(), 1 + (len(words) - 1) // 3
+
+
+def store_command(bars: Sequence[Bar]) -> list[str | int]:
+    """One TS.MADD that stores `bars` in the 1s series; fields that are not known are left out."""
+    words: list[str | int] = ["TS.MADD"]
+    for bar in bars:
+        values = (bar.o, bar.h, bar.l, bar.c, bar.v, stored_notional(bar))
+        time = stored_time(bar)
+        for field, value in zip(FIELDS, values, strict=True):
+            if value is not None:
+                words += [keys.series(bar.sym, "1s", field), time, str(value)]
+    return words
+
+
+def latest_command(bar: Bar) -> list[str | int]:
+    """The SET of the symbol's last bar."""
+    return ["SET", keys.latest(bar.sym), bar_json(bar).decode()]
 
 
 # --- new symbols

@@ -24,16 +24,6 @@ from __future__ import annotations
 
 from datetime import date
 
-#: Fields of a bar in the store, in the order of Bar's o h l c v n, each with its aggregator in the rules.
-FIELDS: dict[str, str] = {
-    "open": "first",
-    "high": "max",
-    "low": "min",
-    "close": "last",
-    "volume": "sum",
-    "notional": "sum",
-}
-
 SYMBOLS = "symbols"
 MOVERS = "movers"
 ALERTS = "alerts"
@@ -47,10 +37,6 @@ PREVIOUS_CLOSES = "previous_close:{*}"
 
 CHANNEL_BARS = "bars"
 CHANNEL_ALERTS = "alerts"
-
-#: A minute bar that fills a minute without second bars is kept in the 1s series this many ms after the minute's start.
-#: So the rules roll it up like any second, and whoever reads second bars can tell it apart: their times are whole seconds.
-MINUTE_MARK_MS = 1
 
 
 def series(symbol: str, timeframe: str, field: str) -> str:

@@ -13,6 +13,20 @@ from redis_functions.contract import keys
 
 DAY_MS = 86_400_000
 
+#: Fields of a bar in the store, in the order of Bar's o h l c v n, each with the aggregator of its compaction rules.
+FIELDS: dict[str, str] = {
+    "open": "first",
+    "high": "max",
+    "low": "min",
+    "close": "last",
+    "volume": "sum",
+    "notional": "sum",
+}
+
+#: A minute bar that fills a minute without second bars is kept in the 1s series this many ms after the minute's start.
+#: So the rules roll it up like any second, and a reader of second bars can tell it apart: their times are whole seconds.
+MINUTE_MARK_MS = 1
+
 Command = tuple[str | int, ...]
 
 
@@ -34,9 +48,9 @@ class Schema:
 
 
 def create_commands(symbol: str, schema: Schema) -> list[Command]:
-    """TS.CREATE and TS.CREATERULE for all series of `symbol`. Sent again they only answer errors that `is_repeat` knows."""
+    """TS.CREATE and TS.CREATERULE for all series of `symbol`. Sent again they only answer errors of the kind EXISTS."""
     commands: list[Command] = []
-    for name, aggregator in keys.FIELDS.items():
+    for name, aggregator in FIELDS.items():
         for timeframe in STORED:
             chunk = schema.chunk_1s if timeframe == "1s" else schema.chunk_rolled
             create: Command = (
@@ -58,7 +72,7 @@ def create_commands(symbol: str, schema: Schema) -> list[Command]:
 def alter_commands(symbol: str, schema: Schema) -> list[Command]:
     """TS.ALTER for all series of `symbol`: retention, chunk size (of new chunks) and labels as the settings have them."""
     commands: list[Command] = []
-    for name in keys.FIELDS:
+    for name in FIELDS:
         for timeframe in STORED:
             labels: Command = ("symbol", symbol, "field", name, "timeframe", timeframe) if schema.labels else ()
             chunk = schema.chunk_1s if timeframe == "1s" else schema.chunk_rolled
@@ -69,8 +83,3 @@ def alter_commands(symbol: str, schema: Schema) -> list[Command]:
                 "LABELS", *labels,
             ))  # fmt: skip
     return commands
-
-
-def is_repeat(error: str) -> bool:
-    """Whether Redis refused a create command only because it was done before."""
-    return "key already exists" in error or "already has a src rule" in error or "already has a source rule" in error

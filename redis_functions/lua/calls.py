@@ -15,6 +15,8 @@ from redis.exceptions import RedisError, ResponseError
 
 from market.bar import MINUTE_MS
 from redis_functions.contract import keys
+from redis_functions.contract.schema import FIELDS, MINUTE_MARK_MS
+from redis_functions.errors import Kind, kind_of
 from redis_functions.lua import loader
 
 #: The stream of alerts keeps about this many.
@@ -72,8 +74,8 @@ def alert_sample_args(alert: Alert) -> Words:
 
 def make_way_args(symbol: str, minute: int) -> Words:
     """The call of lua/make_way.lua: the bar that filled the minute starting at `minute` makes way for its second bars."""
-    series = (keys.series(symbol, "1s", field) for field in keys.FIELDS)
-    return ("FCALL", "make_way", len(keys.FIELDS), *series, minute, minute + keys.MINUTE_MARK_MS, MINUTE_MS)
+    series = (keys.series(symbol, "1s", field) for field in FIELDS)
+    return ("FCALL", "make_way", len(FIELDS), *series, minute, minute + MINUTE_MARK_MS, MINUTE_MS)
 
 
 async def raise_alerts(client: AsyncRedis, alerts: Sequence[Alert], cooldown_ms: int) -> list[str | RedisError]:
@@ -124,9 +126,9 @@ def last_bar(client: Redis, symbol: str) -> dict[str, str]:
 
 def candles_args(symbol: str, timeframe: str, start: int | None, end: int | None, count: int) -> Words:
     """The call of lua/candles.lua; `timeframe` is a stored one, None is no bound."""
-    series = (keys.series(symbol, timeframe, field) for field in keys.FIELDS)
+    series = (keys.series(symbol, timeframe, field) for field in FIELDS)
     low, high = "-" if start is None else start, "+" if end is None else end
-    return ("FCALL_RO", "candles", len(keys.FIELDS), *series, low, high, count)
+    return ("FCALL_RO", "candles", len(FIELDS), *series, low, high, count)
 
 
 def candles(
@@ -166,7 +168,7 @@ def _call(client: Redis, words: Words) -> Any:
 
 
 def _is_too_old(error: ResponseError) -> bool:
-    return "older than retention" in str(error)
+    return kind_of(error) is Kind.TOO_OLD
 
 
 def _rows(reply: list[list[bytes]]) -> list[list[str]]:

@@ -15,12 +15,11 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ResponseError
 
+from redis_functions.errors import Kind, kind_of
+
 LIBRARY = "tapewatch"
 VERSION_FUNCTION = "tapewatch_version"
 FOLDER = Path(__file__).parent
-
-#: What Redis answers to a call of a function that it does not have.
-_MISSING = "Function not found"
 
 _ASK: tuple[str, ...] = ("FCALL_RO", VERSION_FUNCTION, "0")
 
@@ -49,6 +48,11 @@ class Function(NamedTuple):
     name: str
     description: str
     writes: bool
+
+    @property
+    def command(self) -> str:
+        """The command that calls it."""
+        return "FCALL" if self.writes else "FCALL_RO"
 
 
 @lru_cache(maxsize=1)
@@ -92,7 +96,7 @@ def functions(client: Redis) -> list[Function]:
 
 def is_missing(error: ResponseError) -> bool:
     """Whether a call failed only because the library is not loaded (a Redis that was started empty)."""
-    return _MISSING in str(error)
+    return kind_of(error) is Kind.NO_FUNCTION
 
 
 def ensure(client: Redis) -> Loaded:

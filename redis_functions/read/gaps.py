@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 
 from redis_functions.contract import keys
 
 #: Entries of the log that are looked at, the newest.
 MAX_ENTRIES = 20_000
+#: Entries in one reply.
+PAGE = 1_000
 
 EVERY_SYMBOL = "*"
 OPEN, REPAIRED, UNREPAIRABLE = "open", "repaired", "unrepairable"
@@ -42,6 +45,22 @@ def read_gaps(client: Redis, feed: str) -> list[Gap]:
     """Every gap in its newest state, ascending by start."""
     entries: Any = client.xrevrange(keys.gaps(feed), count=MAX_ENTRIES)
     return in_order(fold(reversed(entries)).values())
+
+
+async def follow_gaps(
+    client: AsyncRedis, feed: str, known: dict[str, Gap], after: str = "-"
+) -> tuple[dict[str, Gap], str]:
+    """(gaps by their id in their newest state, where to go on): what the log says after `after`, over what was `known`.
+
+    Raises redis.RedisError.
+    """
+    gaps = dict(known)
+    while True:
+        entries: Any = await client.xrange(keys.gaps(feed), after, "+", count=PAGE)
+        if not entries:
+            return gaps, after
+        gaps = fold(entries, gaps)
+        after = f"({entries[-1][0].decode()}"
 
 
 def fold(entries: Iterable[tuple[bytes, dict[bytes, bytes]]], known: dict[str, Gap] | None = None) -> dict[str, Gap]:

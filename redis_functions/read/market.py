@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 
 from redis_functions.contract import keys
+from redis_functions.read.velocity import price
 
 
 def read_symbols(client: Redis) -> list[str]:
     """Every symbol seen, sorted."""
     found: Any = client.smembers(keys.SYMBOLS)
-    return sorted(name.decode() for name in found)
+    return _names(found)
+
+
+async def read_symbols_async(client: AsyncRedis) -> list[str]:
+    """The same for asyncio. Raises redis.RedisError."""
+    found: Any = await client.smembers(keys.SYMBOLS)
+    return _names(found)
+
+
+def _names(members: Iterable[bytes]) -> list[str]:
+    return sorted(str(name, "utf-8", "replace") for name in members)
 
 
 def count_symbols(client: Redis) -> int:
@@ -25,8 +37,20 @@ def count_symbols(client: Redis) -> int:
 
 def read_movers(client: Redis) -> dict[str, Any]:
     """The last snapshot of movers (see ingest): ``t`` and lists of rows by name; empty before the first one."""
-    raw: Any = client.get(keys.MOVERS)
-    snapshot = json.loads(raw) if raw else {}
+    return _snapshot(client.get(keys.MOVERS))
+
+
+async def read_symbols_by_volume(client: AsyncRedis) -> list[str]:
+    """The symbols of the largest volume in the last snapshot, best first. Raises redis.RedisError."""
+    rows = _snapshot(await client.get(keys.MOVERS)).get("volume")
+    return [str(row["symbol"]) for row in rows if "symbol" in row] if isinstance(rows, list) else []
+
+
+def _snapshot(raw: Any) -> dict[str, Any]:
+    try:
+        snapshot = json.loads(raw) if raw else {}
+    except ValueError:
+        return {}
     return snapshot if isinstance(snapshot, dict) else {}
 
 
@@ -36,5 +60,6 @@ def read_previous_closes(client: Redis, days: Sequence[date], symbols: Sequence[
     for day in days:
         pipe.hmget(keys.previous_close(day), list(symbols))
     return [
-        {symbol: float(text) for symbol, text in zip(symbols, texts, strict=True) if text} for texts in pipe.execute()
+        {symbol: close for symbol, close in zip(symbols, map(price, texts), strict=True) if close == close}
+        for texts in pipe.execute()
     ]

@@ -12,6 +12,7 @@ from hiredis import Reader, ReplyError
 from redis import Redis
 from redis.exceptions import BusyLoadingError, ResponseError
 
+from redis_functions.errors import Kind, kind_of
 from redis_functions.read.bulk import exchange
 
 Times = npt.NDArray[np.int64]
@@ -41,7 +42,6 @@ class Samples(NamedTuple):
     more: bool = False
 
 
-_MISSING = "key does not exist"
 #: What stands around the numbers of a reply, and what makes a list of them.
 _MARKS = b"\r*:+"
 _COMMAS = bytes.maketrans(b"\n", b",")
@@ -118,8 +118,9 @@ def _parse_any(asked: Sequence[Range], raw: bytes) -> list[Samples]:
     for one in asked:
         reply = reader.gets()
         if isinstance(reply, ReplyError):
-            if _MISSING not in str(reply):
-                raise BusyLoadingError(str(reply)) if str(reply).startswith("LOADING") else ResponseError(str(reply))
+            kind = kind_of(reply)
+            if kind not in (Kind.NO_SERIES, Kind.WRONG_TYPE):
+                raise BusyLoadingError(str(reply)) if kind is Kind.PASSING else ResponseError(str(reply))
             reply = []
         pairs = reply[::-1] if one.newest else reply
         times, values = np.array([t for t, _ in pairs], np.int64), np.array([float(v) for _, v in pairs], np.float64)

@@ -11,6 +11,7 @@ from redis import Redis
 from market.sessions import day_of
 from market.timeframes import STORED, Timeframe
 from redis_functions.contract import keys
+from redis_functions.contract.schema import FIELDS
 from redis_functions.read.candles import NONE, Candles, aggregate, all_known, join
 from redis_functions.read.ranges import Range, Samples, Times, Values, read_edges, read_ranges
 
@@ -21,7 +22,7 @@ MAX_SOURCE_ROWS = 400_000
 #: New York days have up to 25 hours.
 _HOURS_OF_A_DAY = 25
 _SECOND_MS = 1_000
-_FIELDS = tuple(keys.FIELDS)
+_FIELDS = tuple(FIELDS)
 _PRICES = 4
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import ResponseError
 
 from redis_functions.contract import keys
 from redis_functions.contract.statistics import STATISTICS
+from redis_functions.errors import Kind, kind_of
 from redis_functions.read.candles import join
 from redis_functions.read.ranges import Range, Times, Values, read_ranges
 
@@ -22,11 +22,12 @@ def read_newest_stats(client: Redis) -> tuple[int | None, dict[str, float | None
     newest: int | None = None
     values: dict[str, float | None] = {}
     for name, reply in zip(STATISTICS, pipe.execute(raise_on_error=False), strict=True):
-        missing = isinstance(reply, ResponseError) and "key does not exist" in str(reply)
-        if isinstance(reply, Exception) and not missing:
-            raise reply
-        values[name] = None if missing or not reply else float(reply[1])
-        if not missing and reply:
+        values[name] = None
+        if isinstance(reply, Exception):
+            if kind_of(reply) not in (Kind.NO_SERIES, Kind.WRONG_TYPE):
+                raise reply
+        elif reply:
+            values[name] = float(reply[1])
             newest = max(newest or 0, int(reply[0]))
     return newest, values
 

@@ -10,7 +10,8 @@ from redis.exceptions import ResponseError
 
 from market.timeframes import STORED
 from redis_functions.contract import keys
-from redis_functions.contract.schema import Schema
+from redis_functions.contract.schema import FIELDS, Schema
+from redis_functions.errors import Kind, kind_of
 
 #: The oldest module whose compaction (late samples, LATEST) is right: 1.10.
 OLDEST_MODULE = 11000
@@ -72,13 +73,13 @@ def sample_symbol(client: Redis) -> str | None:
 def differences(client: Redis, symbol: str, schema: Schema) -> list[str]:
     """How the series of `symbol` differ from `schema`, one phrase each; empty: not at all. Raises redis.RedisError."""
     found: list[str] = []
-    for field in keys.FIELDS:
+    for field in FIELDS:
         for timeframe in STORED:
             key = keys.series(symbol, timeframe, field)
             try:
                 reply = client.execute_command("TS.INFO", key)
             except ResponseError as error:
-                found.append(f"{key}: {'missing' if 'not exist' in str(error) else error}")
+                found.append(f"{key}: {'missing' if kind_of(error) is Kind.NO_SERIES else error}")
                 continue
             info = dict(zip((name.decode() for name in reply[::2]), reply[1::2], strict=True))
             found += [f"{key}: {difference}" for difference in _differences(info, symbol, timeframe, field, schema)]
@@ -102,7 +103,7 @@ def _differences(info: dict[str, Any], symbol: str, timeframe: str, field: str, 
     if timeframe == "1s":
         rules = {_text(rule[0]): (int(rule[1]), _text(rule[2]).lower()) for rule in info["rules"]}
         expected = {
-            keys.series(symbol, larger, field): (bucket, keys.FIELDS[field])
+            keys.series(symbol, larger, field): (bucket, FIELDS[field])
             for larger, bucket in STORED.items()
             if larger != "1s"
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from redis.asyncio import Redis as AsyncRedis
 
 from redis_functions.contract import keys
-from redis_functions.contract.schema import Schema
+from redis_functions.contract.schema import FIELDS, Schema
 from redis_functions.lua.calls import Words, call_async
 
 MERGED, KNOWN, MISSING, TOO_LATE = "merged", "known", "missing", "too_late"
@@ -30,9 +30,9 @@ def merge_late_print_args(
     `price_ticks` may move high and low (None: it may not), `size` and `notional` (ticks) are added; `key` tells the print
     from others of the symbol; it is remembered as `also`, too. `lateness_ms`: see TOO_LATE.
     """
-    series = (keys.series(symbol, "1s", field) for field in keys.FIELDS)
+    series = (keys.series(symbol, "1s", field) for field in FIELDS)
     return (
-        "FCALL", "merge_late_print", len(keys.FIELDS) + 1, *series, keys.late(symbol),
+        "FCALL", "merge_late_print", len(FIELDS) + 1, *series, keys.late(symbol),
         t, "" if price_ticks is None else price_ticks, repr(float(size)), notional, key, lateness_ms, REMEMBERED_MS, also,
     )  # fmt: skip
 

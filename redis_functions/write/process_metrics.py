@@ -49,6 +49,11 @@ async def publish_async(client: AsyncRedis, process: str, registry: CollectorReg
     await client.set(_key(process), generate_latest(registry), ex=EXPIRE_S)
 
 
+async def withdraw(client: AsyncRedis, process: str) -> None:
+    """The process ends: it has no metrics and no heartbeat any more. Raises RedisError."""
+    await client.delete(_key(process))
+
+
 def alive(client: Redis, process: str) -> bool:
     """Whether the process published within EXPIRE_S. Raises RedisError."""
     return bool(client.exists(_key(process)))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from redis import Redis
 
 from redis_functions.contract import keys
-from redis_functions.contract.schema import Command, Schema, alter_commands, create_commands, is_repeat
+from redis_functions.contract.schema import Command, Schema, alter_commands, create_commands
+from redis_functions.errors import Kind, kind_of
 
 #: Symbols in one pipeline: some 3,000 commands, a few tens of ms.
 TOGETHER = 50
@@ -53,6 +54,6 @@ def _send(client: Redis, commands: list[Command]) -> int:
     for command, reply in zip(commands, pipe.execute(raise_on_error=False), strict=True):
         if not isinstance(reply, Exception):
             effects += command[0] != "TS.CREATERULE"
-        elif not is_repeat(str(reply)):
+        elif kind_of(reply) is not Kind.EXISTS:
             raise NotApplied(f"{command[1]}: {reply}")
     return effects

@@ -18,7 +18,8 @@ from market.bar import Bar
 from redis_functions.contract import keys
 from redis_functions.contract.codec import Creation, Packed, pack
 from redis_functions.contract.resp import encode
-from redis_functions.contract.schema import Schema, is_repeat
+from redis_functions.contract.schema import Schema
+from redis_functions.errors import Kind, kind_of, may_pass
 from redis_functions.write.wire import Wire, WireLost
 
 log = logging.getLogger("tapewatch.store")
@@ -28,10 +29,6 @@ BATCH, WINDOW, WAITING = 500, 4, 20_000
 #: A key of the wrong type answers like a missing one: after so many tries to create it, it is taken for that.
 CREATE_TRIES = 3
 RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
-
-
-#: How errors begin that may pass: Redis is full, loads its data, is not the master for a while.
-_PASSING = ("OOM", "LOADING", "MISCONF", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "TRYAGAIN")
 
 
 class _Put(NamedTuple):
@@ -304,17 +301,18 @@ class Writer:
             if reply.__class__ is list:
                 errors = [x for x in reply if isinstance(x, Exception)]
             is_bar = made <= position < made + len(batch.bars)
-            for text in map(str, errors):
-                if is_bar and "not a TSDB key" in text:
+            for error in errors:
+                kind = kind_of(error)
+                if is_bar and kind is Kind.NO_SERIES:
                     missing[batch.bars[position - made].sym] = None
-                elif is_bar and "TSDB:" in text:
+                elif is_bar and kind in (Kind.TOO_OLD, Kind.OTHER):
                     refused += 1
-                    log.debug("refused %s: %s", batch.bars[position - made], text)
+                    log.debug("refused %s: %s", batch.bars[position - made], error)
                     break
-                elif is_bar or text.startswith(_PASSING):
-                    busy = busy or text
-                elif not is_repeat(text) and "TSDB: the key does not exist" not in text:
-                    log.warning("Redis refuses a command beside the bars: %s", text)
+                elif is_bar or may_pass(error):
+                    busy = busy or str(error)
+                elif kind not in (Kind.EXISTS, Kind.NO_SERIES):
+                    log.warning("Redis refuses a command beside the bars: %s", error)
         return list(missing), refused, busy
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from redis import Redis
 from redis.exceptions import AuthenticationError, AuthorizationError, ConnectionError, RedisError, TimeoutError
 
+from redis_functions.errors import Kind, kind_of
 from redis_functions.server.connection import connect
 from tapewatch.cli import CannotGoOn
 from tapewatch.commands.config import shown
@@ -28,7 +29,7 @@ def with_store(settings: Settings, work: Callable[[Redis], int]) -> int:
         hint = "" if settings.redis_url else ": start it with `tapewatch run` or `tapewatch redis`"
         print(f"tapewatch: no Redis at {shown('redis_url', settings.store_url)} ({error}){hint}", file=sys.stderr)
     except RedisError as error:
-        if "unknown command" in str(error):
+        if kind_of(error) is Kind.NO_COMMAND:
             raise CannotGoOn("this Redis is not 7 or newer with the TimeSeries module: take Redis 8") from None
         print(f"tapewatch: Redis refuses: {error}", file=sys.stderr)
     return 1

@@ -41,5 +41,5 @@ def _list(client: Redis) -> int:
     here = "this version" if version == wanted else f"this tapewatch has {wanted}: `tapewatch functions load`"
     print(f"{loader.LIBRARY} {version} ({here})")
     for function in loader.functions(client):
-        print(f"  {function.name:<18} {'FCALL' if function.writes else 'FCALL_RO':<9} {function.description}")
+        print(f"  {function.name:<18} {function.command:<9} {function.description}")
     return 0

@@ -16,7 +16,7 @@ from ingest.bars.trade_bars import LatePrint
 from ingest.late_data_writer import LateDataWriter
 from market.bar import MINUTE_MS, Bar
 from redis_functions.contract import keys
-from redis_functions.contract.schema import Schema
+from redis_functions.contract.schema import FIELDS, Schema
 from redis_functions.lua import loader
 from redis_functions.server.connection import connect_async
 from redis_functions.write.writer import Writer
@@ -62,7 +62,7 @@ def minute(t: int, symbol: str = "F") -> Bar:
 
 
 def stored(redis: Redis, t: int) -> list[float | None]:
-    rows = [redis.execute_command("TS.RANGE", keys.series("F", "1s", field), t, t) for field in keys.FIELDS]
+    rows = [redis.execute_command("TS.RANGE", keys.series("F", "1s", field), t, t) for field in FIELDS]
     return [float(row[0][1]) if row else None for row in rows]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from redis import Redis
 
 from redis_functions.contract import keys
+from redis_functions.contract.schema import FIELDS
 from tests.ingest.harness import running
 
 T = 1_760_103_000_000
@@ -36,7 +37,7 @@ def frames(seed: int) -> list[list[dict[str, Any]]]:
 def series(redis: Redis) -> dict[str, list[tuple[int, float]]]:
     return {
         f: [(int(t), float(v)) for t, v in redis.execute_command("TS.RANGE", keys.series("X", "1s", f), "-", "+")]
-        for f in keys.FIELDS
+        for f in FIELDS
     }
 
 

@@ -19,7 +19,7 @@ from market.sessions import day_of
 from market.timeframes import parse
 from redis_functions.contract import access, keys
 from redis_functions.contract.access import USERS
-from redis_functions.contract.schema import Schema
+from redis_functions.contract.schema import FIELDS, Schema
 from redis_functions.lua import calls, loader
 from redis_functions.read.alerts import AlertLog
 from redis_functions.read.gaps import read_gaps
@@ -88,7 +88,7 @@ def test_ingest_writes_what_ingest_writes(redis: Redis, redis_url: str) -> None:
         writer = Writer(url, Schema())
         task = asyncio.create_task(writer.run())
         writer.put(BARS, [True] * len(BARS))
-        for field in keys.FIELDS:
+        for field in FIELDS:
             writer.put_command("TS.DEL", keys.series("AAPL", "1s", field), T + 1, T + 1)
         await writer.flushed()
         task.cancel()

@@ -15,7 +15,7 @@ from market.price import NO_NOTIONAL
 from redis_functions.contract import keys
 from redis_functions.contract.codec import Creation, bar_json, pack, stored_notional, stored_time
 from redis_functions.contract.resp import encode
-from redis_functions.contract.schema import Schema, create_commands
+from redis_functions.contract.schema import FIELDS, MINUTE_MARK_MS, Schema, create_commands
 
 T = 1_760_103_000_000
 prices = st.none() | st.integers(1, 10**12)
@@ -47,7 +47,7 @@ def madd(bar: Bar) -> list[str]:
     """What stores a bar: its fields that are set."""
     words = ["TS.MADD"]
     values = (bar.o, bar.h, bar.l, bar.c, bar.v, stored_notional(bar))
-    for field, value in zip(keys.FIELDS, values, strict=True):
+    for field, value in zip(FIELDS, values, strict=True):
         if value is not None:
             words += [keys.series(bar.sym, "1s", field), str(stored_time(bar)), str(value)]
     return words
@@ -99,7 +99,7 @@ def test_redis_keeps_every_volume_as_it_is(redis: Redis, volume: float) -> None:
 def test_a_minute_bar_is_marked_by_its_time() -> None:
     second = Bar("AAPL", T, 1, 1, 1, 1, 1, 1)
     assert stored_time(second) == T
-    assert stored_time(second._replace(span=MINUTE_MS)) == T + keys.MINUTE_MARK_MS
+    assert stored_time(second._replace(span=MINUTE_MS)) == T + MINUTE_MARK_MS
 
 
 @pytest.mark.parametrize(

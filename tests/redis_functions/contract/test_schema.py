@@ -11,7 +11,8 @@ from redis.exceptions import ResponseError
 
 from market.timeframes import STORED
 from redis_functions.contract import keys
-from redis_functions.contract.schema import Schema, alter_commands, create_commands, is_repeat
+from redis_functions.contract.schema import FIELDS, Schema, alter_commands, create_commands
+from redis_functions.errors import Kind, kind_of
 
 T = 1_760_103_000_000
 
@@ -36,7 +37,7 @@ def labels(redis: Redis, timeframe: str, field: str) -> dict[str, str]:
 def test_all_series_with_their_settings(redis: Redis) -> None:
     schema = Schema()
     assert send(redis, create_commands("BRK.B", schema)) == []
-    for field in keys.FIELDS:
+    for field in FIELDS:
         for timeframe in STORED:
             found = info(redis, timeframe, field)
             assert found["retentionTime"] == schema.retention_ms[timeframe]
@@ -47,7 +48,7 @@ def test_all_series_with_their_settings(redis: Redis) -> None:
 
 def test_every_level_hangs_on_the_seconds(redis: Redis) -> None:
     send(redis, create_commands("BRK.B", Schema()))
-    for field, aggregator in keys.FIELDS.items():
+    for field, aggregator in FIELDS.items():
         rules = {target.decode(): (bucket, kind) for target, bucket, kind, *_ in info(redis, "1s", field)["rules"]}
         assert rules == {
             keys.series("BRK.B", timeframe, field): (bucket, aggregator.upper().encode())
@@ -59,11 +60,11 @@ def test_every_level_hangs_on_the_seconds(redis: Redis) -> None:
 def test_rules_roll_up(redis: Redis) -> None:
     send(redis, create_commands("X", Schema()))
     for second, ticks in ((0, 10), (1, 30), (59, 5), (60, 7)):
-        for field in keys.FIELDS:
+        for field in FIELDS:
             redis.execute_command("TS.ADD", keys.series("X", "1s", field), T + second * 1000, ticks)
     rolled = {
         field: [int(v) for _, v in redis.execute_command("TS.RANGE", keys.series("X", "1m", field), "-", "+", "LATEST")]
-        for field in keys.FIELDS
+        for field in FIELDS
     }
     assert rolled == {
         "open": [10, 7],
@@ -80,16 +81,16 @@ def test_created_again_only_repeats_are_told(redis: Redis) -> None:
     send(redis, commands)
     errors = send(redis, commands)
     assert len(errors) == len(commands)
-    assert all(is_repeat(error) for error in errors)
+    assert {kind_of(ResponseError(error)) for error in errors} == {Kind.EXISTS}
 
 
 @pytest.mark.parametrize(
     "command", [("TS.CREATERULE", "a", "b", "AGGREGATION", "last", 60_000), ("TS.CREATE", "a", "RETENTION", "x")]
 )
-def test_other_errors_are_no_repeats(redis: Redis, command: Any) -> None:
+def test_other_errors_are_of_another_kind(redis: Redis, command: Any) -> None:
     with pytest.raises(ResponseError) as refused:
         redis.execute_command(*command)
-    assert not is_repeat(str(refused.value))
+    assert kind_of(refused.value) is not Kind.EXISTS
 
 
 def test_without_labels(redis: Redis) -> None:

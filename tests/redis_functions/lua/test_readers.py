@@ -13,6 +13,7 @@ from redis.exceptions import ResponseError
 from market.bar import Bar
 from market.price import NO_NOTIONAL, SCALE, vwap
 from redis_functions.contract import keys
+from redis_functions.contract.schema import FIELDS, MINUTE_MARK_MS
 from redis_functions.lua import calls, loader
 from tests.support import write_bars
 
@@ -74,7 +75,7 @@ def test_the_running_candle_is_included(redis: Redis) -> None:
 
 
 def test_incomplete_candles_and_minute_marks_are_left_out(redis: Redis) -> None:
-    marked = a_bar(60)._replace(t=T + 60_000 + keys.MINUTE_MARK_MS)
+    marked = a_bar(60)._replace(t=T + 60_000 + MINUTE_MARK_MS)
     volume_only = Bar("AAPL", T + 2000, None, None, None, None, 5.0, 100)
     write_bars(redis, [a_bar(0), a_bar(1)._replace(o=None), volume_only, a_bar(3)._replace(v=None), marked])
     rows = calls.candles(redis, "AAPL", "1s")
@@ -126,7 +127,7 @@ ticks = st.integers(1, 7_500_000_000)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(ticks, st.floats(0, 1e9), st.integers(-1, 10**15))
 def test_texts_are_the_numbers(redis: Redis, price: int, volume: float, notional: int) -> None:
-    redis.delete(*(keys.series("X", tf, f) for tf in ("1s", "1m", "5m", "1h") for f in keys.FIELDS))
+    redis.delete(*(keys.series("X", tf, f) for tf in ("1s", "1m", "5m", "1h") for f in FIELDS))
     volume = round(volume, 4)
     write_bars(redis, [Bar("X", T, price, price, price, price, volume, notional)])
     [[t, o, h, low, c, v, vw]] = calls.candles(redis, "X", "1s")

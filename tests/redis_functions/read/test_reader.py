@@ -16,7 +16,7 @@ from market.bar import Bar
 from market.price import NO_NOTIONAL
 from market.timeframes import parse
 from redis_functions.contract import keys
-from redis_functions.contract.schema import Schema
+from redis_functions.contract.schema import MINUTE_MARK_MS, Schema
 from redis_functions.read import reader
 from redis_functions.read.candles import Candles
 from redis_functions.read.reader import day_starts, read_candles, read_closes
@@ -58,7 +58,7 @@ def sparse_bars(draw: st.DrawFn) -> list[Bar]:
             continue
         if kind == "minute":
             t = t // 60_000 * 60_000 + 60_000
-        mark = keys.MINUTE_MARK_MS if kind == "minute" else 0
+        mark = MINUTE_MARK_MS if kind == "minute" else 0
         spread = draw(st.integers(0, 500))
         bars.append(Bar(symbol, t + mark, price, price + spread, price - spread, price - spread // 2, volume, notional))
         if kind == "minute":
@@ -130,7 +130,7 @@ def test_a_candle_whose_beginning_the_store_has_dropped_is_left_out(redis: Redis
 def test_a_symbol_of_second_bars_before_many_minute_bars(redis: Redis) -> None:
     """The newest seconds are found although hours of marks lie after them."""
     bars = [bar("AAPL", T0 + s * 1000) for s in range(5)]
-    bars += [bar("AAPL", T0 + m * 60_000 + keys.MINUTE_MARK_MS) for m in range(1, 110)]
+    bars += [bar("AAPL", T0 + m * 60_000 + MINUTE_MARK_MS) for m in range(1, 110)]
     write_bars(redis, bars)
     assert [c.t for c in read(redis, "AAPL", "1s", limit=2)] == [T0 + 3000, T0 + 4000]
     closes = read_closes(redis, ["AAPL"], 0, END, 2)[0]

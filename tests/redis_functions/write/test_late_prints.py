@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 from market.bar import Bar
 from market.price import NO_NOTIONAL
 from redis_functions.contract import keys
-from redis_functions.contract.schema import Schema
+from redis_functions.contract.schema import FIELDS, Schema
 from redis_functions.lua import loader
 from redis_functions.server.connection import connect_async
 from redis_functions.write.late_prints import (
@@ -42,7 +42,7 @@ def merge(redis: Redis, price: int | None, size: float, notional: int, key: int 
 def stored(redis: Redis, t: int = T, timeframe: str = "1s") -> list[str | None]:
     """The six values at `t` as the texts that Redis has."""
     found: list[str | None] = []
-    for field in keys.FIELDS:
+    for field in FIELDS:
         rows = redis.execute_command("TS.RANGE", keys.series("BRK.B", timeframe, field), t, t, "LATEST")
         found.append(rows[0][1].decode() if rows else None)
     return found

@@ -16,7 +16,7 @@ from redis import Redis
 
 from market.bar import MINUTE_MS, Bar
 from redis_functions.contract import keys
-from redis_functions.contract.schema import Schema
+from redis_functions.contract.schema import FIELDS, Schema
 from redis_functions.write import writer
 from redis_functions.write.writer import StoreEmptied, Writer
 from tests.own_redis import OwnRedis
@@ -157,7 +157,7 @@ def test_a_key_of_another_type_costs_its_own_symbol_only(
     redis: Redis, redis_url: str, timeframe: str, known: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "RETRY_S", (0.0,))
-    for field in keys.FIELDS:
+    for field in FIELDS:
         redis.set(keys.series("BAD", timeframe, field), "not a series")
 
     async def work() -> Writer:
