@@ -59,6 +59,7 @@ def test_what_an_access_list_refuses_stays_refused(redis: Redis) -> None:
             assert kind_of(_caused(redis, *words)) is Kind.DENIED
     finally:
         redis.execute_command("AUTH", "default", "")
+        redis.acl_deluser("few")
 
 
 def test_a_full_redis_may_pass_also_from_inside_a_function() -> None:
