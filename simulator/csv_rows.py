@@ -91,6 +91,7 @@ def _bars(layout: Layout, reading: Reading) -> Callable[[Cells], Parsed]:
     before = span if reading.stamp == "end" else 0
     channel = "A" if span == SECOND_MS else "AM"
     vwap, trades = at.get("vwap"), at.get("trades")
+    opened, high, low, closed, volume = (at[name] for name in ("open", "high", "low", "close", "volume"))
 
     def parse(cells: Cells) -> Parsed:
         t = time_ms(stamp(cells), zone)
@@ -100,8 +101,8 @@ def _bars(layout: Layout, reading: Reading) -> Callable[[Cells], Parsed]:
             )
         start = checked_time(t - before)
         body: dict[str, Any] = {
-            "ev": channel, "sym": name(cells), "v": size(cells[at["volume"]]), "o": price(cells[at["open"]]),
-            "c": price(cells[at["close"]]), "h": price(cells[at["high"]]), "l": price(cells[at["low"]]), "s": start,
+            "ev": channel, "sym": name(cells), "v": size(cells[volume]), "o": price(cells[opened]),
+            "c": price(cells[closed]), "h": price(cells[high]), "l": price(cells[low]), "s": start,
         }  # fmt: skip
         if vwap is not None and cells[vwap].strip():
             body["vw"] = price(cells[vwap])

@@ -240,11 +240,6 @@ def layout_of(lines: Sequence[str], columns: str | None) -> Layout:
     raise UnknownShape(_explained(names, plain))
 
 
-def is_head(cells: Sequence[str], layout: Layout) -> bool:
-    """Whether a row repeats one of the file's header lines, as files that were put together do."""
-    return any(list(cells) == head for head in layout.heads)
-
-
 def _plain(name: str) -> str:
     return name.strip("<> ").lower()
 

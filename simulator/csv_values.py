@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -14,7 +15,6 @@ _MAX_SIZE = 1e15
 _MAX_TIME = 100_000_000_000_000
 _MAX_WHOLE = 2**63 - 1
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?\Z")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}\Z")
 #: Thousands separators that cannot be a decimal comma: two of them, or one with a decimal point behind it.
 _GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:,[0-9]{3}|\.[0-9]*)\Z")
@@ -45,38 +45,46 @@ class NoTimeOfDay(ValueError):
 
 def number(text: str) -> float | int:
     """A finite number, an integer where it is whole; ``1,234,567`` and ``1,234.5`` are read. Raises ValueError."""
-    word = text.strip()
-    if "," in word and _GROUPED.match(word):
-        word = word.replace(",", "")
-    value = float(word) if _NUMBER.match(word) else math.nan
-    if not math.isfinite(value):
+    value = _finite(text)
+    if value is None:
+        word = text.strip()
+        value = _finite(word.replace(",", "")) if _GROUPED.match(word) else None
+    if value is None:
         raise ValueError(f"{text[:20]!r} is not a number")
     return int(value) if value.is_integer() else value
 
 
 def price(text: str) -> float:
     """A price: a finite number above 0. Raises ValueError, also on ``1,234``, which may be 1234 or 1.234."""
-    if _ONE_GROUP.match(text.strip()):
-        raise ValueError(f"{text[:20]!r} may be read in two ways: write the price without a comma")
-    try:
-        value = float(number(text))
-    except ValueError:
-        value = 0.0
-    if not value > 0:
+    value = _finite(text)
+    if value is None:
+        if _ONE_GROUP.match(text.strip()):
+            raise ValueError(f"{text[:20]!r} may be read in two ways: write the price without a comma")
+        with contextlib.suppress(ValueError):
+            value = float(number(text))
+    if value is None or not value > 0:
         raise ValueError(f"{text[:20]!r} is not a price")
     return value
 
 
 def size(text: str) -> float | int:
     """Shares: a number from 0 on; a single comma before three digits is a thousands separator. Raises ValueError."""
-    word = text.strip()
-    try:
-        value = number(word.replace(",", "") if _ONE_GROUP.match(word) else word)
-    except ValueError:
-        value = -1
-    if not 0 <= value < _MAX_SIZE:
+    value = _finite(text)
+    if value is None:
+        with contextlib.suppress(ValueError):
+            value = float(number(text.replace(",", "") if _ONE_GROUP.match(text.strip()) else text))
+    if value is None or not 0 <= value < _MAX_SIZE:
         raise ValueError(f"{text[:20]!r} is not a size")
-    return value
+    return int(value) if value.is_integer() else value
+
+
+def _finite(text: str) -> float | None:
+    """The text as a finite number; None for any other, and for digits of other scripts or ``1_000``, which Python reads."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if -math.inf < value < math.inf and text.isascii() and "_" not in text else None
 
 
 def whole(text: str) -> int:
@@ -105,29 +113,38 @@ def checked_time(ms: int) -> int:
 def time_ms(text: str, zone: tzinfo | None) -> int:
     """Epoch ms of a stamp: ISO 8601 (an offset in it counts, else it is local time of `zone`), or a number of seconds,
     ms, µs or ns since 1970. Raises NoZone, NoTimeOfDay and ValueError."""
-    word = text.strip()
-    if _EPOCH_NUMBER.match(word):
-        return _epoch_ms(word)
-    found = _ISO.match(word)
-    if found is None:
-        raise ValueError(f"{text[:30]!r} is neither an ISO 8601 time nor a number of seconds since 1970")
-    if found["time"] is None:
-        raise NoTimeOfDay(f"{text[:30]!r} is a date without a time of day")
-    offset = found["offset"] or ""
-    stamp = datetime.fromisoformat(
-        f"{found['date'].replace('/', '-')}T{found['time']}{'+00:00' if offset in ('Z', 'UTC') else offset}"
-    )
+    try:
+        stamp = datetime.fromisoformat(text if text[13] == ":" else "")
+    except (ValueError, IndexError):
+        word = text.strip()
+        if _EPOCH_NUMBER.match(word):
+            return _epoch_ms(word)
+        stamp = _written_otherwise(word)
     if stamp.tzinfo is None:
         if zone is None:
             raise NoZone(f"{text[:30]!r} has no UTC offset")
-        stamp = _localized(stamp, zone)
+        stamp = stamp.replace(tzinfo=UTC) if zone is UTC else _localized(stamp, zone)
     return checked_time((stamp - _EPOCH) // _MS)
+
+
+def _written_otherwise(word: str) -> datetime:
+    """A stamp with slashes, without separators, or with a space before its offset."""
+    found = _ISO.match(word)
+    if found is None:
+        raise ValueError(f"{word[:30]!r} is neither an ISO 8601 time nor a number of seconds since 1970")
+    if found["time"] is None:
+        raise NoTimeOfDay(f"{word[:30]!r} is a date without a time of day")
+    offset = found["offset"] or ""
+    return datetime.fromisoformat(
+        f"{found['date'].replace('/', '-')}T{found['time']}{'+00:00' if offset in ('Z', 'UTC') else offset}"
+    )
 
 
 def _epoch_ms(word: str) -> int:
     whole_part, _, fraction = word.partition(".")
     value = int(whole_part)
-    for unit in _UNITS:
+    # A number of 10, 13, 16 or 19 digits; few seconds before 2001 have 9.
+    for unit in _UNITS[max(0, (len(whole_part) - 9) // 3) :]:
         if _FIRST_S * unit <= value < _LAST_S * unit:
             ms = value * 1000 // unit
             return checked_time(ms + int(fraction[:3].ljust(3, "0")) if unit == 1 and fraction else ms)

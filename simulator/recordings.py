@@ -19,7 +19,7 @@ import orjson
 
 from simulator.csv_reading import CannotRead, Options, Row, settle
 from simulator.csv_rows import Reading, parser_of
-from simulator.csv_shapes import Layout, UnknownShape, cells_of, is_head, layout_of
+from simulator.csv_shapes import Layout, UnknownShape, cells_of, layout_of
 from simulator.events import Event
 from simulator.file_lines import UNREADABLE, Line, NotAFile, lines_of, open_raw, unpacked
 from simulator.time_sort import TimeSorter
@@ -28,6 +28,8 @@ from simulator.time_sort import TimeSorter
 NAMED = 20
 #: Rows looked at before the first is sent, to know how the file is to be read.
 SAMPLE = 5_000
+#: A line of these alone holds no row: spreadsheets write rows of commas.
+_BLANK = ", \t\r\n\ufeff"
 #: Lines that may come before the first row: yfinance writes three.
 _HEAD_LINES = 3
 
@@ -209,17 +211,17 @@ def _table_rows(lines: Iterator[Line], layout: Layout) -> Iterator[tuple[Line, l
         if line.text is None:
             yield line, line.why
             continue
+        if not line.text.strip(_BLANK):
+            continue
         try:
             cells = cells_of(line.text)
         except csv.Error as error:
             yield line, str(error)
             continue
-        if not any(cell.strip() for cell in cells) or is_head(cells, layout):
+        if cells in layout.heads:
             continue
-        if len(cells) == layout.width:
-            yield line, cells
-        else:
-            yield line, f"{len(cells)} columns, where the file has {layout.width}"
+        right = len(cells) == layout.width
+        yield line, cells if right else f"{len(cells)} columns, where the file has {layout.width}"
 
 
 def merged(recordings: list[Recording]) -> Iterator[Piece]:
