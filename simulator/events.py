@@ -9,7 +9,7 @@ import numpy as np
 from market.sessions import TradingDay, day_of
 from simulator.market import PHASE, Market
 from simulator.noise import Floats, Ints, hashed
-from simulator.prints import KINDS, LOT, Ohlcv, Prints, Told, combine
+from simulator.prints import KINDS, LOT, Generated, Ohlcv, Prints, combine
 
 SCALE = 10_000
 #: The exchange id of trade reporting facilities, whose prints carry the facility and its time.
@@ -40,15 +40,15 @@ class Wire:
         self.market = market
         self._opens: dict[int, list[float]] = {}
 
-    def seconds(self, told: Told, rows: Ints, first: bool = False) -> list[Event]:
-        """``A`` events of the rows of `told`; with `first`, of rows of `told.first`, as they read before the late
+    def seconds(self, made: Generated, rows: Ints, first: bool = False) -> list[Event]:
+        """``A`` events of the rows of `made`; with `first`, of rows of `made.first`, as they read before the late
         print.
 
         Rows without a bar must have been left out.
         """
-        at = told.late_rows[rows] if first else rows
-        bars = told.first if first else told.final
-        return self._bars("A", told.who[at], told.sec[at], 1, Ohlcv(*(c[rows] for c in bars)), told.av[at])
+        at = made.late_rows[rows] if first else rows
+        bars = made.first if first else made.final
+        return self._bars("A", made.who[at], made.sec[at], 1, Ohlcv(*(c[rows] for c in bars)), made.av[at])
 
     def minutes(self, minute: int, bars: Minutes) -> list[Event]:
         """``AM`` events of the minute that begins at second `minute`."""
@@ -101,9 +101,9 @@ class Wire:
         money, traded = self.market.hours(day_start, int(hour.max()))
         return np.asarray((money[hour, who] + close * (lots - traded[hour, who])) / np.maximum(lots, 1))
 
-    def trades(self, told: Told, prints: Prints) -> list[Event]:
+    def trades(self, made: Generated, prints: Prints) -> list[Event]:
         """``T`` events, in the order of the rows of `prints`."""
-        names, who, sec = self.market.names, told.who[prints.cell].tolist(), told.sec[prints.cell].tolist()
+        names, who, sec = self.market.names, made.who[prints.cell].tolist(), made.sec[prints.cell].tolist()
         day_step = (prints.q - 1000).tolist()
         price = (prints.price / SCALE).tolist()
         tape = (self.market.keys % np.uint64(3) + np.uint64(1)).tolist()
@@ -134,19 +134,19 @@ class Wire:
         return Event("LULD", name, body)
 
 
-def minute_bars(told: Told, known_at: int) -> Minutes:
-    """Minute bars of `told` (one minute's seconds), exactly the aggregate of its second bars as they read after second
+def minute_bars(made: Generated, known_at: int) -> Minutes:
+    """Minute bars of `made` (one minute's seconds), exactly the aggregate of its second bars as they read after second
     `known_at`: a print that comes later still is not in them."""
-    bars = Ohlcv(*(column.copy() for column in told.final))
-    unknown = np.flatnonzero(told.sec[told.late_rows] + told.late[told.late_rows] > known_at)
-    for column, early in zip(bars, told.first, strict=True):
-        column[told.late_rows[unknown]] = early[unknown]
+    bars = Ohlcv(*(column.copy() for column in made.final))
+    unknown = np.flatnonzero(made.sec[made.late_rows] + made.late[made.late_rows] > known_at)
+    for column, early in zip(bars, made.first, strict=True):
+        column[made.late_rows[unknown]] = early[unknown]
     rows = np.flatnonzero(bars.c >= 0)
-    rows = rows[np.argsort(told.who[rows], kind="stable")]
-    who = told.who[rows]
+    rows = rows[np.argsort(made.who[rows], kind="stable")]
+    who = made.who[rows]
     starts = np.flatnonzero(np.diff(who, prepend=-1))
     if not starts.size:
         empty = np.zeros(0, np.int64)
         return Minutes(empty, Ohlcv(*(empty for _ in Ohlcv._fields)), empty)
     ends = np.append(starts[1:], rows.size) - 1
-    return Minutes(who[starts], combine(Ohlcv(*(column[rows] for column in bars)), starts), told.av[rows][ends])
+    return Minutes(who[starts], combine(Ohlcv(*(column[rows] for column in bars)), starts), made.av[rows][ends])

@@ -118,7 +118,7 @@ class Faults:
         return list(self.stage.feed.clients)
 
     async def _each(self, act: Callable[[Client], Awaitable[None]]) -> None:
-        """Acts on every connection once all that was told to it is out, so that the truth file says what was sent."""
+        """Acts on every connection once all that was queued for it is out, so that the truth file holds what was sent."""
 
         async def flush_and_act(client: Client) -> None:
             await client.flushed()

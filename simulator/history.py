@@ -1,4 +1,4 @@
-"""Bars of the past as the vendor's REST answers them, computed from the same market that the WebSocket tells.
+"""Bars of the past as the vendor's REST answers them, computed from the same market that the WebSocket sends.
 
 Second, minute and hour bars are exactly what the ``A`` bars of that time come to once late prints have arrived.
 A day's open and close are those of its first and last bar, and its volume is the exact sum; its high and low are the
@@ -18,7 +18,7 @@ from market.sessions import TradingDay, trading_day
 from simulator.events import SCALE
 from simulator.market import Market, now_s
 from simulator.noise import Floats, Ints
-from simulator.prints import LOT, Ohlcv, combine, tell
+from simulator.prints import LOT, Ohlcv, combine, generate
 
 #: The market answers for this long.
 KEPT_S = 35 * 86_400
@@ -54,17 +54,17 @@ class History:
         return rows, False
 
     def _walk(self, symbol: str, base: int, start: int, end: int) -> list[dict[str, Any]]:
-        told = tell(self.market, np.array([self.market.index[symbol]]), start, end)
-        kept = np.flatnonzero(told.final.c >= 0)
+        made = generate(self.market, np.array([self.market.index[symbol]]), start, end)
+        kept = np.flatnonzero(made.final.c >= 0)
         if not kept.size:
             return []
-        sec = told.sec[kept]
+        sec = made.sec[kept]
         starts = np.flatnonzero(np.diff(sec // base, prepend=-1))
-        bars = combine(Ohlcv(*(column[kept] for column in told.final)), starts)
+        bars = combine(Ohlcv(*(column[kept] for column in made.final)), starts)
         return _rows(bars, sec[starts] // base * base * 1000)
 
     def grouped(self, day: date) -> list[dict[str, Any]]:
-        """The day's bar of every symbol, ``T`` and the time 16:00 New York included; nothing for days not told."""
+        """The day's bar of every symbol, ``T`` and the end of its regular session included; nothing for days not kept."""
         if day not in self._days:
             rows = self._daily(np.arange(self.market.count), trading_day(day))
             named = [{"T": self.market.names[who], **row} for who, row in rows]
@@ -74,7 +74,7 @@ class History:
         return self._days[day]
 
     def day(self, symbol: str, day: date) -> dict[str, Any] | None:
-        """One symbol's bar of a New York day, with the time 16:00; None for a day that is not told."""
+        """One symbol's bar of a New York day, with the end of its regular session; None for a day that is not kept."""
         rows = self._daily(np.array([self.market.index[symbol]]), trading_day(day))
         return rows[0][1] if rows else None
 
@@ -83,8 +83,8 @@ class History:
         if end - start < 1 or start < now_s() - KEPT_S:
             return []
         lookback = self.market.lookback
-        first = tell(self.market, who, start, min(start + lookback, end))
-        last = tell(self.market, who, max(start, end - lookback), end)
+        first = generate(self.market, who, start, min(start + lookback, end))
+        last = generate(self.market, who, max(start, end - lookback), end)
         opened = _bar_rows(first.who, first.final.c, newest=False)
         closed = _bar_rows(last.who, last.final.c, newest=True)
         high, low = self._extremes(who, start, end)

@@ -1,7 +1,7 @@
 """The simulated market: who trades in which second, at which price, how much; a function of (seed, symbol, second).
 
 Nothing is drawn one after the other: price, activity and volume of any second are computed from hashes alone, so a
-restarted simulator tells the same history, and the REST side answers the same market as the WebSocket.
+restarted simulator sends the same history, and the REST side answers the same market as the WebSocket.
 
 Seconds are epoch seconds; prices real numbers (rounded to cents only where prints are made); volumes round lots.
 """

@@ -79,7 +79,7 @@ class Ohlcv(NamedTuple):
 @dataclass(frozen=True)
 class Prints:
     """Columns of prints, in order of time and sequence within a second and symbol. `cell` is the row of the second in
-    `Told`; `late` the seconds by which the print comes late, nearly always 0."""
+    `Generated`; `late` the seconds by which the print comes late, nearly always 0."""
 
     cell: Ints
     t: Ints
@@ -96,7 +96,7 @@ class Prints:
 
 
 @dataclass(frozen=True)
-class Told:
+class Generated:
     """What happened in some seconds: one row per symbol and second with prints, ordered by second, then symbol.
 
     `av` is the volume since New York midnight, the row included. `late` > 0: a print comes that many seconds later, and
@@ -128,7 +128,7 @@ def _effects() -> NDArray[np.bool_]:
 _EFFECTS = _effects()
 
 
-def tell(market: Market, who: Ints, start: int, end: int) -> Told:
+def generate(market: Market, who: Ints, start: int, end: int) -> Generated:
     """Everything that the symbols `who` (indices, ascending) print in the seconds start..end-1."""
     sec, rank, previous, barless = _cells(market, who, start, end)
     symbol = who[rank]
@@ -142,7 +142,7 @@ def tell(market: Market, who: Ints, start: int, end: int) -> Told:
     late_rows = np.flatnonzero(late)
     kept = prints.take(np.flatnonzero((late[prints.cell] > 0) & (prints.late == 0)))
     first_starts = np.flatnonzero(np.diff(kept.cell, prepend=-1))
-    return Told(sec, symbol, final, av * LOT, late, late_rows, aggregate(kept, first_starts), prints, starts)
+    return Generated(sec, symbol, final, av * LOT, late, late_rows, aggregate(kept, first_starts), prints, starts)
 
 
 def aggregate(prints: Prints, starts: Ints) -> Ohlcv:

@@ -36,7 +36,7 @@ _MAX_MESSAGE = 1 << 20
 FRAME_EVENTS = 300
 #: A client that reads so slowly that this much waits for it is dropped, as the vendor does.
 _MAX_WAITING = 64 << 20
-#: While a history or a recording is told, no more than this waits for a client.
+#: While a history or a recording is sent, no more than this waits for a client.
 _COMFORTABLE = 1 << 20
 
 CONNECTED = ("connected", "Connected Successfully")
@@ -164,7 +164,7 @@ class Feed:
                     client.send(text)
         return fate
 
-    async def room(self) -> None:
+    async def writable(self) -> None:
         """Waits until somebody listens and nobody has more than a comfortable amount waiting."""
         while True:
             await self.heard.wait()
@@ -239,17 +239,17 @@ class Feed:
 
     def _subscribe(self, client: Client, action: str, params: str) -> None:
         add = action == "subscribe"
-        topics, refused, answers = set(client.topics), [], []
+        topics, errors, answers = set(client.topics), [], []
         for word in params.split(","):
             topic = word.strip()
             channel, dot, symbol = topic.partition(".")
             if channel in _NOT_ENTITLED and dot and add:
-                refused.append(NOT_AUTHORIZED)
+                errors.append(NOT_AUTHORIZED)
             elif channel in CHANNELS and symbol and (topic in topics) != add:
                 (topics.add if add else topics.discard)(topic)
                 answers.append(("success", f"{action}d to: {topic}"))
-        if refused + answers:
-            client.send(statuses(*refused, *answers))
+        if errors + answers:
+            client.send(statuses(*errors, *answers))
         client.topics = frozenset(topics)
         self._topics_changed()
         if topics:
@@ -296,9 +296,9 @@ def _is_ours(origins: Sequence[str], hosts: Sequence[str]) -> bool:
 def _parse(message: str | bytes) -> tuple[str, str]:
     """(action, params); empty words for what cannot be understood, which the vendor leaves unanswered."""
     try:
-        said: Any = json.loads(message)
+        request: Any = json.loads(message)
     except ValueError:
         return "", ""
-    if not isinstance(said, dict):
+    if not isinstance(request, dict):
         return "", ""
-    return str(said.get("action", "")), str(said.get("params", ""))
+    return str(request.get("action", "")), str(request.get("params", ""))

@@ -236,7 +236,7 @@ def fraction_done(recordings: list[Recording]) -> float:
 
 def event_time(body: dict[str, Any]) -> int:
     """An event's time in epoch ms: the end of a bar, the time of anything else; 0 where it has none. Times come in ms,
-    µs or ns: the magnitude tells."""
+    µs or ns: by their magnitude."""
     t = body.get("e", body.get("t"))
     if not isinstance(t, (int, float)):
         return 0

@@ -22,7 +22,7 @@ _SUSPICIOUS = 1000
 
 
 class Replayer:
-    """Tells the recordings at `speed` times their own pace, 0 as fast as they are read; waits while nobody listens."""
+    """Replays the recordings at `speed` times their own pace, 0 as fast as they are read; waits while nobody listens."""
 
     def __init__(self, recordings: list[Recording], report: Report, speed: float, market: str | None = None) -> None:
         self.recordings = recordings
@@ -33,19 +33,19 @@ class Replayer:
         self.unasked: Counter[str] = Counter()
         self._warned = False
         self._origin: tuple[float, int] | None = None
-        self._told_progress = 0.0
+        self._progress_at = 0.0
 
-    async def tell(self) -> None:
-        """Everything, from the first subscription on; then says what it came to, and leaves the connections open."""
+    async def replay(self) -> None:
+        """Sends everything, from the first subscription on; then logs the counts, and leaves the connections open."""
         await self.feed.begun.wait()
         try:
-            await self._tell(merged(self.recordings))
+            await self._send_all(merged(self.recordings))
         finally:
             # The thread that reads would otherwise keep the process until it is through with its file.
             self.report.stop = True
         self._conclude()
 
-    async def _tell(self, pieces: Iterator[Piece]) -> None:
+    async def _send_all(self, pieces: Iterator[Piece]) -> None:
         waiting: list[Event] = []
         while batch := await asyncio.to_thread(_take, pieces):
             for piece in batch:
@@ -76,7 +76,7 @@ class Replayer:
     async def _send(self, events: list[Event]) -> None:
         loop = asyncio.get_running_loop()
         before = loop.time()
-        await self.feed.room()
+        await self.feed.writable()
         if self._origin is not None:
             # While nobody listened, the recording's clock stood still.
             self._origin = self._origin[0] + loop.time() - before, self._origin[1]
@@ -105,10 +105,10 @@ class Replayer:
 
     def _progress(self) -> None:
         now = asyncio.get_running_loop().time()
-        if now - self._told_progress >= _PROGRESS_S:
-            if self._told_progress:
+        if now - self._progress_at >= _PROGRESS_S:
+            if self._progress_at:
                 log.info("replaying, %.0f %%", 100 * fraction_done(self.recordings), extra={"events": self.delivered})
-            self._told_progress = now
+            self._progress_at = now
 
     def _conclude(self) -> None:
         report = self.report

@@ -26,7 +26,7 @@ _DEFAULT_LIMIT, _MOST = 5_000, 50_000
 Body = dict[str, Any]
 
 
-class Refused(Exception):
+class BadRequest(Exception):
     """A request that cannot be answered: the HTTP status and the vendor's wording."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -47,7 +47,7 @@ class Rest:
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         try:
             return 200, self._route(url.path.strip("/").split("/"), query, origin)
-        except Refused as error:
+        except BadRequest as error:
             body = {"status": "NOT_FOUND" if error.status == 404 else "ERROR", "request_id": _request_id()}
             return error.status, body | {"error": str(error)}
 
@@ -68,7 +68,7 @@ class Rest:
                 return {"status": "OK", "request_id": _request_id(), "results": []}
             case ["v1", "marketstatus", "now"]:
                 return _open_market()
-        raise Refused(404, "this simulator does not have that path")
+        raise BadRequest(404, "this simulator does not have that path")
 
     def _range(
         self, symbol: str, multiplier: str, span: str, ends: tuple[str, str], query: dict[str, str], origin: str
@@ -76,13 +76,13 @@ class Rest:
         step = _whole(multiplier, "multiplier", 1, 10_000)
         start, end = _instant(ends[0], "from", False), _instant(ends[1], "to", True)
         if end < start:
-            raise Refused(400, "The 'to' time cannot be before the 'from' time.")
+            raise BadRequest(400, "The 'to' time cannot be before the 'from' time.")
         limit = _whole(query.get("limit", str(_DEFAULT_LIMIT)), "limit", 1, _MOST)
         newest_first = _sort(query) == "desc"
         rows: list[Body] = []
         rest: tuple[int, int] | None = None
         if span not in SPAN_S and (step, span) != (1, "day"):
-            raise Refused(400, f"This simulator has second, minute, hour and single day bars, not {step} {span}.")
+            raise BadRequest(400, f"This simulator has second, minute, hour and single day bars, not {step} {span}.")
         if symbol in self.market.index:  # an unknown ticker has no bars, as at the vendor
             if span == "day":
                 rows, rest = self._days(symbol, start, end, limit, newest_first)
@@ -222,7 +222,7 @@ def _date(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise Refused(400, f"Could not parse the date {text[:20]!r}. Use YYYY-MM-DD.") from None
+        raise BadRequest(400, f"Could not parse the date {text[:20]!r}. Use YYYY-MM-DD.") from None
 
 
 def _instant(text: str, name: str, last: bool) -> int:
@@ -232,7 +232,7 @@ def _instant(text: str, name: str, last: bool) -> int:
     try:
         day = trading_day(date.fromisoformat(text))
     except (ValueError, OverflowError):
-        raise Refused(
+        raise BadRequest(
             400, f"Could not parse the time parameter: '{name}'. Use YYYY-MM-DD or Unix MS Timestamp"
         ) from None
     return day.end - 1 if last else day.start
@@ -240,12 +240,12 @@ def _instant(text: str, name: str, last: bool) -> int:
 
 def _whole(text: str, name: str, low: int, high: int) -> int:
     if not (text.isdigit() and low <= int(text[:9]) <= high):
-        raise Refused(400, f"The parameter '{name}' must be a whole number between {low} and {high}.")
+        raise BadRequest(400, f"The parameter '{name}' must be a whole number between {low} and {high}.")
     return int(text)
 
 
 def _sort(query: dict[str, str]) -> str:
     order = query.get("sort", "asc")
     if order not in ("asc", "desc"):
-        raise Refused(400, "The parameter 'sort' must be asc or desc.")
+        raise BadRequest(400, "The parameter 'sort' must be asc or desc.")
     return order

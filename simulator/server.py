@@ -1,4 +1,4 @@
-"""The simulator: tells the market over the vendor's protocol, history first, then live, with faults on demand."""
+"""The simulator: sends the market over the vendor's protocol, history first, then live, with faults on demand."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SLICE_S = 0.05
 
 @dataclass(frozen=True)
 class Plan:
-    """What a simulator was asked for; `history_s` seconds are told before the live market begins."""
+    """What a simulator was asked for; `history_s` seconds are sent before the live market begins."""
 
     market: Market
     host: str = "127.0.0.1"
@@ -48,7 +48,7 @@ class Simulator:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.teller = EventGenerator(plan.market)
+        self.generator = EventGenerator(plan.market)
         self.feed = Feed(f"simulator-{plan.market.seed}")
         self.truth = Truth(plan.truth)
         #: How often each event is sent, and the events sent last: the faults use them.
@@ -63,7 +63,7 @@ class Simulator:
             cleaning.callback(self.truth.close)
             if plan.rest_port is not None:
                 cleaning.callback(self._serve_rest(plan.rest_port).shutdown)
-            await serve_until_stopped(self.feed, plan.host, plan.port, self._say, self.perform(), plan.duration_s)
+            await serve_until_stopped(self.feed, plan.host, plan.port, self._announce, self.perform(), plan.duration_s)
 
     def _serve_rest(self, port: int) -> ThreadingHTTPServer:
         try:
@@ -73,7 +73,7 @@ class Simulator:
         print(f"the vendor's REST: http://127.0.0.1:{server.server_port}", flush=True)
         return server
 
-    def _say(self, url: str) -> None:
+    def _announce(self, url: str) -> None:
         market = self.plan.market
         if market.real_rate < 0.99 * market.rate:
             log.warning("%d symbols give at most %d bars a second, not %g", market.count, market.count, market.rate)
@@ -87,32 +87,32 @@ class Simulator:
     async def perform(self) -> None:
         """The market and the faults, from the first subscription on; never ends by itself."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._tell())
+            group.create_task(self._send_market())
             group.create_task(Faults(self, self.plan.faults).play())
 
     def halt(self, seconds: int) -> str:
         """Halts a symbol for so many seconds from the next one on; which one."""
-        return self.plan.market.names[self.teller.halt(self._next, seconds).who]
+        return self.plan.market.names[self.generator.halt(self._next, seconds).who]
 
-    async def _tell(self) -> None:
+    async def _send_market(self) -> None:
         await self.feed.begun.wait()
         live = now_s()
         second = live - self.plan.history_s
         while second < live:
             self._next = end = min(second - second % CHUNK_S + CHUNK_S, live)
             waiting: list[Event] = []
-            for _, events in self.teller.seconds(second, end, self.feed.channels):
+            for _, events in self.generator.seconds(second, end, self.feed.channels):
                 waiting += events
                 if len(waiting) >= FRAME_EVENTS:
-                    await self.feed.room()
+                    await self.feed.writable()
                     self._publish(waiting)
                     waiting = []
-            await self.feed.room()
+            await self.feed.writable()
             self._publish(waiting)
             second = end
-            # Hours of history take seconds to tell; the clock goes on meanwhile.
+            # Hours of history take seconds to send; the clock goes on meanwhile.
             live = now_s()
-        log.info("live", extra={"told_s": self.plan.history_s})
+        log.info("live", extra={"history_s": self.plan.history_s})
         while True:
             await self._live(second)
             second += 1
@@ -121,7 +121,7 @@ class Simulator:
         """One second as it passes: trades when they happen, everything else after its end."""
         self._next = second + 1
         # In a thread: where thousands of symbols trade, a minute's bars take longer than a socket should wait.
-        events = await asyncio.to_thread(self._told, second, self.feed.channels)
+        events = await asyncio.to_thread(self._generated, second, self.feed.channels)
         trades = deque(e for e in events if e.channel == "T" and e.body["t"] >= second * 1000)
         while trades:
             now_ms = (time.time() - _AFTER_S) * 1000
@@ -135,8 +135,8 @@ class Simulator:
         await asyncio.sleep(max(0.0, second + 1 + _AFTER_S - time.time()))
         self._publish([e for e in events if e.channel != "T" or e.body["t"] < second * 1000])
 
-    def _told(self, second: int, channels: set[str]) -> list[Event]:
-        return [event for _, events in self.teller.seconds(second, second + 1, channels) for event in events]
+    def _generated(self, second: int, channels: set[str]) -> list[Event]:
+        return [event for _, events in self.generator.seconds(second, second + 1, channels) for event in events]
 
     def _publish(self, events: list[Event]) -> None:
         self.newest = events or self.newest

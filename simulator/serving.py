@@ -1,4 +1,4 @@
-"""What both servers share: listening, telling until a signal or a deadline, and closing cleanly."""
+"""What both servers share: listening, working until a signal or a deadline, and closing cleanly."""
 
 from __future__ import annotations
 
@@ -15,31 +15,36 @@ class CannotListen(OSError):
 
 
 async def serve_until_stopped(
-    feed: Feed, host: str, port: int, say: Callable[[str], None], tell: Awaitable[None], duration_s: float | None = None
+    feed: Feed,
+    host: str,
+    port: int,
+    announce: Callable[[str], None],
+    work: Awaitable[None],
+    duration_s: float | None = None,
 ) -> None:
-    """Listens, says the URL, and tells until SIGTERM, SIGINT or the deadline; then every connection gets a close frame.
+    """Listens, announces the URL, and works until SIGTERM, SIGINT or the deadline; then every connection gets a close frame.
 
-    Raises CannotListen, and whatever `tell` raises.
+    Raises CannotListen, and whatever `work` raises.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    telling = asyncio.ensure_future(tell)
+    working = asyncio.ensure_future(work)
     try:
         server = await feed.serve(host, port)
     except OSError as error:
-        telling.cancel()
+        working.cancel()
         raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
     shown = f"[{host}]" if ":" in host else host
-    say(f"ws://{shown}:{server.sockets[0].getsockname()[1]}{PATH}")
-    telling.add_done_callback(lambda done: stop.set() if done.cancelled() or done.exception() else None)
+    announce(f"ws://{shown}:{server.sockets[0].getsockname()[1]}{PATH}")
+    working.add_done_callback(lambda done: stop.set() if done.cancelled() or done.exception() else None)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(duration_s):
             await stop.wait()
-    telling.cancel()
+    working.cancel()
     await asyncio.gather(*(client.flushed() for client in list(feed.clients)))
     server.close()
     await server.wait_closed()
     with contextlib.suppress(asyncio.CancelledError):
-        await telling
+        await working

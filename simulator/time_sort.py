@@ -16,7 +16,7 @@ RUN_ROWS = 250_000
 class TimeSorter:
     """Takes (time, JSON-able row) in any order; iterating answers them by time, equal times in the order they came.
 
-    Files of bars come newest first or symbol by symbol, so that nothing may be told before all is read.
+    Files of bars come newest first or symbol by symbol, so that nothing may be sent before all is read.
     """
 
     def __init__(self, run_rows: int = RUN_ROWS) -> None:

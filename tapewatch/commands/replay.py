@@ -76,7 +76,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         recordings = [Recording(path, options, report) for path in args.files]
         market = args.market or content_name(args.files)
         replayer = Replayer(recordings, report, args.speed, market)
-        asyncio.run(serve_until_stopped(replayer.feed, args.host, args.port, _ready, replayer.tell()))
+        asyncio.run(serve_until_stopped(replayer.feed, args.host, args.port, _ready, replayer.replay()))
     except (CannotReplay, CannotListen) as error:
         print(f"tapewatch replay: {error}", file=sys.stderr)
         return 2

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="answer the vendor's REST paths on 127.0.0.1 there, 0 for a free port",
     )
     parser.add_argument(
-        "--history", type=int, default=0, metavar="S", help="seconds told before the live market (default: 0)"
+        "--history", type=int, default=0, metavar="S", help="seconds sent before the live market (default: 0)"
     )
     parser.add_argument(
         "--spike-every", type=int, default=60, metavar="S", help="one spike a period, 0 for none (default: 60)"

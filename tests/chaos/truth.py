@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 
 from simulator.market import Market
-from simulator.prints import tell
+from simulator.prints import generate
 from simulator.spikes import Spike
 from tests.chaos.bars import SECONDS, Bars, Ints
 
@@ -72,7 +72,7 @@ class Expectation:
         found: list[tuple[int, list[int]]] = []
         for key in keys.tolist():
             who, second = divmod(key, SECONDS)
-            told = tell(self.market, np.array([who]), second, second + 1)
+            told = generate(self.market, np.array([who]), second, second + 1)
             rows = np.flatnonzero((told.sec == second) & (told.final.c >= 0))
             if rows.size:
                 final = told.final

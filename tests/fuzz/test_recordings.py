@@ -56,14 +56,14 @@ def replayed(name: str, raw: bytes) -> Report | None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, name)
         path.write_bytes(raw)
-        refused = ""
+        problem = ""
         try:
             recording = Recording(path, OPTIONS, report)
         except CannotReplay as error:
-            refused = str(error)
-        if refused:
-            assert "\n" not in refused
-            assert refused.startswith(str(path))
+            problem = str(error)
+        if problem:
+            assert "\n" not in problem
+            assert problem.startswith(str(path))
             return None
         events = 0
         for piece in merged([recording]):

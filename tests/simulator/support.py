@@ -43,7 +43,7 @@ class Tap:
         except ConnectionClosed as error:
             self.closed = error
 
-    async def say(self, action: str, params: str) -> None:
+    async def send(self, action: str, params: str) -> None:
         await self.connection.send(json.dumps({"action": action, "params": params}))
 
     async def until(self, true: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
@@ -79,9 +79,9 @@ async def tapped(port: int, *topics: str, key: str = "any", path: str = "/stocks
         tap = Tap(connection)
         if topics:
             await tap.status("connected")
-            await tap.say("auth", key)
+            await tap.send("auth", key)
             await tap.status("auth_success")
-            await tap.say("subscribe", ",".join(topics))
+            await tap.send("subscribe", ",".join(topics))
             await tap.status("success")
         yield tap
 
@@ -113,7 +113,7 @@ async def simulating(plan: Plan) -> AsyncIterator[tuple[Simulator, int]]:
 
 @contextlib.asynccontextmanager
 async def replaying(replayer: Replayer) -> AsyncIterator[int]:
-    async with feeding(replayer.feed, replayer.tell()) as port:
+    async with feeding(replayer.feed, replayer.replay()) as port:
         yield port
 
 

@@ -21,7 +21,7 @@ from tests.support import Running
 
 
 class VendorsClient:
-    """The vendor's client on a thread, told another address; it ends by itself when the server closes cleanly."""
+    """The vendor's client on a thread, given another address; it ends by itself when the server closes cleanly."""
 
     def __init__(self, url: str, *topics: str) -> None:
         self.got: list[Any] = []
@@ -135,13 +135,13 @@ def test_duration_ends_by_itself() -> None:
         assert simulate.process.wait(30) == 0
 
 
-def refusal(*words: str) -> tuple[int, list[str]]:
+def error_of(*words: str) -> tuple[int, list[str]]:
     done = subprocess.run([sys.executable, "-m", "tapewatch", *words], capture_output=True, text=True, timeout=60)
     return done.returncode, done.stderr.splitlines()
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         (["simulate", "--faults", "bang@3"], "bang"),
         (["simulate", "--faults", "drop"], "KIND@SECOND"),
@@ -162,11 +162,11 @@ def refusal(*words: str) -> tuple[int, list[str]]:
         (["replay", "/dev/zero"], "no regular file"),
     ],
 )
-def test_bad_input_is_one_clear_line(words: list[str], said: str) -> None:
-    code, lines = refusal(*words)
+def test_bad_input_is_one_clear_line(words: list[str], text: str) -> None:
+    code, lines = error_of(*words)
     assert code == 2
     assert len(lines) == 1
-    assert said in lines[0]
+    assert text in lines[0]
 
 
 def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
         port = address(simulate).rpartition(":")[2].removesuffix("/stocks")
         for words in (["simulate", "--port", port], ["replay", str(tmp_path / "f.jsonl"), "--port", port],
                       ["simulate", "--port", "0", "--rest-port", port]):  # fmt: skip
-            code, lines = refusal(*words)
+            code, lines = error_of(*words)
             assert (code, len(lines)) == (2, 1)
             assert f"cannot listen on 127.0.0.1:{port}" in lines[0]
 

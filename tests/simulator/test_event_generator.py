@@ -1,4 +1,4 @@
-"""What is told, second by second: trades that give the bars, minutes that give their sum, late prints, halts."""
+"""What is sent, second by second: trades that give the bars, minutes that give their sum, late prints, halts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from market.sessions import trading_day
 from simulator.event_generator import EventGenerator
 from simulator.market import Halt, Market
-from simulator.prints import tell
+from simulator.prints import generate
 from tests.simulator.support import Body, tape_bars
 
 ALL = {"A", "AM", "T", "LULD"}
@@ -19,7 +19,7 @@ DAY = trading_day(date(2026, 10, 14))
 NIGHT, REGULAR = DAY.start // 1000 + 7200, DAY.regular_open // 1000 + 600
 
 
-def told(market: Market, start: int, seconds: int, channels: set[str] = ALL) -> list[tuple[int, Body]]:
+def generated(market: Market, start: int, seconds: int, channels: set[str] = ALL) -> list[tuple[int, Body]]:
     return [
         (second, event.body)
         for second, events in EventGenerator(market).seconds(start, start + seconds, channels)
@@ -29,7 +29,7 @@ def told(market: Market, start: int, seconds: int, channels: set[str] = ALL) -> 
 
 @pytest.mark.parametrize("start", [NIGHT, REGULAR, DAY.regular_open // 1000 - 120, DAY.regular_close // 1000 - 120])
 def test_trades_give_the_bars_by_the_tapes_rules(start: int) -> None:
-    bodies = [b for _, b in told(Market(60, 45, 5), start, 360)]
+    bodies = [b for _, b in generated(Market(60, 45, 5), start, 360)]
     bars = {(b["sym"], b["s"]): b for b in bodies if b["ev"] == "A"}
     plain = tape_bars(b for b in bodies if b["ev"] == "T")
     settled = (start + 300) * 1000  # later bars may still wait for a late print
@@ -49,19 +49,28 @@ def test_trades_give_the_bars_by_the_tapes_rules(start: int) -> None:
     assert compared == sum(1 for _, s in bars if s < settled) > 10_000
 
 
+def test_the_afternoon_of_an_early_close_is_extended_hours() -> None:
+    """2026-11-27 closes at 13:00 New York: every print after it carries a code of the extended session, and gives bars."""
+    early = trading_day(date(2026, 11, 27))
+    bodies = [b for _, b in generated(Market(20, 15, 5), early.start // 1000 + 14 * 3600, 120, {"T", "A"})]
+    assert all({12, 13, 15, 16} & set(b["c"]) for b in bodies if b["ev"] == "T")
+    assert sum(b["ev"] == "A" for b in bodies) > 1000
+    assert early.regular_close // 1000 - early.start // 1000 == 13 * 3600
+
+
 def test_the_conditions_of_the_tape_all_occur() -> None:
-    bodies = [b for _, b in told(Market(60, 45, 5), REGULAR, 1800, {"T"})]
+    bodies = [b for _, b in generated(Market(60, 45, 5), REGULAR, 1800, {"T"})]
     codes = {code for b in bodies for code in b.get("c", ())}
     assert {10, 12, 14, 15, 16, 22, 37, 41, 2} <= codes
     assert all("c" not in b or b["c"] for b in bodies)
     assert any(b["s"] < 100 for b in bodies)
     assert any(round(b["p"] * 10_000) % 100 for b in bodies)
-    at_night = [b for _, b in told(Market(60, 45, 5), NIGHT, 60, {"T"})]
+    at_night = [b for _, b in generated(Market(60, 45, 5), NIGHT, 60, {"T"})]
     assert all({12, 13, 15, 16} & set(b["c"]) for b in at_night)
 
 
 def test_every_print_can_be_told_by_its_id_and_its_sequence_number() -> None:
-    bodies = [b for _, b in told(Market(20, 15, 5), REGULAR, 600, {"T"})]
+    bodies = [b for _, b in generated(Market(20, 15, 5), REGULAR, 600, {"T"})]
     assert len({(b["sym"], b["x"], b["i"]) for b in bodies}) == len(bodies)
     assert len({(b["sym"], b["q"]) for b in bodies}) == len(bodies)
     for symbol in {b["sym"] for b in bodies}:
@@ -72,7 +81,7 @@ def test_every_print_can_be_told_by_its_id_and_its_sequence_number() -> None:
 def test_a_minute_is_the_sum_of_its_bars_as_they_read_when_it_is_sent() -> None:
     bars: dict[tuple[str, int], Body] = {}
     minutes = 0
-    for second, body in told(Market(30, 20, 8), REGULAR, 900, {"A", "AM"}):
+    for second, body in generated(Market(30, 20, 8), REGULAR, 900, {"A", "AM"}):
         if body["ev"] == "A":
             bars[body["sym"], body["s"]] = body
             continue
@@ -93,7 +102,7 @@ def test_late_prints_correct_bars_within_a_minute() -> None:
     market = Market(60, 45, 5)
     sent: dict[tuple[str, int], list[Body]] = defaultdict(list)
     late_prints = 0
-    for second, body in told(market, REGULAR, 1200):
+    for second, body in generated(market, REGULAR, 1200):
         if body["ev"] == "A":
             sent[body["sym"], body["s"]].append(body)
             assert body["e"] <= (second + 1) * 1000 <= body["e"] + 60_000
@@ -103,13 +112,13 @@ def test_late_prints_correct_bars_within_a_minute() -> None:
     assert 0.002 < len(corrected) / len(sent) < 0.01
     assert late_prints == len(corrected)
     assert all(len(bodies) == 2 and bodies[0]["v"] < bodies[1]["v"] for bodies in corrected.values())
-    final = tell(market, np.arange(60), REGULAR, REGULAR + 1200).final
+    final = generate(market, np.arange(60), REGULAR, REGULAR + 1200).final
     assert sum(bodies[-1]["v"] for k, bodies in sent.items()) <= int(final.v.sum())
 
 
 def test_a_minute_is_sent_again_when_a_late_print_corrects_it() -> None:
     times: dict[tuple[str, int], int] = defaultdict(int)
-    for _, body in told(Market(60, 45, 5), REGULAR, 1200, {"AM"}):
+    for _, body in generated(Market(60, 45, 5), REGULAR, 1200, {"AM"}):
         times[body["sym"], body["s"]] += 1
     assert {1, 2} <= set(times.values())
     assert max(times.values()) < 5
@@ -117,11 +126,11 @@ def test_a_minute_is_sent_again_when_a_late_print_corrects_it() -> None:
 
 def test_a_halt_silences_a_symbol_and_is_announced() -> None:
     market = Market(20, 15, 2)
-    teller = EventGenerator(market)
-    halt = teller.halt(REGULAR + 10, 25)
+    generator = EventGenerator(market)
+    halt = generator.halt(REGULAR + 10, 25)
     assert halt in market.halts
     name = market.names[halt.who]
-    bodies = [e.body for _, events in teller.seconds(REGULAR, REGULAR + 60, ALL) for e in events]
+    bodies = [e.body for _, events in generator.seconds(REGULAR, REGULAR + 60, ALL) for e in events]
     of_it = [b["s"] // 1000 for b in bodies if b["ev"] == "A" and b["sym"] == name]
     assert not [s for s in of_it if halt.start <= s < halt.end]
     assert not [b for b in bodies if b["ev"] == "T" and b["sym"] == name and halt.start <= b["t"] // 1000 < halt.end]
@@ -131,13 +140,13 @@ def test_a_halt_silences_a_symbol_and_is_announced() -> None:
 
 
 def test_only_what_is_asked_for_is_told() -> None:
-    assert {b["ev"] for _, b in told(Market(5, 4, 1), NIGHT, 60, {"AM"})} == {"AM"}
-    assert told(Market(5, 4, 1), NIGHT, 60, set()) == []
+    assert {b["ev"] for _, b in generated(Market(5, 4, 1), NIGHT, 60, {"AM"})} == {"AM"}
+    assert generated(Market(5, 4, 1), NIGHT, 60, set()) == []
 
 
 def test_the_official_open_is_zero_until_the_session_opens() -> None:
     start = DAY.regular_open // 1000 - 30
-    bars = [b for _, b in told(Market(5, 4, 1), start, 60, {"A"})]
+    bars = [b for _, b in generated(Market(5, 4, 1), start, 60, {"A"})]
     assert {b["op"] for b in bars if b["s"] < DAY.regular_open} == {0.0}
     opened = {(b["sym"], b["op"]) for b in bars if b["s"] >= DAY.regular_open}
     assert len(opened) == 5
@@ -147,7 +156,7 @@ def test_the_official_open_is_zero_until_the_session_opens() -> None:
 def test_halted_volume_is_nobodys() -> None:
     """A halt only takes bars away: no other symbol's bars change."""
     plain, halted = Market(10, 8, 3), Market(10, 8, 3, halts=[Halt(4, REGULAR, REGULAR + 60)])
-    one, other = (tell(m, np.arange(10), REGULAR, REGULAR + 60) for m in (plain, halted))
+    one, other = (generate(m, np.arange(10), REGULAR, REGULAR + 60) for m in (plain, halted))
     kept = one.who != 4
     assert other.final.c.tolist() == one.final.c[kept].tolist()
     assert 4 not in other.who

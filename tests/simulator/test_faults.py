@@ -60,10 +60,10 @@ def test_no_text_breaks_the_parser(text: str) -> None:
     try:
         faults = parse_faults(text)
     except ValueError as error:
-        faults, said = [], str(error)
+        faults, text = [], str(error)
     else:
-        said = "fault "
-    assert said.startswith("fault ")
+        text = "fault "
+    assert text.startswith("fault ")
     assert all(fault.kind in KINDS for fault in faults)
 
 
@@ -150,7 +150,7 @@ def test_refused_authentication_drops_for_a_while_then_works() -> None:
                 assert (await tap.end()).rcvd is None
             async with tapped(port) as refused:
                 await refused.status("connected")
-                await refused.say("auth", "k")
+                await refused.send("auth", "k")
                 assert (await refused.status("auth_failed"))["message"] == "authentication failed"
                 assert (await refused.end()).rcvd is None
             simulator.feed.refuse_until = 0.0  # ten minutes later

@@ -1,4 +1,4 @@
-"""The REST side tells the same market as the WebSocket."""
+"""The REST side answers the same market as the WebSocket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from market.sessions import day_of, trading_day
 from simulator import rest
 from simulator.event_generator import EventGenerator
 from simulator.market import Market, now_s
-from simulator.prints import tell
+from simulator.prints import generate
 
 Get = Callable[[str], tuple[int, Any]]
 MARKET = Market(12, 9, 6)
@@ -46,7 +46,7 @@ def get(origin: str) -> Get:
 
 
 def final_bars(start: int, seconds: int) -> dict[tuple[str, int], Any]:
-    """The last told ``A`` of each second: with all that came late."""
+    """The last ``A`` of each second: with all that came late."""
     bars = {}
     for _, events in EventGenerator(MARKET).seconds(start, start + seconds + 60, {"A"}):
         bars.update({(e.symbol, e.body["s"]): e.body for e in events if e.body["s"] < (start + seconds) * 1000})
@@ -55,26 +55,26 @@ def final_bars(start: int, seconds: int) -> dict[tuple[str, int], Any]:
 
 def test_second_bars_are_those_that_were_told(get: Get) -> None:
     start = now_s() - 3000
-    told = {k: b for k, b in final_bars(start, 900).items() if k[0] == "AAPL"}
+    made = {k: b for k, b in final_bars(start, 900).items() if k[0] == "AAPL"}
     status, body = get(f"/v2/aggs/ticker/AAPL/range/1/second/{start * 1000}/{start * 1000 + 899_999}?limit=50000")
     assert status == 200
-    assert body["resultsCount"] == len(body["results"]) == len(told) > 100
+    assert body["resultsCount"] == len(body["results"]) == len(made) > 100
     for row in body["results"]:
-        bar = told["AAPL", row["t"]]
+        bar = made["AAPL", row["t"]]
         assert {k: row[k] for k in ("o", "h", "l", "c", "v", "vw")} == {
             k: bar[k] for k in ("o", "h", "l", "c", "v", "vw")
         }
         assert row["n"] >= 1
 
 
-def test_minute_bars_are_the_sums_of_the_told_seconds(get: Get) -> None:
+def test_minute_bars_are_the_sums_of_the_seconds(get: Get) -> None:
     start = now_s() // 60 * 60 - 3600
-    told = final_bars(start, 600)
+    made = final_bars(start, 600)
     _, body = get(f"/v2/aggs/ticker/MSFT/range/1/minute/{start * 1000}/{start * 1000 + 599_999}?adjusted=false")
     assert body["adjusted"] is False
     assert [row["t"] for row in body["results"]] == [(start + 60 * i) * 1000 for i in range(10)]
     for row in body["results"]:
-        mine = [told[k] for k in sorted(told) if k[0] == "MSFT" and row["t"] <= k[1] < row["t"] + 60_000]
+        mine = [made[k] for k in sorted(made) if k[0] == "MSFT" and row["t"] <= k[1] < row["t"] + 60_000]
         assert (row["o"], row["c"]) == (mine[0]["o"], mine[-1]["c"])
         assert (row["h"], row["l"]) == (max(b["h"] for b in mine), min(b["l"] for b in mine))
         assert row["v"] == sum(b["v"] for b in mine)
@@ -107,7 +107,7 @@ def test_pages_join_to_the_whole(get: Get, sort: str, path: str, limit: int) -> 
 def test_a_long_history_is_walked_in_parts_without_a_seam(get: Get) -> None:
     start = (now_s() - 40_000) * 1000
     _, body = get(f"/v2/aggs/ticker/AAPL/range/1/second/{start}/{start + 30_000_000}?limit=50000")
-    whole = tell(MARKET, np.array([MARKET.index["AAPL"]]), start // 1000, start // 1000 + 30_001)
+    whole = generate(MARKET, np.array([MARKET.index["AAPL"]]), start // 1000, start // 1000 + 30_001)
     assert [r["t"] // 1000 for r in body["results"]] == whole.sec[whole.final.c >= 0].tolist()
 
 
@@ -119,15 +119,15 @@ def test_the_previous_close_is_the_close_of_the_days_last_bar(get: Get) -> None:
     assert set(rows) == set(MARKET.names)
     start, end = yesterday.start // 1000, yesterday.end // 1000
     for name in ("NVDA", "AAPL", MARKET.names[-1]):
-        told = tell(MARKET, np.array([MARKET.index[name]]), start, end)
-        bars = told.final.c >= 0
+        made = generate(MARKET, np.array([MARKET.index[name]]), start, end)
+        bars = made.final.c >= 0
         row = rows[name]
-        assert row["c"] == told.final.c[bars][-1] / 10_000
-        assert row["o"] == told.final.o[bars][0] / 10_000
-        assert row["v"] == told.final.v[bars].sum()
-        assert row["h"] == pytest.approx(told.final.h[bars].max() / 10_000, rel=0.003)
-        assert row["l"] == pytest.approx(told.final.l[bars].min() / 10_000, rel=0.003)
-        assert row["vw"] == pytest.approx(told.final.n[bars].sum() / told.final.v[bars].sum() / 10_000, rel=0.01)
+        assert row["c"] == made.final.c[bars][-1] / 10_000
+        assert row["o"] == made.final.o[bars][0] / 10_000
+        assert row["v"] == made.final.v[bars].sum()
+        assert row["h"] == pytest.approx(made.final.h[bars].max() / 10_000, rel=0.003)
+        assert row["l"] == pytest.approx(made.final.l[bars].min() / 10_000, rel=0.003)
+        assert row["vw"] == pytest.approx(made.final.n[bars].sum() / made.final.v[bars].sum() / 10_000, rel=0.01)
         assert row["t"] == yesterday.regular_close
         assert get(f"/v2/aggs/ticker/{name}/prev")[1]["results"] == [row]
         days = get(f"/v2/aggs/ticker/{name}/range/1/day/{yesterday.date}/{yesterday.date}")[1]["results"]

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from market.symbols import is_test_symbol
 from simulator.market import Market, days_between
 from simulator.names import MOST_SYMBOLS, symbols
 from simulator.noise import cascade, hashed, value_noise
-from simulator.prints import tell
+from simulator.prints import generate
 
 #: A minute's start of a Wednesday, at night in New York.
 T0 = 1_790_000_040
@@ -20,6 +21,7 @@ def test_names_are_known_first_and_never_twice() -> None:
     assert {"AAPL", "MSFT", "NVDA", "BRK.B"} <= set(names[:100])
     assert len(set(names)) == MOST_SYMBOLS
     assert symbols(500) == names[:500]
+    assert not any(map(is_test_symbol, names))  # they raise no alerts, and a planted spike has to
     with pytest.raises(ValueError, match="20000"):
         symbols(MOST_SYMBOLS + 1)
 
@@ -45,9 +47,9 @@ def test_the_cascade_never_falls_and_ends_at_one(seed: int, t: int) -> None:
 def test_any_second_can_be_asked_for_alone(t: int, seed: int, count: int, data: st.DataObject) -> None:
     """The market is a function: neither what was asked before nor how much is asked at once changes an answer."""
     rate = data.draw(st.floats(1, 2 * count))
-    whole = tell(Market(count, rate, seed), np.arange(count), t - 30, t + 30)
+    whole = generate(Market(count, rate, seed), np.arange(count), t - 30, t + 30)
     one = data.draw(st.integers(0, count - 1))
-    alone = tell(Market(count, rate, seed), np.array([one]), t, t + 1)
+    alone = generate(Market(count, rate, seed), np.array([one]), t, t + 1)
     rows = np.flatnonzero((whole.sec == t) & (whole.who == one))
     assert rows.size == alone.sec.size
     for mine, theirs in zip(alone.final, whole.final, strict=True):
@@ -59,23 +61,23 @@ def test_any_second_can_be_asked_for_alone(t: int, seed: int, count: int, data: 
 
 
 def test_another_seed_is_another_market() -> None:
-    one, other = (tell(Market(10, 8, seed), np.arange(10), T0, T0 + 60) for seed in (1, 2))
+    one, other = (generate(Market(10, 8, seed), np.arange(10), T0, T0 + 60) for seed in (1, 2))
     assert one.final.c.tolist() != other.final.c.tolist()
 
 
 @pytest.mark.parametrize(("count", "rate", "seed"), [(100, 40.0, 1), (50, 200.0, 7), (1000, 150.0, 3), (3, 0.5, 1)])
 def test_rate_gaps_and_plausibility(count: int, rate: float, seed: int) -> None:
     market = Market(count, rate, seed, spike_every=0)  # a spiking symbol trades more
-    told = tell(market, np.arange(count), T0, T0 + 600)
-    bars = np.flatnonzero(told.final.c >= 0)
+    made = generate(market, np.arange(count), T0, T0 + 600)
+    bars = np.flatnonzero(made.final.c >= 0)
     asked = min(rate, count)
     assert market.real_rate == pytest.approx(asked, rel=1e-6)
     assert bars.size / 600 == pytest.approx(asked, rel=0.1)
     longest = 10 if market.period == 8 else market.period + 2
     for who in range(count):
-        at = told.sec[bars[told.who[bars] == who]]
+        at = made.sec[bars[made.who[bars] == who]]
         assert np.diff(np.concatenate([[T0 - 1], at, [T0 + 600]])).max() <= longest
-    final = told.final
+    final = made.final
     assert (final.v[bars] >= 100).all()
     assert (final.l[bars] > 3_0000).all()
     assert (final.h[bars] < 1300_0000).all()
@@ -88,16 +90,16 @@ def test_a_spike_every_minute_and_calm_otherwise() -> None:
     """What a 5-second velocity of closes sees: at least 0.8 % at each spike, relative to yesterday's close too."""
     count, minutes = 40, 60
     market = Market(count, 30, 11)
-    told = tell(market, np.arange(count), T0 - 60, T0 + 60 * minutes)
+    made = generate(market, np.arange(count), T0 - 60, T0 + 60 * minutes)
     spikes = market.spikes.between(T0 - 300, T0 + 60 * minutes)
     assert [s.t // 60 for s in spikes] == list(range(T0 // 60 - 5, T0 // 60 + minutes))
     yesterday = days_between(T0, T0 + 1)[0].start // 1000 - 1
     for who in range(count):
-        rows = np.flatnonzero((told.who == who) & (told.final.c >= 0))
+        rows = np.flatnonzero((made.who == who) & (made.final.c >= 0))
         at = np.arange(T0, T0 + 60 * minutes)
-        held = np.searchsorted(told.sec[rows], at, "right") - 1
-        before = np.searchsorted(told.sec[rows], at - 5, "right") - 1
-        close = told.final.c[rows].astype(float)
+        held = np.searchsorted(made.sec[rows], at, "right") - 1
+        before = np.searchsorted(made.sec[rows], at - 5, "right") - 1
+        close = made.final.c[rows].astype(float)
         moved = np.abs(close[held] - close[before])
         base = float(market.price(np.array([who]), np.array([yesterday]))[0]) * 10_000
         quiet = np.ones(at.size, bool)
@@ -115,7 +117,7 @@ def test_volume_adds_up_to_the_vendors_day_volume() -> None:
     """`av` is exactly the sum of the day's bars, though nobody adds them up."""
     market = Market(5, 3, 4)
     day = days_between(T0, T0 + 1)[0].start // 1000
-    told = tell(market, np.arange(5), day - 100, day + 4000)
+    made = generate(market, np.arange(5), day - 100, day + 4000)
     for who in range(5):
-        rows = np.flatnonzero((told.who == who) & (told.final.c >= 0) & (told.sec >= day))
-        assert told.av[rows].tolist() == np.cumsum(told.final.v[rows]).tolist()
+        rows = np.flatnonzero((made.who == who) & (made.final.c >= 0) & (made.sec >= day))
+        assert made.av[rows].tolist() == np.cumsum(made.final.v[rows]).tolist()

@@ -25,9 +25,9 @@ def run(scene: Any) -> None:
 async def answer(tap: Tap, action: str, params: str) -> list[tuple[str, str]]:
     """The statuses that answer a request: those before the answer to a subscription that surely gets one."""
     before = len(tap.statuses)
-    await tap.say(action, params)
+    await tap.send(action, params)
     marker = f"A.MARK{before}"
-    await tap.say("subscribe", marker)
+    await tap.send("subscribe", marker)
     await tap.until(lambda: any(marker in s["message"] for s in tap.statuses), "the marker's answer")
     return [(s["status"], s["message"]) for s in tap.statuses[before:] if marker not in s["message"]]
 
@@ -36,11 +36,11 @@ def test_greeting_authentication_and_acks_are_the_vendors() -> None:
     async def scene() -> None:
         async with feeding(Feed()) as port, tapped(port) as tap:
             await tap.status("connected")
-            await tap.say("auth", "whatever key")
+            await tap.send("auth", "whatever key")
             await tap.status("auth_success")
-            await tap.say("subscribe", "T.AAPL, A.*")
+            await tap.send("subscribe", "T.AAPL, A.*")
             await tap.until(lambda: len(tap.statuses) == 4, "acks")
-            await tap.say("unsubscribe", "T.AAPL")
+            await tap.send("unsubscribe", "T.AAPL")
             await tap.until(lambda: len(tap.statuses) == 5, "ack")
             assert [json.loads(frame) for frame in tap.frames] == [
                 [{"ev": "status", "status": "connected", "message": "Connected Successfully"}],
@@ -65,7 +65,7 @@ def test_the_greeting_names_the_market_where_the_server_knows_it() -> None:
                 "message": "Connected Successfully",
                 "market": "simulator-7",
             }
-            await tap.say("auth", "k")
+            await tap.send("auth", "k")
             assert "market" not in await tap.status("auth_success")
 
     run(scene())
@@ -123,7 +123,7 @@ def test_nothing_is_given_without_authentication() -> None:
         feed = Feed()
         async with feeding(feed) as port, tapped(port) as tap:
             await tap.status("connected")
-            await tap.say("subscribe", "A.*")
+            await tap.send("subscribe", "A.*")
             assert (await tap.status("error"))["message"] == "not authorized"
             assert feed.publish([event("A", "X")]) == [None]
 
@@ -155,7 +155,7 @@ def test_events_go_to_those_who_subscribed_each_in_arrays() -> None:
             await some.until(lambda: len(some.events) == 2, "two events")
             assert [e["n"] for e in every.events] == [1, 2]
             assert [e["n"] for e in some.events] == [1, 4]
-            await some.say("unsubscribe", "A.X")
+            await some.send("unsubscribe", "A.X")
             await some.until(lambda: some.statuses[-1]["message"] == "unsubscribed to: A.X", "ack")
             feed.publish([event("A", "X", 6), event("T", "Y.Z", 7)])
             await some.until(lambda: len(some.events) == 3, "the third")
@@ -208,7 +208,7 @@ def test_only_the_stock_feed_is_here() -> None:
 def test_a_message_above_the_vendors_limit_ends_the_connection() -> None:
     async def scene() -> None:
         async with feeding(Feed()) as port, tapped(port, "A.*") as tap:
-            await tap.say("subscribe", ",".join(["A.X"] * 300_000))
+            await tap.send("subscribe", ",".join(["A.X"] * 300_000))
             assert (await tap.end()).rcvd is not None
             assert tap.connection.close_code == 1009
 

@@ -58,7 +58,7 @@ def test_it_begins_at_the_first_subscription_and_goes_on_after_a_reconnect(tmp_p
         async with replaying(subject) as port:
             async with tapped(port) as silent:
                 await silent.status("connected")
-                await silent.say("auth", "k")
+                await silent.send("auth", "k")
                 await silent.status("auth_success")
                 assert not subject.feed.begun.is_set()
             async with tapped(port, "A.*") as first:

@@ -1,4 +1,4 @@
-"""The truth file says exactly what was sent and what was lost."""
+"""The truth file holds exactly what was sent and what was lost."""
 
 from __future__ import annotations
 
