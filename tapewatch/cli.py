@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 from tapewatch.settings import BadSettings, load
 
@@ -38,6 +39,13 @@ class CannotGoOn(Exception):
     """Trying again will not help (a refused key, no server for this machine): one line, exit code 78."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, without the usage before it; its subparsers are of the same kind."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EX_USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -59,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser(wanted: str | None) -> argparse.ArgumentParser:
     """The parser; only the wanted command's module is imported, so that none pays for another's imports."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="tapewatch",
         description="Watches the whole US stock tape on one small box. Start with `tapewatch run`.",
         epilog="Settings: tapewatch.toml or TAPEWATCH_<NAME> variables; `tapewatch config` lists them.",

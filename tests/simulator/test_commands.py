@@ -160,6 +160,10 @@ def error_of(*words: str) -> tuple[int, list[str]]:
         (["replay", "x.csv", "--span", "5m"], "--span is 1s or 1m"),
         (["replay", "x.csv", "--market", "../other"], "--market"),
         (["replay", "/dev/zero"], "no regular file"),
+        (["replay", "x.csv", "--speed", "fast"], "--speed"),
+        (["replay"], "FILE"),
+        (["simulate", "--seed", "x"], "--seed"),
+        (["simulate", "--sed", "1", "more"], "unrecognized arguments"),
     ],
 )
 def test_bad_input_is_one_clear_line(words: list[str], text: str) -> None:
