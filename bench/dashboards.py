@@ -69,7 +69,7 @@ def play(client: Client, opened: Sequence[Any], seconds: int) -> int:
             time.sleep(max(0.0, began + second + number / len(opened) - time.monotonic()))
             now = int(time.time() * 1000)
             paths = [address(target, view(board, now, panel, **chosen)) for target, panel in asked]
-            client.ask([f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode() for path in paths])
+            client.ask([f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for path in paths])
             done += 1
     return done
 
@@ -80,7 +80,7 @@ def alone(client: Client, harness: Harness, opened: Sequence[Any]) -> float:
     for board, asked, chosen in opened:
         for target, panel in asked:
             path = address(target, view(board, int(time.time() * 1000), panel, **chosen))
-            client.ask([f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()])
+            client.ask([f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()])
             time.sleep(_APART_S)
     return sum((used(harness) - before).values()) / 1000
 

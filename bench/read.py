@@ -126,7 +126,7 @@ def seed(harness: Harness, symbols: Sequence[str]) -> None:
 def requests(symbols: Sequence[str], count: int) -> list[bytes]:
     """`/candles` of 300 minutes that lie before what is being written."""
     paths = [f"/api/v1/candles?symbol={s}&timeframe=1m&to={tape.OPEN_MS - 1}&limit={POINTS}" for s in symbols]
-    return [f"GET {paths[i % len(paths)]} HTTP/1.1\r\nHost: bench\r\n\r\n".encode() for i in range(count)]
+    return [f"GET {paths[i % len(paths)]} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for i in range(count)]
 
 
 def frames(symbols: list[str], rate: int, seconds: int) -> list[Frame]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -57,7 +57,9 @@ def create_app(config: BridgeConfig) -> Flask:
     # What looks at answers runs in the reverse order of registration: compression first, counting last.
     context.metrics.register(app)
     rate_limit.register(app, config.rate_limit, frozenset(e.path for e in endpoints if e.unlimited))
-    security.register(app, config.token, frozenset(e.path for e in endpoints if e.open))
+    pages = frozenset(e.path for e in endpoints if e.media == "text/html")
+    security.register(app, config, frozenset(e.path for e in endpoints if e.open), pages)
+    security.trust_proxies(app, config.limits.trusted_proxies)
     if config.cors_origins:
         cross_origin.register(app, config.cors_origins)
     compression.register(app)
@@ -71,12 +73,13 @@ def _endpoints() -> list[Endpoint]:
     def openapi(context: Context, q: Query) -> Any:
         return document
 
-    @cache
-    def page() -> tuple[bytes, int, dict[str, str], str]:
-        return docs.page(description)
+    @lru_cache(maxsize=4)
+    def page(base: str) -> tuple[bytes, int, dict[str, str], str]:
+        return docs.page(description, base)
 
     def readable(context: Context, q: Query) -> Any:
-        return Response(*page())
+        # By the address that the reader used, whatever stands in between.
+        return Response(*page(f"{request.scheme}://{request.environ.get('HTTP_HOST') or 'localhost'}"))
 
     about: dict[str, Any] = {"tag": "operations", "open": True, "queued": False, "store": False}
     endpoints += [

@@ -32,6 +32,9 @@ class Limits:
 class BridgeConfig:
     """`token` empty: no authentication. `rate_limit`: requests a second from one address, 0: any number.
 
+    `allowed_hosts`: names in `Host` that are answered without a token, besides those of loopback. `cors_origins`: pages of these
+    origins may ask.
+
     `always_open`: the market never closes (a simulated one), for coverage.
 
     `velocity_*` are the detector's, so that what is drawn is what it judged by.
@@ -40,6 +43,7 @@ class BridgeConfig:
     redis_url: str
     token: str = ""
     rate_limit: float = 0.0
+    allowed_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     feed_name: str = "stocks"
     velocity_window_s: int = 5

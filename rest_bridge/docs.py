@@ -38,14 +38,15 @@ em { color: #d2691e; font-style: normal; font-size: 12px; }
 _CODE = re.compile(r"`([^`]+)`")
 
 
-def page(spec: Node) -> tuple[bytes, int, dict[str, str], str]:
-    """The page of an OpenAPI document as the arguments of a Response; a browser may load nothing but its own style."""
+def page(spec: Node, base: str) -> tuple[bytes, int, dict[str, str], str]:
+    """The page of an OpenAPI document as the arguments of a Response. Its examples begin with `base`, scheme and host of the
+    bridge for whoever reads it; a browser may load nothing but its own style."""
     templates = Environment(loader=PackageLoader("rest_bridge"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     templates.filters["marked"] = _marked
     html = templates.get_template("docs.html").render(
         spec=spec,
         style=Markup(_STYLE),
-        base="http://127.0.0.1:8080",
+        base=base,
         token_words=Markup(" -H &quot;Authorization: Bearer $TOKEN&quot;"),
         operations=lambda tag: [
             (path, item["get"]) for path, item in spec["paths"].items() if tag in item["get"]["tags"]

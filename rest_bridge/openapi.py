@@ -24,9 +24,11 @@ _ABOUT = (
 _ERRORS = {
     "400": ("BadRequest", "a parameter is missing, unknown or cannot be used"),
     "401": ("Unauthorized", "the token is missing or not the right one"),
+    "403": ("Forbidden", "a browser says that a page of another site asks, whose origin is not allowed"),
     "404": ("NotFound", "there is no such path"),
     "405": ("MethodNotAllowed", "only GET is answered"),
     "413": ("TooLarge", "the request's body is too large"),
+    "421": ("Misdirected", "no token is set, and Host names neither loopback nor an allowed host"),
     "429": ("TooManyRequests", "more requests a second from one address than are answered"),
     "500": ("Internal", "an error on our side, which has been logged"),
     "503": ("Unavailable", "the store (Redis) does not answer, or what is asked for is not ready"),
@@ -45,7 +47,7 @@ def describe(endpoints: Iterable[Endpoint], version: str) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "tapewatch", "version": version, "description": _ABOUT},
-        "servers": [{"url": "/"}],
+        "servers": [{"url": "."}],
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": {endpoint.path: {"get": _operation(endpoint)} for endpoint in endpoints},
         "components": {
@@ -58,7 +60,7 @@ def describe(endpoints: Iterable[Endpoint], version: str) -> dict[str, Any]:
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
     words = [word for word in endpoint.path.replace("/api/v1", "").replace(".", "/").split("/") if word]
-    statuses = ["400", "405", "413", "500"]
+    statuses = ["400", "403", "405", "413", "421", "500"]
     statuses += [] if endpoint.open else ["401"]
     statuses += [] if endpoint.unlimited else ["429"]
     statuses += ["503"] if endpoint.store else []

@@ -65,6 +65,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bridge_port: int = 8080
     bridge_url: str = ""  # where Grafana reaches the bridge
     rate_limit: float = 500.0  # REST requests a second from one address; 0: any number
+    allowed_hosts: str = ""  # comma list of names in Host that are answered without a token, besides loopback
+    bridge_connections: int = 500  # open at once
+    bridge_connections_per_address: int = 50
+    bridge_proxies: str = ""  # comma list of proxies' addresses: no limits of one address; their X-Forwarded-For counts
+    bridge_at_work: int = 8  # requests worked on at once; one address has at most a third of them
+    bridge_queue_s: float = 5.0  # a request that waited so long to be worked on is answered with 503
+    bridge_keep_alive_s: float = 5.0  # a connection without a request
+    bridge_request_s: float = 10.0  # from a request's first byte to its last
+    bridge_answer_s: float = 20.0  # for a client to read an answer
+    bridge_in_flight_mb: int = 64  # answers being sent, of all clients
     push_port: int = 8081
     token: str = ""
     cors_origins: str = ""  # comma list of origins; empty: the Grafana of this box
@@ -224,7 +234,10 @@ def _convert(name: str, text: str, variable: str) -> Any:
 def _check(settings: Settings) -> None:
     limits: dict[str, tuple[float, float]] = {
         "bridge_port": (1, 65535), "push_port": (1, 65535), "rest_per_second": (0.001, 1000),
-        "rate_limit": (0, 1_000_000), "velocity_window_s": (1, 60),
+        "rate_limit": (0, 1_000_000), "bridge_connections": (1, 10_000), "bridge_connections_per_address": (1, 10_000),
+        "bridge_at_work": (1, 64), "bridge_queue_s": (0.1, 60), "bridge_keep_alive_s": (1, 600),
+        "bridge_request_s": (1, 600), "bridge_answer_s": (1, 600), "bridge_in_flight_mb": (1, 4096),
+        "velocity_window_s": (1, 60),
         "velocity_threshold": (0.001, 1000),
         "velocity_cooldown_s": (0, 86_400), "velocity_max_age_s": (0, 3600),
         "buffer_mb": (1, 4096), "spool_mb": (1, 1_000_000), "spool_hours": (0.01, 24 * 365),

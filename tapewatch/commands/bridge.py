@@ -8,7 +8,7 @@ import sys
 from urllib.parse import urlsplit
 
 from rest_bridge.app import create_app
-from rest_bridge.config import BridgeConfig
+from rest_bridge.config import BridgeConfig, Limits
 from rest_bridge.server import PortTaken, host_port, serve
 from tapewatch import logs, notify
 from tapewatch.settings import Settings
@@ -24,18 +24,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def config_of(settings: Settings) -> BridgeConfig:
     """The bridge's part of the settings. Without a list of origins the Grafana of this box may ask from a browser."""
-    origins = tuple(o.strip() for o in settings.cors_origins.split(",") if o.strip())
+    limits = Limits(
+        connections=settings.bridge_connections,
+        connections_per_address=settings.bridge_connections_per_address,
+        trusted_proxies=_listed(settings.bridge_proxies),
+        keep_alive_s=settings.bridge_keep_alive_s,
+        request_s=settings.bridge_request_s,
+        answer_s=settings.bridge_answer_s,
+        in_flight_bytes=settings.bridge_in_flight_mb << 20,
+        at_work=settings.bridge_at_work,
+        queue_s=settings.bridge_queue_s,
+    )
+    # Where Grafana reaches the bridge is a name that the operator gave it.
+    own_name = urlsplit(settings.bridge_url).hostname
     return BridgeConfig(
         redis_url=settings.store_url,
         token=settings.token,
         rate_limit=settings.rate_limit,
-        cors_origins=origins or (origin_of(settings.grafana_url),),
+        allowed_hosts=_listed(settings.allowed_hosts) + ((own_name,) if own_name else ()),
+        cors_origins=_listed(settings.cors_origins) or (origin_of(settings.grafana_url),),
         feed_name=settings.feed_name,
         velocity_window_s=settings.velocity_window_s,
         velocity_base=settings.velocity_base,
         velocity_max_age_s=settings.velocity_max_age_s,
         always_open=settings.always_open or settings.simulated,
+        limits=limits,
     )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
 
 
 def origin_of(url: str) -> str:

@@ -7,11 +7,13 @@ import json
 from pathlib import Path
 
 import pytest
+from flask import request, request_started
 from redis import Redis
 
 from market.bar import Bar
 from redis_functions.contract import keys
 from redis_functions.write.process_metrics import PROCESSES, publish
+from rest_bridge.config import Limits
 from tests.rest_bridge.conftest import Api, MakeApi
 from tests.support import write_bars
 
@@ -45,6 +47,101 @@ def test_with_the_token_everything_answers(locked: Api) -> None:
     assert locked.client.get("/api/v1/symbols", headers=headers).status_code == 200
     assert locked.client.get("/metrics", headers=headers).status_code == 200
     assert locked.client.get("/api/v1/symbols", query_string={"token": TOKEN}).status_code == 401
+
+
+@pytest.mark.parametrize("given", ["bearer ", "BEARER ", "Bearer   "])
+def test_the_scheme_is_read_in_any_case_and_spaces_may_follow(locked: Api, given: str) -> None:
+    headers = {"Authorization": (given + TOKEN).encode().decode("latin-1")}
+    assert locked.client.get("/api/v1/symbols", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.8.9.1", "[::1]:8080", "a.localhost."]
+)
+def test_without_a_token_this_machine_is_answered(api: Api, host: str) -> None:
+    assert api.client.get("/api/v1/symbols", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8080", "10.0.0.1", "localhost.evil.example", "[::2]", "0.0.0.0"]
+)
+def test_without_a_token_another_name_is_not_answered(make_api: MakeApi, host: str) -> None:
+    """A page whose name was pointed at this machine reads nothing."""
+    api = make_api(allowed_hosts=("Tape.example",))
+    for path in ("/api/v1/symbols", "/healthz", "/nope"):
+        reply = api.client.get(path, headers={"Host": host})
+        assert (reply.status_code, json.loads(reply.data)["error"]["code"]) == (421, "misdirected")
+        assert not api.undescribed(path, 421, reply.mimetype, reply.data)
+    assert api.client.get("/api/v1/symbols", headers={"Host": "tape.example:80"}).status_code == 200
+
+
+def test_with_a_token_any_name_is_answered(locked: Api) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}".encode().decode("latin-1"), "Host": "tape.example"}
+    assert locked.client.get("/api/v1/symbols", headers=headers).status_code == 200
+
+
+FOREIGN: list[dict[str, str]] = [
+    {"Origin": "http://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://localhost:1"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site", "Origin": "http://localhost:1"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "http://evil.example"},
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+]
+OWN: list[dict[str, str]] = [
+    {"Origin": "http://localhost"},
+    {"Sec-Fetch-Site": "none"},
+    {"Sec-Fetch-Site": "same-origin", "Origin": "https://behind.a.proxy"},
+    {"Sec-Fetch-Site": "same-site", "Origin": "http://grafana:3000"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_pages_of_other_sites_are_refused(make_api: MakeApi, headers: dict[str, str]) -> None:
+    api = make_api(cors_origins=("http://grafana:3000",))
+    for path in ("/api/v1/symbols", "/healthz", "/docs"):
+        reply = api.client.get(path, headers=headers)
+        assert (reply.status_code, json.loads(reply.data)["error"]["code"]) == (403, "cross_site")
+        assert not api.undescribed(path, 403, reply.mimetype, reply.data) or path == "/docs"
+
+
+@pytest.mark.parametrize("headers", OWN)
+def test_own_and_allowed_pages_are_answered(make_api: MakeApi, headers: dict[str, str]) -> None:
+    api = make_api(cors_origins=("http://grafana:3000",))
+    assert api.client.get("/api/v1/symbols", headers=headers).status_code == 200
+
+
+def test_a_link_of_another_site_may_lead_to_a_page_and_to_nothing_else(api: Api) -> None:
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert api.client.get("/docs", headers=link).status_code == 200
+    assert api.client.get("/api/v1/symbols", headers=link).status_code == 403
+
+
+def test_a_doubled_slash_is_one_and_never_a_redirect(api: Api) -> None:
+    assert api.client.get("/api/v1//symbols").status_code == 200
+    for path in ("//evil.example/", "/api//v1///nope", "//evil.example//%2e%2e"):
+        reply = api.client.get("/", environ_overrides={"PATH_INFO": path})
+        assert reply.status_code == 404
+        assert "Location" not in reply.headers
+
+
+@pytest.mark.parametrize(
+    ("socket", "forwarded", "client"),
+    [
+        ("10.0.0.9", "192.0.2.1, 192.0.2.7", "192.0.2.7"),
+        ("10.0.0.9", "192.0.2.7, 10.0.0.8", "192.0.2.7"),
+        ("10.0.0.9", "nobody", "10.0.0.9"),
+        ("10.0.0.9", "", "10.0.0.9"),
+        ("192.0.2.1", "192.0.2.7", "192.0.2.1"),
+    ],
+)
+def test_only_a_trusted_proxy_is_believed_who_asks(make_api: MakeApi, socket: str, forwarded: str, client: str) -> None:
+    api = make_api(limits=Limits(trusted_proxies=("10.0.0.9", "10.0.0.8")))
+    seen: list[str | None] = []
+    with request_started.connected_to(lambda app: seen.append(request.remote_addr), api.app):
+        api.client.get("/healthz", headers={"X-Forwarded-For": forwarded}, environ_base={"REMOTE_ADDR": socket})
+    assert seen == [client]
 
 
 def test_without_a_token_set_none_is_asked_for(api: Api) -> None:

@@ -74,6 +74,18 @@ def test_a_port_in_use_is_one_clear_line(redis_url: str) -> None:
     assert f"cannot listen on 127.0.0.1:{port}" in lines[0]
 
 
+def test_everything_is_listened_on_for_both_families(redis_url: str) -> None:
+    with Running(
+        "bridge", TAPEWATCH_REDIS_URL=redis_url, TAPEWATCH_BRIDGE_HOST="::", TAPEWATCH_TOKEN="of-this-test-only-1"
+    ) as bridge:
+        up(bridge)
+        for address in ("127.0.0.1", "::1"):
+            with socket.create_connection((address, bridge.bridge_port), 10) as s:
+                s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert s.recv(12) == b"HTTP/1.1 200"
+        assert f"listening on http://[::]:{bridge.bridge_port}" in bridge.output()
+
+
 def test_it_starts_without_redis_and_goes_on_when_redis_comes(redis: Redis, redis_url: str) -> None:
     with Running("bridge") as bridge:
         up(bridge)
@@ -156,10 +168,10 @@ def test_what_is_not_http_is_refused_in_our_words(redis_url: str) -> None:
         cases = {
             b"GET / HTTP/9.9\r\n\r\n": 400,
             b"\x16\x03\x01\x00\x0d\x0a\x0d\x0a": 400,
-            b"GET /api/v1/symbols?q=" + b"A" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n": 414,
-            b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-A: b\r\n" * 200 + b"\r\n": 431,
-            b"GET / HTTP/1.1\r\nHost: x\r\nX-A: " + b"b" * 70_000 + b"\r\n\r\n": 431,
-            b"PUT /api/v1/candles HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n": 413,
+            b"GET /api/v1/symbols?q=" + b"A" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n": 414,
+            b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X-A: b\r\n" * 200 + b"\r\n": 431,
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"b" * 70_000 + b"\r\n\r\n": 431,
+            b"PUT /api/v1/candles HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999\r\n\r\n": 413,
         }
         for raw, expected in cases.items():
             status, body = exchange(port, raw)
@@ -207,7 +219,7 @@ class _Open:
 
 def test_several_questions_on_a_connection(redis_url: str) -> None:
     ok = b'{"status":"ok"}'
-    ask = b"%b /healthz HTTP/1.%d\r\nHost: x\r\n%b\r\n"
+    ask = b"%b /healthz HTTP/1.%d\r\nHost: localhost\r\n%b\r\n"
     get, head, last = ask % (b"GET", 1, b""), ask % (b"HEAD", 1, b""), ask % (b"GET", 1, b"Connection: close\r\n")
     with Running("bridge", TAPEWATCH_REDIS_URL=redis_url) as bridge:
         up(bridge)

@@ -74,7 +74,7 @@ def test_more_connections_than_it_takes_shut_nobody_out(port: int) -> None:
 def test_a_body_without_end_is_not_taken(port: int, head: str) -> None:
     """The error comes before the body, which is not read."""
     with socket.create_connection(("127.0.0.1", port), 30) as sender:
-        sender.sendall(f"POST /api/v1/symbols HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode())
+        sender.sendall(f"POST /api/v1/symbols HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n".encode())
         chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
         with contextlib.suppress(OSError):
             for _ in range(100_000):  # 6.5 GB, were it taken
@@ -85,7 +85,7 @@ def test_a_body_without_end_is_not_taken(port: int, head: str) -> None:
 
 def test_a_body_that_comes_drop_by_drop_is_given_up(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), 10) as slow:
-        slow.sendall(b"PUT /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n")
+        slow.sendall(b"PUT /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n")
         wait_until(lambda: ended(slow), 10, "the end of the connection", every=0.05)
     assert healthy(port)
 
@@ -104,10 +104,10 @@ def ended(sock: socket.socket) -> bool:
 
 def test_pipelined_requests_are_answered_in_order_and_starve_nobody(port: int) -> None:
     """64 KiB of requests in one piece: each of the others' has its turn in between, not after all of them."""
-    ask = b"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n"
+    ask = b"GET /docs HTTP/1.1\r\nHost: localhost\r\n\r\n"
     count = (1 << 16) // len(ask)
     with socket.create_connection(("127.0.0.1", port), 30) as greedy, ThreadPoolExecutor(1) as pool:
-        greedy.sendall(ask * count + b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        greedy.sendall(ask * count + b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         answers = pool.submit(everything, greedy)
         times = 0
         while not answers.done():
@@ -124,7 +124,7 @@ def everything(sock: socket.socket) -> bytes:
 
 
 def test_a_client_that_does_not_read_is_given_up(port: int) -> None:
-    ask = b"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n"
+    ask = b"GET /docs HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.connect(("127.0.0.1", port))
@@ -136,7 +136,7 @@ def test_a_client_that_does_not_read_is_given_up(port: int) -> None:
 
 def test_an_idle_connection_is_closed_when_it_was_announced(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), 10) as idle:
-        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         raw = everything(idle)
     assert b"\r\nKeep-Alive: timeout=1\r\n" in raw
 
