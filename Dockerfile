@@ -1,10 +1,11 @@
 # tapewatch as an image: every process in one container, without root and without Redis, which stands beside it.
 FROM python:3.11-slim AS build
 WORKDIR /src
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY market market
 COPY indicators indicators
 COPY redis_functions redis_functions
+COPY vendor vendor
 COPY ingest ingest
 COPY simulator simulator
 COPY rest_bridge rest_bridge

@@ -38,7 +38,7 @@ fuzz: $(VENV)/.installed-dev ## A million hostile frames, and hostile requests, 
 	TAPEWATCH_TEST_FUZZ=long exec $(BIN)/pytest -n 2 tests/fuzz
 
 chaos: $(VENV)/.installed-dev ## The loss matrix: every fault on real processes, then a minute of kills at full rate (6 minutes)
-	exec $(BIN)/python -m tests.chaos --table docs/loss-matrix.md --readme README.md --with-soak 60
+	exec $(BIN)/python -m tests.chaos --table docs/loss-matrix.md --with-soak 60
 
 lint: $(VENV)/.installed-dev ## Format, lint, import rules, dashboards, generated pages
 	$(BIN)/ruff format --check --quiet .
@@ -52,7 +52,7 @@ types: $(VENV)/.installed-dev ## Types, strictly
 
 check: lint types test ## All that has to pass before a change is merged
 
-bench: $(VENV)/.installed-dev ## The measured claims into bench/RESULTS.md and README (20 minutes; BENCH=--short only runs each)
+bench: $(VENV)/.installed-dev ## The measured claims, into bench/RESULTS.md and README (20 minutes; BENCH=--short only runs each)
 	exec $(BIN)/python -m bench $(or $(BENCH),--readme README.md)
 
 format: $(VENV)/.installed-dev ## Formats the code and fixes what the linter can

@@ -20,9 +20,9 @@ from pathlib import Path
 
 from bench.harness import ROOT
 from bench.page import keep
-from bench.table import CLAIMS, Claim, machine, read_claims, summary
+from bench.table import CLAIMS, Claim, headlines, machine, read_claims, summary
 
-#: The README section that holds the table of requirements.
+#: The part of the README that holds the headlines of the requirements.
 PART = "performance: written by make bench"
 RESULTS = Path(__file__).parent / "RESULTS.md"
 #: The claims behind RESULTS.md, so that a run of some benches keeps the others'.
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--short", action="store_true", help="only checks that each bench runs; writes nothing")
     parser.add_argument("--sample", action="store_true", help="small samples of each, in minutes: rough figures")
     parser.add_argument(
-        "--readme", type=Path, metavar="FILE", help="also write the table of requirements into that page"
+        "--readme", type=Path, metavar="FILE", help="also write the headline requirements into that page"
     )
     parser.add_argument(
         "--only", nargs="+", choices=BENCHES, metavar="BENCH", help="run only these; keep the other figures"
@@ -75,7 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             RESULTS.write_text(text)
             CLAIMS_KEPT.write_text("".join(json.dumps(asdict(claim)) + "\n" for claim in claims))
     if args.readme:
-        keep(args.readme, PART, f"{table.grid()}\n\n{head.partition(chr(10))[2].strip()}")
+        brief = headlines(claims, "python -m bench")
+        keep(args.readme, PART, f"{brief.grid()}\n\n{head.partition(chr(10))[2].strip()}")
     print(text, flush=True)
     if failed:
         print(f"bench: failed: {', '.join(failed)}", file=sys.stderr)

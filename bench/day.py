@@ -263,7 +263,9 @@ def _require(table: Table, day: Day, played: Played) -> None:
     highest = max(one.pss["redis"] for one in played.looks)
     table.require("a market day in the small profile: Redis, PSS", highest, at_most=600, unit="MiB")
     together = max(sum(one.pss.values()) for one in played.looks)
-    table.require("a market day in the small profile: all processes, PSS", together, at_most=850, unit="MiB")
+    table.require(
+        "a market day in the small profile: all processes, PSS", together, at_most=850, unit="MiB", headline=True
+    )
     table.require("bars that Redis refused", played.refused, at_most=0)
     table.require(
         "memory used by Redis at its highest, of maxmemory", played.peak_mib / SMALL_MAXMEMORY_MB, at_most=0.999

@@ -190,6 +190,7 @@ def bars_table(symbols: int, count: int) -> Table:
                 ours / found[name].per_second,
                 at_least=_REQUIRED[name],
                 absolute=f"{ours:,.0f} to {found[name].per_second:,.0f} bars/s",
+                headline=True,
             )
     table.notes.append(
         "(a) is what (b)'s writer sends (TS.MADD, latest:, PUBLISH), sent by a bare socket. (b) reads a WebSocket, "
@@ -259,6 +260,7 @@ def trades_table(seconds: int, per_second: int, short: bool) -> Table:
             multiple,
             at_most=_TRADE_TO_DECODE,
             absolute=f"{core:,.0f} trades per core-second",
+            headline=True,
         )
     return table
 

@@ -269,6 +269,7 @@ def _require(table: Table, plan: Plan, seen: Seen, share: float | None, scale: f
                 at_most=most * scale,
                 unit="ms",
                 absolute=absolute,
+                headline=share == 0.5,
             )
 
 

@@ -47,6 +47,7 @@ class Claim:
     unit: str
     command: str
     absolute: str = ""
+    headline: bool = False
 
     @property
     def module(self) -> str:
@@ -89,12 +90,15 @@ class Table:
         at_most: float | None = None,
         unit: str = "",
         absolute: str = "",
+        headline: bool = False,
     ) -> None:
-        """States a requirement. Raises ValueError unless exactly one of the two bounds is given."""
+        """States a requirement; a `headline` is in the README, too. Raises ValueError unless exactly one bound is given."""
         target = at_least if at_most is None else at_most
         if target is None or (at_least is not None and at_most is not None):
             raise ValueError(f"{requirement}: give at_least or at_most, not both")
-        self.claims.append(Claim(requirement, measured, target, at_most is not None, unit, self.command, absolute))
+        self.claims.append(
+            Claim(requirement, measured, target, at_most is not None, unit, self.command, absolute, headline)
+        )
 
     def grid(self) -> str:
         """The rows alone, without title and notes."""
@@ -128,6 +132,22 @@ def summary(claims: Iterable[Claim], command: str) -> Table:
         table.add(margin, met, claim.requirement, measured, target, claim.absolute or "-", f"`{claim.command}`")
     if not table.rows:
         table.notes.append("This form measures no requirement.")
+    return table
+
+
+def headlines(claims: Iterable[Claim], command: str) -> Table:
+    """The claims of the README, short."""
+    table = Table("Headlines", ["requirement", "measured", "target", "absolute", "met"], command)
+    for claim in claims:
+        if claim.headline:
+            bound = "at most" if claim.at_most else "at least"
+            table.add(
+                claim.requirement,
+                _figure(claim.measured, claim.unit),
+                f"{bound} {_figure(claim.target, claim.unit)}",
+                claim.absolute or "-",
+                "yes" if claim.met else "**no**",
+            )
     return table
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,13 @@ def test_path_of_a_frame_is_short() -> None:
     files = re.findall(r"`([\w/]+\.py)`", section("From frame to stored bar"))
     assert len(steps) <= FILES_ON_THE_PATH
     assert len(set(files)) <= FILES_ON_THE_PATH
+
+
+def test_image_has_every_package() -> None:
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    names = {name.partition(".")[0] for name in packages} | {"LICENSE", "README.md", "pyproject.toml"}
+    build = (ROOT / "Dockerfile").read_text().rpartition("\nFROM ")[0]
+    copied = {word for line in re.findall(r"^COPY (.+) \S+$", build, re.MULTILINE) for word in line.split()}
+    sent = set(re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
+    assert names - copied == set()
+    assert names - sent == set()

@@ -63,3 +63,5 @@ def test_some_are_measured_again_and_the_others_figures_stay(tmp_path: Path, mon
     ]  # fmt: skip
     assert "Of this run: tests.bench.claiming." in again
     assert again.count("things done") == page.read_text().count("things done") == 1
+    assert "calls made" in again
+    assert "calls made" not in page.read_text()

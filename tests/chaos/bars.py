@@ -23,12 +23,12 @@ SECONDS = 1 << 34
 FIELDS = ("open", "high", "low", "close", "volume", "notional")
 TIMEFRAMES = {"1m": 60, "5m": 300, "1h": 3_600}
 LATER = 4_000_000_000_000
-#: Symbols asked for in one go.
-_TOGETHER = 50
+#: Symbols of one read.
+_BATCH = 50
 
 
 class Bars(NamedTuple):
-    """`key`: ascending, each once; `fields`: one row for each of FIELDS, prices and notional in 1/10000."""
+    """`key`: ascending, unique; `fields`: one row for each of FIELDS, prices and notional in 1/10000."""
 
     key: Ints
     fields: Floats
@@ -66,7 +66,7 @@ def difference(expected: Bars, found: Bars) -> Difference:
 
 
 def replaced(bars: Bars, by: Bars) -> Bars:
-    """`bars` with those of `by` in place of, or beside, the ones that have their keys."""
+    """`bars`, with those of `by` replacing bars of the same key and added otherwise."""
     if not len(by.key):
         return bars
     kept = bars.where(~np.isin(bars.key, by.key))
@@ -88,10 +88,10 @@ def rolled(bars: Bars, span_s: int) -> Bars:
 
 
 def stored_seconds(client: Redis, names: Sequence[str]) -> Bars:
-    """Every sample of the 1s series; one at a broken time counts at its second, where it shows as a difference."""
+    """Every sample of the 1s series; a sample between seconds counts as its second, where it shows as a difference."""
     parts: list[Bars] = []
-    for begin in range(0, len(names), _TOGETHER):
-        some = names[begin : begin + _TOGETHER]
+    for begin in range(0, len(names), _BATCH):
+        some = names[begin : begin + _BATCH]
         ranges = [Range(keys.series(name, "1s", field), 0, LATER) for name in some for field in FIELDS]
         answers = read_ranges(client, ranges)
         for number in range(len(some)):
@@ -103,8 +103,8 @@ def stored_seconds(client: Redis, names: Sequence[str]) -> Bars:
 def stored_candles(client: Redis, names: Sequence[str], timeframe: str) -> Bars:
     """Every candle, as the bridge reads them."""
     parts: list[Bars] = []
-    for begin in range(0, len(names), _TOGETHER):
-        found = read_candles(client, names[begin : begin + _TOGETHER], parse(timeframe), 0, LATER, 5_000)
+    for begin in range(0, len(names), _BATCH):
+        found = read_candles(client, names[begin : begin + _BATCH], parse(timeframe), 0, LATER, 5_000)
         parts += [Bars((begin + i) * SECONDS + one.t // 1000, one.fields) for i, one in enumerate(found)]
     return _joined(parts)
 
@@ -115,8 +115,8 @@ def _joined(parts: Sequence[Bars]) -> Bars:
     return Bars(np.concatenate([p.key for p in parts]), np.concatenate([p.fields for p in parts], axis=1))
 
 
-def told(key: int, names: Sequence[str], bars: Bars) -> str:
-    """One bar for people."""
+def described(key: int, names: Sequence[str], bars: Bars) -> str:
+    """One bar as text: symbol, second, fields."""
     at: Any = np.searchsorted(bars.key, key)
     values = bars.fields[:, at].tolist() if at < len(bars.key) and bars.key[at] == key else None
     return f"{names[key // SECONDS]} second {key % SECONDS}: {values}"

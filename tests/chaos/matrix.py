@@ -1,4 +1,4 @@
-"""Plays rows and prints their cells as a table."""
+"""Runs rows of the matrix and collects their cells."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Line = tuple[str, dict[str, Cell]]
 
 
 def play(row: Row) -> dict[str, Cell]:
-    """One row in a scene of its own. A fault of the scene itself is the first cell's."""
+    """Runs one row in a scene of its own; an error of the scene itself becomes the first cell, failed."""
     if row.needs:
-        return dict.fromkeys(COLUMNS, Cell(None, f"not played here: it needs {row.needs}"))
+        return dict.fromkeys(COLUMNS, Cell(None, f"not run: it needs {row.needs}"))
     with row.scene(**row.options) as scene:
         try:
             scene.begin(row.before)
@@ -26,17 +26,17 @@ def play(row: Row) -> dict[str, Cell]:
             cells = judge(scene, row.promise)
         except Exception as error:
             scene.keep = True
-            unknown = dict.fromkeys(COLUMNS, Cell(False, "not known"))
-            told = str(error) if isinstance(error, AssertionError) else traceback.format_exc()
-            return unknown | {COLUMNS[0]: Cell(False, f"{told} (kept: {scene.folder})")}
-        scene.keep = not all(cell.held for cell in cells.values())
+            unknown = dict.fromkeys(COLUMNS, Cell(False, "unknown"))
+            reason = str(error) if isinstance(error, AssertionError) else traceback.format_exc()
+            return unknown | {COLUMNS[0]: Cell(False, f"{reason} (kept: {scene.folder})")}
+        scene.keep = not all(cell.passed for cell in cells.values())
         if scene.keep:
             print(f"{row.name}: kept {scene.folder}", file=sys.stderr, flush=True)
         return cells
 
 
 def run(rows: Sequence[Row], at_once: int) -> list[Line]:
-    """The rows, so many at once, in the order given; a line of progress as each ends."""
+    """Runs the rows, `at_once` at a time, and returns them in the order given; prints a line as each ends."""
     began = time.monotonic()
     ended = 0
 
@@ -44,9 +44,9 @@ def run(rows: Sequence[Row], at_once: int) -> list[Line]:
         nonlocal ended
         cells = play(row)
         ended += 1
-        word = "held" if holds([(row.name, cells)]) else "NOT HELD"
+        word = "passed" if passed([(row.name, cells)]) else "FAILED"
         if row.needs:
-            word = f"not played here, it needs {row.needs}"
+            word = f"not run, it needs {row.needs}"
         print(
             f"[{ended}/{len(rows)}, {time.monotonic() - began:.0f} s] {row.name}: {word}", file=sys.stderr, flush=True
         )
@@ -57,12 +57,12 @@ def run(rows: Sequence[Row], at_once: int) -> list[Line]:
 
 
 def chosen(names: Iterable[str], short: bool) -> list[Row]:
-    """The rows of these names (a part of a name will do), all without any; only the quick ones of them if `short`."""
-    wanted = [name.lower() for name in names]
-    found = [r for r in ROWS.values() if not wanted or any(name in r.name.lower() for name in wanted)]
+    """The rows whose name contains one of `names` (all rows if there are none); with `short` only the quick ones."""
+    parts = [name.lower() for name in names]
+    found = [r for r in ROWS.values() if not parts or any(part in r.name.lower() for part in parts)]
     return [r for r in found if r.quick or not short]
 
 
-def holds(lines: Iterable[Line]) -> bool:
-    """Whether no cell failed that could be played."""
-    return all(cell.held is not False for _, cells in lines for cell in cells.values())
+def passed(lines: Iterable[Line]) -> bool:
+    """Whether no cell failed; rows that could not run do not count."""
+    return all(cell.passed is not False for _, cells in lines for cell in cells.values())

@@ -1,4 +1,4 @@
-"""The rows of the matrix: what is done to a running daemon, and what is promised."""
+"""The rows of the loss matrix: the fault that each injects, and what must hold afterwards."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from typing import Any
 from tests.chaos.scene import Scene
 from tests.chaos.verdict import Promise
 
-#: Before and after a fault so much of the market passes undisturbed; seconds.
+#: Seconds of undisturbed market before and after a fault.
 BEFORE_S, AFTER_S = 8.0, 8.0
 
 
 @dataclass(frozen=True)
 class Row:
-    """`play` hurts a scene in which bars flow; `options` are the scene's. `before`: done when Redis is up
-    and the daemon is not yet. `quick`: part of the short matrix, too. `needs`: what this machine lacks for it."""
+    """`play` injects the fault into a scene in which bars flow; `options` are the scene's arguments.
+
+    `before` is called when Redis runs and the daemon does not yet. `quick`: also a row of the short matrix.
+    `needs`: what this machine lacks to run it, "" if nothing.
+    """
 
     name: str
     play: Callable[[Scene], None]
@@ -41,7 +44,7 @@ def row(
     needs: str = "",
     **options: Any,
 ) -> Callable[[Callable[[Scene], None]], Callable[[Scene], None]]:
-    """Adds what it decorates to the matrix."""
+    """Decorator: adds a function to the matrix as the `play` of a row."""
 
     def add(play: Callable[[Scene], None]) -> Callable[[Scene], None]:
         ROWS[name] = Row(name, play, promise or Promise(), options, quick, scene, before, needs)

@@ -6,7 +6,7 @@ from tests.chaos.rows import AFTER_S, row
 from tests.chaos.scene import Scene, let_pass
 from tests.chaos.verdict import Promise
 
-#: So long a vendor that was dropped accepts connections and answers nothing; seconds.
+#: Seconds for which the vendor, after a drop, accepts connections and answers nothing.
 _AWAY_S = 4
 
 
@@ -15,7 +15,7 @@ _AWAY_S = 4
     faults=f"drop@6,mute@12:{_AWAY_S}",
 )  # fmt: skip
 def drop(scene: Scene) -> None:
-    """Once with a quick way back, once with a vendor that takes connections and says nothing."""
+    """Two drops: one with an immediate reconnect, one after which the vendor accepts connections and sends nothing."""
     let_pass(12 + _AWAY_S + AFTER_S)
 
 
@@ -38,5 +38,5 @@ def garbage(scene: Scene) -> None:
 
 @row("flood at ten times the rate", Promise(perhaps=("overload",)), faults="flood@4:10", rate=500.0, symbols=1000)
 def flood(scene: Scene) -> None:
-    """Every event of five seconds ten times."""
+    """Every event of five seconds is sent ten times."""
     let_pass(4 + 5 + AFTER_S)

@@ -1,4 +1,4 @@
-"""Rows in which a process or its Redis dies, sleeps, fills up or is emptied."""
+"""Rows in which the daemon or Redis is killed, paused, filled or emptied."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.chaos.verdict import Promise
 from tests.support import wait_until
 
 PAUSE_S = 60.0
-#: A standby takes over within this time of the holder's death; seconds.
+#: Seconds within which a standby takes over after the owner of the lease was killed.
 TAKE_OVER_S = 10.0
 
 
@@ -30,7 +30,7 @@ def kill_ingest(scene: Scene) -> None:
 
 @row("SIGTERM mid-batch", Promise(gaps=("stopped",)), rate=800.0, symbols=1500)
 def end_ingest(scene: Scene) -> None:
-    """Asked to stop while a batch is half done (the seconds' frames come just now) and Redis is slow to take the rest."""
+    """SIGTERM while the frames of a second arrive and Redis is slow to take the batch."""
     let_pass(BEFORE_S)
     scene.at_frames()
     scene.signal("redis", signal.SIGSTOP)
@@ -114,7 +114,7 @@ def torn_record(scene: Scene) -> None:
 
 @row("flipped bit", Promise(gaps=("restart", "damaged")))
 def flipped_bit(scene: Scene) -> None:
-    """In a record that Redis has not seen the effects of."""
+    """In a record whose effects are not in Redis yet."""
     let_pass(BEFORE_S)
     scene.signal("redis", signal.SIGSTOP)
     let_pass(6)
@@ -128,24 +128,24 @@ def flipped_bit(scene: Scene) -> None:
 
 @row("slow reader (pub/sub)", rate=800.0, symbols=1500)
 def slow_reader(scene: Scene) -> None:
-    """Clients subscribe to every bar and read nothing: Redis cuts them off, the daemon does not notice."""
+    """Clients subscribe to every bar and read nothing: Redis disconnects them, the daemon is not affected."""
     scene.client.config_set("client-output-buffer-limit", "pubsub 256kb 64kb 5")
     readers = [connect(scene.environment["TAPEWATCH_REDIS_URL"]).pubsub() for _ in range(3)]
     for reader in readers:
         reader.psubscribe("bars*")
     let_pass(20)
 
-    def cut_off() -> bool:
+    def disconnected() -> bool:
         return not scene.client.client_list(_type="pubsub")
 
-    wait_until(cut_off, 20, "Redis to cut off who does not read")
+    wait_until(disconnected, 20, "Redis to disconnect the clients that do not read")
     for reader in readers:
         reader.close()
 
 
 @row("clock step", clock=True, needs="" if FAKETIME.exists() else "libfaketime (Debian's package faketime)")
 def clock_step(scene: Scene) -> None:
-    """The daemon's wall clock steps back and forth by an hour; the market's does not."""
+    """The daemon's wall clock steps by an hour in both directions; the market's does not."""
     for seconds in (-3600, 3600, 0, 3600, -3600, 0):
         let_pass(4)
         step_clock(scene.clock_file, seconds)
@@ -154,7 +154,7 @@ def clock_step(scene: Scene) -> None:
 
 @row("two daemons", Promise(gaps=("restart|took over",)))
 def two_daemons(scene: Scene) -> None:
-    """The second one, with a data folder of its own, waits while the first one lives, and takes over when it dies."""
+    """The second daemon, with a data folder of its own, waits while the first one runs, and takes over when it is killed."""
     _take_over(scene, scene.folder / "e")
 
 

@@ -1,4 +1,4 @@
-"""A recording of days with a change of clocks, a midnight, an opening and a close, told at full speed while Redis dies."""
+"""A recording with a DST change, a midnight, an opening and a close, replayed at full speed while Redis is killed."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.support import Running
 
 _NEW_YORK = ZoneInfo("America/New_York")
 _NAMES = [f"R{chr(65 + i // 26)}{chr(65 + i % 26)}" for i in range(24)]
-#: A bar of every symbol each so many seconds: sums of the marker for "no VWAP" stay exact.
+#: Seconds between the bars of a symbol; with this spacing sums of the "no VWAP" marker stay exact.
 _EVERY_S = 4
 
 
 def _at(text: str) -> int:
-    """A wall clock time of New York as an epoch second."""
+    """Epoch seconds of a wall clock time in New York."""
     return int(datetime.fromisoformat(text).replace(tzinfo=_NEW_YORK).timestamp())
 
 
@@ -44,12 +44,12 @@ SPRING = (
 
 
 class ReplayScene(Scene):
-    """The market is a recording in the vendor's format of aggregates."""
+    """A scene whose market is a recording in the vendor's format of aggregates."""
 
     def __init__(self, stretches: tuple[tuple[int, int], ...], **more: Any) -> None:
-        # Everything is kept, however long the recording reaches.
+        # Everything is kept, however long the recording is.
         keep = {f"TAPEWATCH_RETENTION_{level}": str(10 * 365 * 86_400) for level in ("1S", "1M", "5M", "1H")}
-        # Nor is the end of a recording a stall.
+        # The end of a recording is no stall.
         super().__init__(ingest=keep | {"TAPEWATCH_STALL_AFTER_S": "600"}, **more)
         self.names = _NAMES
         self.stretches = stretches
@@ -96,7 +96,7 @@ class ReplayScene(Scene):
         self.drained()
 
     def _days_differ(self, expected: Bars) -> list[str]:
-        """Days of New York, of 23 to 25 hours."""
+        """Compares the daily candles: days of New York, of 23 to 25 hours."""
         found = stored_candles(self.client, self.names, "1d")
         starts = {t: _at(f"{datetime.fromtimestamp(t, _NEW_YORK).date()} 00:00") for t in set(expected.second.tolist())}
         day = np.array([starts[t] for t in expected.second.tolist()])
@@ -107,13 +107,13 @@ class ReplayScene(Scene):
         fields = [o[first], np.maximum.reduceat(h, first), np.minimum.reduceat(low, first), c[last]]
         fields += [np.add.reduceat(v, first), found.fields[5] if len(found.key) == len(first) else v[first]]
         seen = difference(Bars(key[first], np.stack(fields)), found)
-        return [f"1d: {len(seen.missing)} lost, {len(seen.extra)} never told, {len(seen.differing)} different"] * bool(
+        return [f"1d: {len(seen.missing)} lost, {len(seen.extra)} never sent, {len(seen.differing)} different"] * bool(
             seen.total
         )
 
 
 class _Recorded(Expectation):
-    """The spikes of a recording, which is all that there is."""
+    """The spikes of a recording; it has no late prints."""
 
     def __init__(self, spikes: list[Spike]) -> None:
         self._spikes = spikes
@@ -127,15 +127,15 @@ class _Recorded(Expectation):
 
 @row("replay over a DST change and session boundaries (autumn)", scene=ReplayScene, stretches=AUTUMN)
 def autumn(scene: Scene) -> None:
-    _kill_redis_amid(scene)
+    _kill_redis_midway(scene)
 
 
 @row("replay over a DST change and session boundaries (spring)", scene=ReplayScene, stretches=SPRING)
 def spring(scene: Scene) -> None:
-    _kill_redis_amid(scene)
+    _kill_redis_midway(scene)
 
 
-def _kill_redis_amid(scene: Scene) -> None:
+def _kill_redis_midway(scene: Scene) -> None:
     let_pass(1)
     scene.kill("redis")
     let_pass(1)

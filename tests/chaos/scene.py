@@ -1,4 +1,4 @@
-"""A small world of real processes on ports and folders of its own: market, Redis, daemon. Any of them can be hurt."""
+"""A scene: market, Redis and daemon as real processes, on ports and in folders of their own; each can be killed or paused."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from tests.support import Running, free_port, wait_until
 
 FEED = "stocks"
 Part = Literal["simulator", "redis", "ingest", "standby"]
-#: Within a second the simulator speaks at its beginning; here everything of the second before is out.
+#: The simulator sends at the beginning of a second; in this part of it everything due has been sent.
 _QUIET = (0.55, 0.75)
 
 
 def let_pass(seconds: float) -> None:
-    """A fault lasts so long: the wall clock is part of it."""
+    """Sleeps: the duration of a fault is part of the fault, not a condition that could be waited for."""
     time.sleep(seconds)
 
 
 class Scene:
-    """Use as a context manager; all that it started is gone afterwards, and its folder unless `keep` is set."""
+    """A context manager that ends every process it started, and deletes its folder unless `keep` is set."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Scene:
         clock: bool = False,
         disk_kb: int = 0,
     ) -> None:
-        """`ingest`: more of its environment; `own_redis`: Redis lives in another folder than the daemon's data; `clock`: the
+        """`ingest`: more environment of the daemon; `own_redis`: Redis has another folder than the daemon's data; `clock`: the
         daemon's wall clock can be stepped; `disk_kb`: its data lies on a disk of that size."""
         self.folder = Path(tempfile.mkdtemp(prefix="tc-"))
         self.data = self.folder / "d"
@@ -65,9 +65,9 @@ class Scene:
         market = Market(symbols, rate, seed, spike_every)
         self.names: Sequence[str] = market.names
         self.expectation: Expectation = Expectation(market)
-        #: As they were when all was repaired.
+        #: The gap records at the time when all were repaired.
         self.settled_gaps: list[Gap] = []
-        #: More that is to be looked at in the end: given the bars that should be there, what is wrong.
+        #: More checks at the end: each takes the expected bars and returns what is wrong.
         self.beside: list[Callable[[Bars], list[str]]] = []
         self.parts: dict[Part, Running] = {}
         self.ended: list[Running] = []
@@ -76,7 +76,7 @@ class Scene:
             "simulate", f"--symbols={symbols}", f"--rate={rate}", f"--seed={seed}", f"--spike-every={spike_every}",
             f"--port={self.ws_port}", f"--rest-port={self.rest_port}", f"--truth={self.truth_file}", f"--faults={faults}",
         ]  # fmt: skip
-        # Velocities against the window's start need no previous closes, so a replay tells the very same ones.
+        # Relative to the window's start a velocity needs no previous close, so a replay computes the same ones.
         self.environment = {
             "TAPEWATCH_FEED_URL": f"ws://127.0.0.1:{self.ws_port}/stocks",
             "TAPEWATCH_REST_URL": f"http://127.0.0.1:{self.rest_port}",
@@ -108,10 +108,10 @@ class Scene:
         self._start("ingest", Running("ingest", data_dir=self.data, **self.environment))
 
     def start_standby(self, folder: Path) -> None:
-        """A second daemon, with this data folder; it waits."""
+        """A second daemon, with this data folder; returns when it waits as a standby."""
         self._start("standby", Running("ingest", data_dir=folder, **self.environment))
         standby = self.parts["standby"]
-        standby.wait(lambda: "standby" in standby.output(), 20, "a second daemon that waits")
+        standby.wait(lambda: "standby" in standby.output(), 20, "the second daemon to wait as a standby")
 
     def _start(self, part: Part, process: Running) -> None:
         if part in self.parts:
@@ -122,7 +122,7 @@ class Scene:
         os.kill(self.parts[part].process.pid, signum)
 
     def kill(self, part: Part) -> None:
-        """SIGKILL, and waits until it is dead."""
+        """SIGKILL; returns when the process has ended."""
         self.signal(part, signal.SIGKILL)
         self.parts[part].process.wait(10)
 
@@ -132,7 +132,7 @@ class Scene:
         self.signal(part, signal.SIGCONT)
 
     def end(self, part: Part) -> int:
-        """SIGTERM; the exit code. What does not end is made to say where it hangs."""
+        """SIGTERM; returns the exit code. A process that does not end dumps its stacks on SIGABRT (faulthandler)."""
         self.signal(part, signal.SIGTERM)
         try:
             return int(self.parts[part].process.wait(20))
@@ -151,7 +151,7 @@ class Scene:
             return False
 
     def metric(self, name: str) -> float | None:
-        """A figure of the daemon as it told it last; None while it tells none."""
+        """A metric as the daemon last published it; None if it has not."""
         try:
             text: Any = self.client.get(keys.metrics("ingest"))
         except RedisError:
@@ -187,7 +187,7 @@ class Scene:
     # --- beginning and end
 
     def begin(self, before: Callable[[Scene], None] | None = None) -> None:
-        """Everything is up, and bars arrive in Redis; `before` is called before the daemon begins."""
+        """Starts everything and returns when bars arrive in Redis; `before` is called before the daemon starts."""
         self.start_redis()
         if before is not None:
             before(self)
@@ -200,21 +200,21 @@ class Scene:
         self.wait(lambda: self.watermarks() not in ({}, before), seconds, "bars in Redis")
 
     def at_frames(self) -> None:
-        """Waits for the moment at which a second's frames are under way."""
-        wait_until(lambda: 0.005 < time.time() % 1 < 0.03, 5, "the begin of a second", every=0.002)
+        """Returns at the moment at which the frames of a second are being sent."""
+        wait_until(lambda: 0.005 < time.time() % 1 < 0.03, 5, "the beginning of a second", every=0.002)
 
     def until_repaired(self, seconds: float = 90.0) -> None:
-        """No gap is open any more."""
+        """Returns when no gap is open any more."""
         self.wait(lambda: all(gap.state != OPEN for gap in self.gaps()), seconds, "the repair of every gap")
 
     def freeze(self) -> None:
-        """Stops the simulator between two of its seconds and waits until all that it said is in Redis."""
+        """Pauses the simulator between two of its seconds and waits until all that it sent is in Redis."""
         wait_until(lambda: _QUIET[0] < time.time() % 1 < _QUIET[1], 5, "the quiet part of a second", every=0.01)
         self.signal("simulator", signal.SIGSTOP)
         self.drained()
 
     def drained(self, seconds: float = 120.0) -> None:
-        """The watermark stands still and nothing waits."""
+        """Returns when the watermark has stopped moving and nothing waits to be written."""
         last, since = self.watermarks(), time.monotonic()
         end = since + seconds
         while time.monotonic() < end:

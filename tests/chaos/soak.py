@@ -1,4 +1,4 @@
-"""The long run: thousands of bars a second while every so often one process or connection, chosen by a seed, is killed."""
+"""The soak: thousands of bars a second while every 20 s a process or connection, chosen by a seed, is killed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ RATE = 5_000.0
 #: Every symbol has at most one bar a second.
 SYMBOLS_PER_BAR = 1.1
 EVERY_S = 20.0
-#: On a busy machine of two cores at least.
+#: A lower bound, on a busy machine of two cores.
 SYMBOLS_REPAIRED_PER_S = 20
-#: The last kill leaves so much time for what it hurt to come back.
+#: Time after the last kill for what it killed to come back.
 REST_S = 15.0
 KINDS = ("ingest", "redis", "drop")
 
@@ -28,13 +28,13 @@ def plan(seconds: float, seed: int) -> list[tuple[float, str]]:
     """(second after the first subscription, what is killed), one every EVERY_S."""
     chance = random.Random(seed)
     times = [EVERY_S * k for k in range(1, int((seconds - REST_S) / EVERY_S) + 1)]
-    # Of each kind one before any comes again, so that a short run has met them all.
+    # Each kind once before any repeats, so that a short run has them all.
     kinds: Iterator[str] = (kind for _ in times for kind in chance.sample(KINDS, len(KINDS)))
     return [(at, next(kinds)) for at in times]
 
 
 def soak(seconds: float, seed: int, rate: float = RATE) -> Row:
-    """The run as a row of its own. The market drops its connections by itself, at the planned times."""
+    """The soak as a row. The simulator drops its connections by itself, at the planned times."""
     planned = plan(seconds, seed)
     drops = ",".join(f"drop@{at:g}" for at, kind in planned if kind == "drop")
 
@@ -48,10 +48,10 @@ def soak(seconds: float, seed: int, rate: float = RATE) -> Row:
         scene.beside.append(lambda expected: _uncovered(scene))
 
     perhaps = ("restart", "connection lost", "server closed", "no frame", "overload")
-    wanted = {"ingest": "restart", "drop": "without a close frame"}
-    gaps = tuple(wanted[kind] for _, kind in planned if kind in wanted)
+    reasons = {"ingest": "restart", "drop": "without a close frame"}
+    gaps = tuple(reasons[kind] for _, kind in planned if kind in reasons)
     symbols = round(rate * SYMBOLS_PER_BAR)
-    # A gap concerns every symbol, and REST answers one after the other.
+    # A gap concerns every symbol, and REST answers symbol by symbol.
     patience = 60.0 + len(gaps) * (30.0 + symbols / SYMBOLS_REPAIRED_PER_S)
     promise = Promise(gaps, perhaps, widest=60.0, repaired_within_s=patience)
     name = f"{seconds:.0f} s at {rate:,.0f} bars/s, a kill every {EVERY_S:.0f} s (seed {seed})"
@@ -72,7 +72,7 @@ def _kill(scene: Scene, kind: str) -> None:
 
 
 def _uncovered(scene: Scene) -> list[str]:
-    """After repair the coverage of the minutes in which the market was told is whole."""
+    """Checks that after repair the coverage is 100 % of the minutes in which the market was sent."""
     start, end = scene.truth().span
     hours = Hours(start * 1000, (end + 1) * 1000)
     found = coverage(scene.settled_gaps, len(scene.names), hours, hours.close)

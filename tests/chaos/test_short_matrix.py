@@ -1,4 +1,4 @@
-"""The most telling rows of the loss matrix on a small market; all of them: `make chaos`."""
+"""The quick rows of the loss matrix on a small market; all rows: `make chaos`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tests.chaos.table import markdown
 
 
 @pytest.mark.timeout(180)
-def test_every_cell_of_the_short_matrix_holds() -> None:
+def test_every_cell_of_the_short_matrix_passes() -> None:
     rows = matrix.chosen([], short=True)
     assert len(rows) >= 3
     lines = matrix.run(rows, at_once=len(rows))
-    assert matrix.holds(lines), markdown(lines)
+    assert matrix.passed(lines), markdown(lines)
 
 
-def test_a_soak_meets_every_kind_of_death_before_it_repeats_one() -> None:
+def test_a_soak_has_every_kind_of_kill_before_it_repeats_one() -> None:
     planned = plan(200, seed=3)
     assert [at for at, _ in planned] == [EVERY_S * k for k in range(1, 10)]
     assert planned[-1][0] <= 200 - REST_S

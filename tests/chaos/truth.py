@@ -1,4 +1,4 @@
-"""What the simulator said and when: its truth file as columns, the planted spikes, and the market's last word on a bar."""
+"""What the simulator sent: its truth file as columns, the planted spikes, and the final version of a bar."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.chaos.bars import SECONDS, Bars, Ints
 
 
 class Truth(NamedTuple):
-    """`bars`: of every second the version told last; `lost`: keys of the seconds of which no version was sent; `unsent`:
-    keys of which any version was not sent (it was due while nobody listened)."""
+    """`bars`: the last version of every second; `lost`: keys of seconds of which no version was sent; `unsent`: keys of
+    which some version was not sent (it was due while no client was connected)."""
 
     bars: Bars
     lost: Ints
@@ -50,7 +50,7 @@ def read_truth(path: Path, names: Iterable[str]) -> Truth:
                 column.append(value)
     keys = np.frombuffer(key, np.int64)
     fate = np.frombuffer(sent, np.int8).astype(bool)
-    # Of one key's versions the last one in the file counts: told later, it corrects what was told before.
+    # The last version of a key in the file counts: a later event restates an earlier one.
     order = np.argsort(keys, kind="stable")
     last = order[np.append(np.flatnonzero(np.diff(keys[order])), len(order) - 1)] if len(order) else order
     bars = Bars(keys[last], np.stack([np.frombuffer(column, np.float64)[last] for column in columns]))
@@ -58,7 +58,7 @@ def read_truth(path: Path, names: Iterable[str]) -> Truth:
 
 
 class Expectation:
-    """What the market itself knows, beyond what it has told so far."""
+    """What the simulated market will have sent in the end."""
 
     def __init__(self, market: Market) -> None:
         self.market = market
@@ -68,7 +68,7 @@ class Expectation:
         return self.market.spikes.between(start, end)
 
     def final(self, keys: Ints) -> Bars:
-        """The bars of these keys as REST answers them: with late prints that the feed may not have told yet."""
+        """The bars of these keys as REST returns them: with late prints that the feed may not have sent yet."""
         found: list[tuple[int, list[int]]] = []
         for key in keys.tolist():
             who, second = divmod(key, SECONDS)

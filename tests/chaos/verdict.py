@@ -1,4 +1,4 @@
-"""The four cells of a row: what the store holds at the end, against what the simulator said, by set difference."""
+"""The four cells of a row: the store at the end against what the simulator sent, by set difference."""
 
 from __future__ import annotations
 
@@ -20,30 +20,33 @@ from tests.chaos.bars import (
     TIMEFRAMES,
     Bars,
     Difference,
+    described,
     difference,
     replaced,
     rolled,
     stored_candles,
     stored_seconds,
-    told,
 )
 from tests.chaos.scene import Scene
 from tests.chaos.truth import Truth
 
 COLUMNS = ("raw bars", "downsampled bars", "alerts", "gap records")
-#: A repair looks so far beyond the ends of its gap: bars are corrected minutes later, and one second's events come
-#: one after the other.
+#: Seconds that a repair looks beyond the ends of its gap: bars are restated for minutes, and the events of one second
+#: arrive one after the other.
 _BEFORE_S, _EDGE_S = 910, 3
-#: A spike needs a window before it to be seen, and its own seconds.
+#: Seconds before a spike that the detector needs to see it, and seconds that the spike takes.
 _WARM_S, _RISE_S = 9, 2
-#: After a gap the detector compares with a price up to window + max_age seconds old.
+#: Age of the oldest price that the detector compares with after a gap: window + max_age, in seconds.
 _LOOKS_BACK_S = 35
 
 
 @dataclass(frozen=True)
 class Promise:
-    """What a row promises beyond nothing lost, nothing twice, nothing else: `gaps`, a pattern for the reason of each record
-    that must be there; `perhaps`, for those that may be; `widest` in seconds. `unrepairable`: REST cannot help."""
+    """What must hold in a row besides that nothing is lost, duplicated or invented.
+
+    `gaps`: one pattern for the reason of each gap record that must exist; `perhaps`: patterns of records that may exist;
+    `widest`: the longest gap, in seconds.
+    """
 
     gaps: tuple[str, ...] = ()
     perhaps: tuple[str, ...] = ()
@@ -52,14 +55,14 @@ class Promise:
 
 
 class Cell(NamedTuple):
-    """`text`: what was held with its numbers, or what was not; of a row that cannot be played here, why (`held` is None)."""
+    """`text`: the counts, or what failed; of a row that cannot run here, the reason (`passed` is then None)."""
 
-    held: bool | None
+    passed: bool | None
     text: str
 
 
 class Outcome(NamedTuple):
-    """The gaps and what the store holds of bars and alerts, to be judged."""
+    """Everything that is compared: gap records and alerts, the truth, stored and expected bars."""
 
     gaps: list[Gap]
     alerts: list[dict[str, Any]]
@@ -69,9 +72,9 @@ class Outcome(NamedTuple):
 
 
 def judge(scene: Scene, promise: Promise) -> dict[str, Cell]:
-    """Waits for repairs, stops the market and the daemon, and compares. Raises AssertionError where that cannot be done."""
+    """Waits for repairs, stops market and daemon, and compares. Raises AssertionError when one of these takes too long."""
     scene.until_repaired(promise.repaired_within_s)
-    # Now, as the stopped market that follows is an outage, too.
+    # Read now: stopping the market is an outage, too.
     gaps = scene.settled_gaps = scene.gaps()
     scene.freeze()
     code = scene.end("ingest" if "standby" not in scene.parts else "standby")
@@ -97,7 +100,7 @@ def read_alerts(client: Redis) -> list[dict[str, Any]]:
 
 
 def _expected(scene: Scene, truth: Truth, found: Bars, gaps: Sequence[Gap]) -> Bars:
-    """The truth; but a repair may know a late print that the feed has not told yet."""
+    """The truth, corrected where a repair has read a late print from REST that the feed has not sent yet."""
     seen = difference(truth.bars, found)
     doubtful = np.concatenate([seen.differing, seen.extra])
     near = np.array([_within(key, gaps, _BEFORE_S, _EDGE_S) for key in doubtful.tolist()], bool)
@@ -108,7 +111,7 @@ def _expected(scene: Scene, truth: Truth, found: Bars, gaps: Sequence[Gap]) -> B
 
 
 def _within(key: int, gaps: Sequence[Gap], before_s: float = 0, after_s: float = 0) -> bool:
-    """Whether the second (of a key, or of a time) lies in a gap, or so near to one."""
+    """Whether the second of a key or time lies in a gap, or at most `before_s` or `after_s` from one."""
     t = key % SECONDS
     return any((g.start or 0) / 1000 - before_s <= t <= (g.end or 0) / 1000 + after_s for g in gaps)
 
@@ -123,11 +126,13 @@ def _count(number: int, what: str) -> str:
 def _shown(found: Difference, names: Sequence[str], expected: Bars, stored: Bars) -> str:
     parts = [
         f"{len(part)} {what}"
-        for part, what in zip(found, ("lost", "never told", "different"), strict=True)
+        for part, what in zip(found, ("lost", "never sent", "different"), strict=True)
         if len(part)
     ]
     for part in found:
-        parts += [f"{told(int(k), names, expected)} is {told(int(k), names, stored)}" for k in part[:2]]
+        parts += [
+            f"{described(int(k), names, expected)} is stored as {described(int(k), names, stored)}" for k in part[:2]
+        ]
     return "; ".join(parts)
 
 
@@ -136,8 +141,8 @@ def _raw(outcome: Outcome, names: Sequence[str]) -> Cell:
     if seen.total:
         return Cell(False, _shown(seen, names, outcome.expected, outcome.found))
     repaired = len(np.intersect1d(outcome.truth.lost, outcome.found.key))
-    text = f"{_count(len(outcome.found.key), 'bar')}, 0 lost, 0 twice"
-    return Cell(True, f"{text}; {repaired:,} were due while the socket was down, repaired" if repaired else text)
+    text = f"{_count(len(outcome.found.key), 'bar')}, 0 lost, 0 duplicated"
+    return Cell(True, f"{text}; {repaired:,} due while the socket was down, repaired" if repaired else text)
 
 
 def _downsampled(outcome: Outcome, client: Redis, names: Sequence[str]) -> Cell:
@@ -148,7 +153,7 @@ def _downsampled(outcome: Outcome, client: Redis, names: Sequence[str]) -> Cell:
         total += len(found.key)
         if seen.total:
             wrong.append(f"{timeframe}: {_shown(seen, names, expected, found)}")
-    return Cell(not wrong, "; ".join(wrong) or f"{_count(total, 'candle')} equal, volume too")
+    return Cell(not wrong, "; ".join(wrong) or f"{_count(total, 'candle')} equal, volume included")
 
 
 # --- alerts
@@ -157,35 +162,37 @@ def _downsampled(outcome: Outcome, client: Redis, names: Sequence[str]) -> Cell:
 def _alerts(outcome: Outcome, scene: Scene) -> Cell:
     start, end = outcome.truth.span
     planted = [(scene.names[s.who], s) for s in scene.expectation.spikes(start - _LOOKS_BACK_S, end + 1)]
-    wrong = [f"{number} times {one}" for one, number in Counter(a["id"] for a in outcome.alerts).items() if number > 1]
+    wrong = [
+        f"{one} was raised {number} times"
+        for one, number in Counter(a["id"] for a in outcome.alerts).items()
+        if number > 1
+    ]
     raised: Counter[Spike] = Counter()
     for alert in outcome.alerts:
         spike = _spike_of(alert, planted, outcome.gaps, start)
         if spike is None:
-            wrong.append(f"no spike for {alert['id']}")
+            wrong.append(f"{alert['id']} matches no spike")
         else:
             raised[spike] += 1
-    wrong += [f"{number} alerts of one spike at {spike.t}" for spike, number in raised.items() if number > 1]
+    wrong += [f"the spike at {spike.t} was alerted {number} times" for spike, number in raised.items() if number > 1]
     named = _named(outcome.gaps)
-    told_by_gap = 0
+    in_gaps = 0
     for symbol, spike in planted:
         if not start + _WARM_S <= spike.t <= end - _RISE_S or raised[spike]:
             continue
         if any(name == symbol and spike.t <= t <= spike.t + _LOOKS_BACK_S for name, t in named):
-            told_by_gap += 1
+            in_gaps += 1
         else:
             wrong.append(f"the spike of {symbol} at {spike.t} was not alerted")
-    text = f"{_count(raised.total(), 'spike')} once, 0 twice"
-    return Cell(
-        not wrong, "; ".join(wrong[:4]) or (f"{text}; {told_by_gap} named in gap records" if told_by_gap else text)
-    )
+    text = f"{_count(raised.total(), 'spike')} alerted, 0 duplicated"
+    return Cell(not wrong, "; ".join(wrong[:4]) or (f"{text}; {in_gaps} named in gap records" if in_gaps else text))
 
 
 def _spike_of(
     alert: dict[str, Any], planted: Sequence[tuple[str, Spike]], gaps: Sequence[Gap], start: int
 ) -> Spike | None:
-    """The spike that the alert is of. One that lies in a gap, or in the first seconds, may be seen when there are prices to
-    compare: it is still away."""
+    """The spike that raised the alert. A spike in a gap or in the first seconds may be alerted later, once there are prices to
+    compare, as the price has not returned yet."""
     for symbol, spike in planted:
         if symbol != alert["symbol"] or (spike.size > 0) != (alert["direction"] == "up"):
             continue
@@ -205,18 +212,18 @@ def _named(gaps: Sequence[Gap]) -> list[tuple[str, int]]:
 
 def _gaps(outcome: Outcome, promise: Promise) -> Cell:
     wrong = []
-    wanted = list(promise.gaps)
+    missing = list(promise.gaps)
     for gap in outcome.gaps:
-        pattern = next((p for p in wanted if re.search(p, gap.reason)), None)
+        pattern = next((p for p in missing if re.search(p, gap.reason)), None)
         if pattern is not None:
-            wanted.remove(pattern)
+            missing.remove(pattern)
         elif not any(re.search(p, gap.reason) for p in promise.perhaps):
-            wrong.append(f"a record that tells of no outage: {gap}")
+            wrong.append(f"a record without an outage: {gap}")
         if gap.state != REPAIRED:
             wrong.append(f"{gap.state}: {gap.reason}")
         if gap.start is None or gap.end is None or gap.end - gap.start > promise.widest * 1000:
-            wrong.append(f"{gap.reason} from {gap.start} to {gap.end} is too wide")
-    wrong += [f"no record of {pattern!r}" for pattern in wanted]
+            wrong.append(f"{gap.reason} from {gap.start} to {gap.end} is longer than {promise.widest:g} s")
+    wrong += [f"no record of {pattern!r}" for pattern in missing]
     outside = [key for key in outcome.truth.lost.tolist() if not _within(key, outcome.gaps)]
     if outside:
         wrong.append(f"{len(outside)} lost bars lie in no gap, the first at second {outside[0] % SECONDS}")
@@ -225,6 +232,6 @@ def _gaps(outcome: Outcome, promise: Promise) -> Cell:
 
 def _listed(outcome: Outcome) -> str:
     if not outcome.gaps:
-        return "none, as nothing was lost"
-    told = sum(gap.repaired_bars for gap in outcome.gaps)
-    return f"{_count(len(outcome.gaps), 'gap')}, nothing lost outside; repaired with {_count(told, 'bar')}"
+        return "none: nothing was lost"
+    repaired = sum(gap.repaired_bars for gap in outcome.gaps)
+    return f"{_count(len(outcome.gaps), 'gap')}, nothing lost outside; repaired with {_count(repaired, 'bar')}"
