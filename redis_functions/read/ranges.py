@@ -11,9 +11,10 @@ import numpy.typing as npt
 from hiredis import Reader, ReplyError
 from redis import Redis
 from redis.exceptions import BusyLoadingError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from redis_functions.errors import Kind, kind_of
-from redis_functions.read.bulk import exchange
+from redis_functions.read.bulk import exchange, forget
 
 Times = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
@@ -59,7 +60,12 @@ def read_ranges(client: Redis, ranges: Iterable[Range]) -> list[Samples]:
     try:
         return _parse_numbers(asked, raw)
     except (ValueError, IndexError):
+        pass
+    try:
         return _parse_any(asked, raw)
+    except RedisConnectionError:
+        forget(client)
+        raise
 
 
 def _packed(one: Range) -> str:
@@ -119,6 +125,8 @@ def _parse_any(asked: Sequence[Range], raw: bytes) -> list[Samples]:
         reply = reader.gets()
         if isinstance(reply, ReplyError):
             kind = kind_of(reply)
+            if kind is Kind.NOT_PRIMARY:
+                raise RedisConnectionError(f"this Redis is no primary (any more): {reply}")
             if kind not in (Kind.NO_SERIES, Kind.WRONG_TYPE):
                 raise BusyLoadingError(str(reply)) if kind is Kind.PASSING else ResponseError(str(reply))
             reply = []

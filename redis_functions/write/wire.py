@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections import deque
 from typing import Any
 
-from redis.connection import parse_url
-
 from redis_functions.contract.resp import encode
+from redis_functions.server.address import Address, keep_alive
 from redis_functions.write.replies import Replies
 
-#: A server that does not answer for so long is taken for gone.
+#: A server that does not let us in for so long is taken for gone.
 CONNECT_TIMEOUT_S = 5.0
+#: So is one that owes replies and sends nothing for so long: a Redis that forks or writes to a slow disk takes less.
+REPLY_TIMEOUT_S = 15.0
+#: A connection without traffic is asked for a sign of life so often: what has forgotten it on the way is noticed before bars
+#: come, and mostly does not forget it.
+IDLE_PING_S = 5.0
+CHECK_S = 1.0
+_PING = encode(["PING"])
 #: What a Unix socket shall hold of what Redis has not read yet (the kernel takes twice that, or twice its net.core.wmem_max).
 #: With the usual 208 KiB, a quarter of a thousand bars, Redis stood still a quarter of the time under full load, because the
 #: socket is only written to again when three quarters are read and the event loop comes round.
@@ -31,38 +36,50 @@ class WireLost(ConnectionError):
 class Wire(asyncio.Protocol):
     """`send(payload, commands)` resolves with that many replies; errors are items of the list, not exceptions."""
 
-    def __init__(self) -> None:
+    def __init__(self, lost: asyncio.Event | None = None) -> None:
+        """`lost` is set when the connection ends."""
+        self._lost = lost
         self._replies = Replies()
         self._waiting: deque[asyncio.Future[list[Any]]] = deque()
         self._transport: asyncio.Transport | None = None
         self._writable = asyncio.Event()
         self._writable.set()
+        self._heard = 0.0  # when something came last, or was first owed; loop time
+        self._why = ""
+        self._checking: asyncio.TimerHandle | None = None
 
     @classmethod
-    async def open(cls, url: str) -> Wire:
-        """Connects and authenticates to a redis://, rediss:// or unix:// URL. Raises OSError or WireLost."""
-        options = parse_url(url)
+    async def open(cls, url: str, lost: asyncio.Event | None = None) -> Wire:
+        """Connects and logs in to a redis://, rediss:// or unix:// URL, whose host is looked up each time.
+
+        `lost` is set when the connection ends. Raises OSError (WireLost, TimeoutError among them) and BadRedisUrl.
+        """
+        address = Address.parse(url)
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            if "path" in options:
-                _, wire = await loop.create_unix_connection(cls, options["path"])
+            if address.path:
+                _, wire = await loop.create_unix_connection(lambda: cls(lost), address.path)
             else:
-                context = _tls(options) if "connection_class" in options else None
-                host, port = options.get("host", "localhost"), int(options.get("port", 6379))
-                _, wire = await loop.create_connection(cls, host, port, ssl=context)
+                _, wire = await loop.create_connection(
+                    lambda: cls(lost), address.host, address.port, ssl=address.tls_context()
+                )
             try:
-                await wire._authenticate(options)
+                await wire._log_in(address.login())
             except BaseException:
                 wire.close()
                 raise
         return wire
 
-    async def _authenticate(self, options: dict[str, Any]) -> None:
-        if options.get("password"):
-            words = ["AUTH", *([options["username"]] if options.get("username") else []), options["password"]]
-            (reply,) = await self.send(encode(words), 1)
+    async def _log_in(self, login: bytes) -> None:
+        if login:
+            (reply,) = await self.send(login, 1)
             if isinstance(reply, Exception):
                 raise WireLost(f"Redis refuses the password: {reply}")
+
+    @property
+    def is_open(self) -> bool:
+        """False once the connection has ended, or is being closed."""
+        return self._transport is not None and not self._transport.is_closing()
 
     def send(self, payload: bytes, commands: int, lines: int = 0) -> asyncio.Future[list[Any]]:
         """Writes `payload`, which holds `commands` commands; the future has as many replies or raises WireLost.
@@ -73,6 +90,8 @@ class Wire(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             done.set_exception(WireLost("not connected"))
             return done
+        if not self._waiting:
+            self._heard = asyncio.get_running_loop().time()
         self._replies.expect(commands, lines)
         self._waiting.append(done)
         self._transport.write(payload)
@@ -93,10 +112,28 @@ class Wire(asyncio.Protocol):
         self._transport = transport
         transport.set_write_buffer_limits(high=1 << 20)
         sock = transport.get_extra_info("socket")
-        if sock.family == socket.AF_UNIX:  # the kernel sizes those of TCP by itself
+        if sock.family == socket.AF_UNIX:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        else:  # the kernel sizes the buffers of TCP by itself
+            keep_alive(sock)
+        self._heard = asyncio.get_running_loop().time()
+        self._check()
+
+    def _check(self) -> None:
+        """Gives a silent server up, and asks one that owes nothing for a sign of life; once in CHECK_S."""
+        loop = asyncio.get_running_loop()
+        silent = loop.time() - self._heard
+        if self._waiting and silent > REPLY_TIMEOUT_S:
+            self._why = f"Redis owes replies and has sent nothing for {silent:.0f} s"
+            if self._transport is not None:
+                self._transport.abort()
+            return
+        if not self._waiting and silent > IDLE_PING_S:
+            self.send(_PING, 1, 1).add_done_callback(_discard)
+        self._checking = loop.call_later(CHECK_S, self._check)
 
     def data_received(self, data: bytes) -> None:
+        self._heard = asyncio.get_running_loop().time()
         for replies in self._replies.feed(data):
             done = self._waiting.popleft()
             if not done.done():
@@ -111,21 +148,18 @@ class Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._writable.set()
+        if self._checking is not None:
+            self._checking.cancel()
+        why = self._why or (str(exc) if exc else "Redis closed the connection")
         while self._waiting:
             done = self._waiting.popleft()
             if not done.done():
-                done.set_exception(WireLost(str(exc) if exc else "Redis closed the connection"))
+                done.set_exception(WireLost(why))
+        if self._lost is not None:
+            self._lost.set()
 
 
-def _tls(options: dict[str, Any]) -> ssl.SSLContext:
-    """What the URL asks for, by the names that redis-py knows; a certificate authority that is given is the only one."""
-    context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"), capath=options.get("ssl_ca_path"))
-    if options.get("ssl_cert_reqs") == "none" or not options.get("ssl_check_hostname", True):
-        context.check_hostname = False
-    if options.get("ssl_cert_reqs") == "none":
-        context.verify_mode = ssl.CERT_NONE
-    if options.get("ssl_min_version"):
-        context.minimum_version = ssl.TLSVersion(options["ssl_min_version"])
-    if options.get("ssl_certfile"):
-        context.load_cert_chain(options["ssl_certfile"], options.get("ssl_keyfile"), options.get("ssl_password"))
-    return context
+def _discard(answered: asyncio.Future[list[Any]]) -> None:
+    """Nobody waits for this reply: its error is that of the connection, which others see."""
+    if not answered.cancelled():
+        answered.exception()

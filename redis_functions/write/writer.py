@@ -157,28 +157,34 @@ class Writer:
         return self._put - self._done
 
     async def run(self) -> None:
-        """Writes until cancelled; a lost or full Redis is waited for, nothing is dropped here."""
+        """Writes until cancelled; a Redis that is unreachable, full or no primary is waited for, nothing is dropped here.
+
+        Raises StoreEmptied and BadRedisUrl.
+        """
         tries = 0
         while True:
+            done = self._done
             try:
-                wire = await Wire.open(self._url)
+                wire = await Wire.open(self._url, self._wake)
             except (OSError, TimeoutError) as error:
                 if tries == 0:
-                    log.warning("Redis is not there, the bars wait: %s", error)
-                await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
-                tries += 1
-                continue
-            if tries:
-                log.info("Redis is there again; %d bars waited", self.waiting)
-            tries, self.connected = 0, True
-            try:
-                await self._write(wire)
-            except WireLost as error:
-                log.warning("connection to Redis lost: %s", error)
-                tries = 1
-            finally:
-                self.connected = False
-                wire.close()
+                    log.warning("Redis unreachable, bars wait: %s", str(error) or "it does not answer in time")
+            else:
+                if tries:
+                    log.info("connected to Redis again; %d bars waited", self.waiting)
+                self.connected = True
+                try:
+                    await self._write(wire)
+                except WireLost as error:
+                    if tries == 0 or self._done > done:
+                        log.warning("connection to Redis lost: %s", error)
+                finally:
+                    self.connected = False
+                    wire.close()
+                if self._done > done:
+                    tries = 0  # it served for a while
+            await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
+            tries += 1
 
     async def _write(self, wire: Wire) -> None:
         # What a lost connection left unacknowledged goes first, one batch at a time.
@@ -190,7 +196,10 @@ class Writer:
         while True:
             if not self._queue and not flying:
                 self._wake.clear()
+                if not wire.is_open:
+                    raise WireLost("the connection ended while nothing was to be written")
                 await self._wake.wait()
+                continue
             if self._queue and len(flying) < WINDOW:
                 batch = self._take()
                 self._pending.append(batch)
@@ -200,8 +209,8 @@ class Writer:
                     continue
             replies = await flying[0]
             flying.popleft()
-            if self._failed(replies):
-                # Nothing overtakes: all under way is awaited, then mended in the order it was sent. What was sent after a
+            if _errors_in(replies):
+                # Nothing overtakes: all under way is awaited, then settled in the order it was sent. What was sent after a
                 # batch that had to be sent again is sent again too, or its corrections would be undone.
                 rest = [replies] + [await f for f in flying]
                 flying.clear()
@@ -248,18 +257,13 @@ class Writer:
         self.known.add(symbol)
         self.counts.created += 1
 
-    @staticmethod
-    def _failed(replies: list[Any]) -> bool:
-        return any(
-            isinstance(r, Exception) or (r.__class__ is list and any(isinstance(x, Exception) for x in r))
-            for r in replies
-        )
-
     async def _settle(self, wire: Wire, batch: _Batch, replies: list[Any]) -> bool:
         """Acts on a batch's errors until every bar is stored or rightly refused; whether it had to be sent again."""
         attempt = creations = 0
         while True:
-            missing, refused, busy = self._errors(batch, replies)
+            if demoted := next((e for e in _errors_in(replies) if kind_of(e) is Kind.NOT_PRIMARY), None):
+                raise WireLost(f"this Redis is no primary (any more): {demoted}")
+            missing, refused, busy = self._sorted_out(batch, replies)
             if missing and creations >= CREATE_TRIES:
                 log.error("these keys hold something else than time series, their bars are dropped: %s", missing[:5])
                 refused, missing = refused + len(missing), []
@@ -291,15 +295,13 @@ class Writer:
             if there == 0:
                 raise StoreEmptied(f"the series of {lost[0]} are gone")
 
-    def _errors(self, batch: _Batch, replies: list[Any]) -> tuple[list[str], int, str]:
+    def _sorted_out(self, batch: _Batch, replies: list[Any]) -> tuple[list[str], int, str]:
         """(symbols without series, bars refused as too old, the text of an error that may pass)."""
         missing: dict[str, None] = {}
         refused, busy = 0, ""
         made = batch.before
         for position, reply in enumerate(replies):
-            errors = [reply] if isinstance(reply, Exception) else []
-            if reply.__class__ is list:
-                errors = [x for x in reply if isinstance(x, Exception)]
+            errors = _errors_in([reply])
             is_bar = made <= position < made + len(batch.bars)
             for error in errors:
                 kind = kind_of(error)
@@ -322,3 +324,14 @@ def _packed(batch: _Batch) -> Packed:
         return pack(batch.bars, batch.newest)
     parts = [*batch.commands, *([pack(batch.bars, batch.newest)] if batch.bars else [])]
     return Packed(b"".join(packed.payload for packed in parts), sum(packed.commands for packed in parts), 0)
+
+
+def _errors_in(replies: list[Any]) -> list[Exception]:
+    """The errors among the replies and in their lists."""
+    found = []
+    for reply in replies:
+        if isinstance(reply, Exception):
+            found.append(reply)
+        elif reply.__class__ is list:
+            found += [item for item in reply if isinstance(item, Exception)]
+    return found

@@ -76,13 +76,14 @@ def test_a_full_redis_may_pass_also_from_inside_a_function() -> None:
 
 
 def test_a_replica_is_not_the_primary() -> None:
-    with OwnRedis() as own:
-        own.client.execute_command("REPLICAOF", "127.0.0.1", "1")
-        error = _caused(own.client, "SET", "x", "y")
+    # redis-py's own client: ours leaves such a server.
+    with OwnRedis() as own, Redis.from_url(own.url) as client:
+        client.execute_command("REPLICAOF", "127.0.0.1", "1")
+        error = _caused(client, "SET", "x", "y")
         assert kind_of(error) is Kind.NOT_PRIMARY
         assert may_pass(error)
-        own.client.config_set("replica-serve-stale-data", "no")
-        assert kind_of(_caused(own.client, "GET", "x")) is Kind.NOT_PRIMARY
+        client.config_set("replica-serve-stale-data", "no")
+        assert kind_of(_caused(client, "GET", "x")) is Kind.NOT_PRIMARY
 
 
 def test_a_wrong_password_may_be_set_right_by_somebody(redis: Redis) -> None:
