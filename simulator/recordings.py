@@ -116,9 +116,15 @@ class Recording:
 
     @property
     def done(self) -> float:
-        if self._raw is not None and not self._raw.closed:
-            return min(1.0, self._raw.tell() / self.size)
-        return self._done
+        raw = self._raw
+        if raw is None:
+            return self._done
+        try:
+            read = min(1.0, raw.tell() / self.size)
+        except ValueError:  # closed meanwhile by the thread that reads
+            return self._done
+        # What has to be sorted is read first, and sent then.
+        return read if self.table is None or self.table[0].shape.in_order else read / 2
 
     def pieces(self) -> Iterator[Piece]:
         """The file's events in order of time; may have to read all of it before the first."""
@@ -198,9 +204,9 @@ class Recording:
         sorter = TimeSorter()
         for t, body in rows:
             sorter.add(t, body)
-        self._raw = None
+        self._raw, self._done = None, 0.5
         for number, (t, body) in enumerate(sorter, 1):
-            self._done = number / sorter.count
+            self._done = 0.5 + 0.5 * number / sorter.count
             yield Piece(t, [Event(body["ev"], body["sym"], body)])
         self._done = 1.0
 

@@ -33,14 +33,15 @@ class Replayer:
         self.unasked: Counter[str] = Counter()
         self._warned = False
         self._origin: tuple[float, int] | None = None
-        self._progress_at = 0.0
 
     async def replay(self) -> None:
         """Sends everything, from the first subscription on; then logs the counts, and leaves the connections open."""
         await self.feed.begun.wait()
+        progress = asyncio.create_task(self._log_progress())
         try:
             await self._send_all(merged(self.recordings))
         finally:
+            progress.cancel()
             # The thread that reads would otherwise keep the process until it is through with its file.
             self.report.stop = True
         self._conclude()
@@ -54,7 +55,6 @@ class Replayer:
                     waiting = []
                 await self._until(piece.t)
                 waiting += piece.events
-            self._progress()
         if waiting:
             await self._send(waiting)
 
@@ -70,8 +70,7 @@ class Replayer:
 
     async def _until(self, t: int) -> None:
         while (wait := self._wait(t)) > 0:
-            await asyncio.sleep(min(wait, _PROGRESS_S))
-            self._progress()
+            await asyncio.sleep(wait)
 
     async def _send(self, events: list[Event]) -> None:
         loop = asyncio.get_running_loop()
@@ -103,12 +102,11 @@ class Replayer:
             wanted,
         )
 
-    def _progress(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if now - self._progress_at >= _PROGRESS_S:
-            if self._progress_at:
-                log.info("replaying, %.0f %%", 100 * fraction_done(self.recordings), extra={"events": self.delivered})
-            self._progress_at = now
+    async def _log_progress(self) -> None:
+        """Also while nothing can be sent yet, as a file that is not in order of time is read to its end first."""
+        while True:
+            await asyncio.sleep(_PROGRESS_S)
+            log.info("replaying, %.0f %%", 100 * fraction_done(self.recordings), extra={"events": self.delivered})
 
     def _conclude(self) -> None:
         report = self.report

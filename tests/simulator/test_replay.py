@@ -131,6 +131,25 @@ def test_unreadable_lines_are_named_at_the_end(tmp_path: Path, caplog: pytest.Lo
     assert "could not be read: 10 more lines" in messages
 
 
+def test_progress_is_logged_also_while_a_file_is_read_to_be_sorted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulator.replay._PROGRESS_S", 0.01)
+    path = tmp_path / "t.csv"
+    path.write_text("time,symbol,price,size\n" + "".join(f"{1_704_099_600 + n},A,1,1\n" for n in range(30_000)))
+
+    async def scene() -> None:
+        async with replaying(replayer(path)) as port, tapped(port, "T.*") as tap:
+            await tap.until(lambda: len(tap.events) == 30_000, "all events")
+
+    with caplog.at_level(logging.INFO, "tapewatch.replay"):
+        run(scene())
+    logged = [(r.args, r.__dict__["events"]) for r in caplog.records if r.message.startswith("replaying, ")]
+    reading = [args[0] for args, events in logged if events == 0 and isinstance(args, tuple)]
+    assert len(reading) > 1
+    assert all(isinstance(share, float) and 0 <= share < 60 for share in reading)
+
+
 def test_the_recorded_tape_goes_through_the_protocol(data: Path) -> None:
     async def scene() -> None:
         async with replaying(replayer(data / "us-tape-2018" / "trades.csv.gz")) as port, tapped(port, "T.XXX") as tap:
