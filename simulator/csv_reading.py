@@ -87,7 +87,7 @@ def settle(path: Path, layout: Layout, options: Options, sample: Sequence[Row]) 
     stamp = options.stamp or (shape.stamp if local is None or shape.zone else None)
     missing = ["--tz"] * (local is not None and zone is None) + ["--stamp"] * (shape.bars and stamp is None)
     if missing:
-        raise CannotRead(_unsaid(layout, local or sample[0], missing, span))
+        raise CannotRead(_unsaid(layout, local or sample[0], missing, zone, span))
     symbol = options.symbol or layout.symbol
     if symbol is None and "symbol" not in layout.at:
         symbol = _symbol_of(path)
@@ -122,7 +122,7 @@ def _stamps(layout: Layout, sample: Sequence[Row], zone: tzinfo | None) -> tuple
     raise CannotRead(f"none of its first {len(sample)} rows can be read: {problem}")
 
 
-def _unsaid(layout: Layout, row: Row, missing: Sequence[str], span: int) -> str:
+def _unsaid(layout: Layout, row: Row, missing: Sequence[str], zone: tzinfo | None, span: int) -> str:
     """What the file does not say, and the two readings of its first row for each of it."""
     text = stamp_of(layout)(row.cells)
     what = {"--tz": "the time zone of its stamps", "--stamp": "whether a bar is stamped at its start or end"}
@@ -131,7 +131,7 @@ def _unsaid(layout: Layout, row: Row, missing: Sequence[str], span: int) -> str:
         both = [(name, _clock(time_ms(text, zone))) for name, zone in (("America/New_York", NEW_YORK), ("UTC", UTC))]
         readings.append(" and ".join(f"{clock} UTC with --tz {name}" for name, clock in both))
     if "--stamp" in missing:
-        t = time_ms(text, UTC)
+        t = time_ms(text, zone or UTC)
         utc = "" if "--tz" in missing else " UTC"
         readings.append(
             f"the bar of {_clock(t)} to {_clock(t + span)}{utc} with --stamp start and "

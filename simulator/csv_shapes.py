@@ -302,7 +302,7 @@ def _by_columns(first: list[str], columns: str) -> Layout:
     if pairs:
         missing = [name for _, name in pairs if name not in names]
         if missing:
-            raise UnknownShape(f"--columns names {missing[0]!r}, the header has {', '.join(names)[:200]}")
+            raise UnknownShape(f"--columns names {missing[0]!r}, the header has {_shown(names)}")
         at = {role: names.index(name) for role, name in pairs if role != "-"}
     else:
         if len(words) != len(first):
@@ -326,20 +326,27 @@ def _given(at: Mapping[str, int]) -> Shape:
     raise UnknownShape("--columns needs price and size for trades, or open, high, low, close and volume for bars")
 
 
+def _shown(names: Sequence[str]) -> str:
+    """A header for an error: short, and without control characters, which may steer a terminal."""
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in ",".join(names[:100])[:200])
+
+
+def _likeness(shape: Shape, found: Sequence[str]) -> float:
+    """How like the columns that were found are to those that the shape needs, from 0 to 1."""
+    needed = [name.lower().split("|") for name in _required(shape)]
+    return sum(
+        max(difflib.SequenceMatcher(None, word, other[:20]).ratio() for word in words for other in found)
+        for words in needed
+    ) / len(needed)
+
+
 def _explained(names: Sequence[str], plain: Sequence[str]) -> str:
     """What was found, what is known, and the nearest of it."""
-    shown = ",".join(names[:100])[:200]
+    shown = _shown(names)
     if len(names) == 1 and (found := re.search(r"[;\t|]", shown)):
         return f"its columns are separated by {found[0]!r}, not by commas: {shown[:100]!r}"
-    begin = ",".join(plain[:100])[:200]
     known = ", ".join(f"{shape.name} ({shape.header})" for shape in (*SHAPES, *KIBOT))
-    scores = []
-    for number, shape in enumerate(SHAPES):
-        own = [_plain(name) for name in shape.header.split(",")]
-        shared = len(set(own) & set(plain))
-        close = difflib.SequenceMatcher(None, ",".join(own), begin).ratio()
-        scores.append((shared / len(own) + close, -number, shape))
-    nearest = max(scores)[2]
+    nearest = max(SHAPES, key=lambda shape: _likeness(shape, plain[:40]))
     missing = [
         name.replace("|", " or ").removesuffix(" or ")
         for name in _required(nearest)

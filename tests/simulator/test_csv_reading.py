@@ -43,6 +43,7 @@ def test_what_neither_file_nor_user_says_is_an_error_with_both_readings() -> Non
     with pytest.raises(CannotRead, match=r"stamped at its start or end: give --stamp start\|end; line 2") as caught:
         reading(text, options=Options(zone=NEW_YORK))
     assert "--tz" not in str(caught.value)
+    assert "2019-02-15 21:00 to 2019-02-15 21:01 UTC with --stamp start" in str(caught.value)
     with pytest.raises(CannotRead, match="the time zone of its stamps: give --tz ZONE") as caught:
         reading(text, options=Options(stamp="end"))
     assert "--stamp" not in str(caught.value)

@@ -40,8 +40,19 @@ def test_an_unknown_header_lists_what_was_found_what_is_known_and_the_nearest() 
         assert shape.header in text
     with pytest.raises(UnknownShape, match="nearest: TradingView, which also has Volume"):
         layout_of(["time,open,high,low,close,VWAP"], None)
+    with pytest.raises(UnknownShape, match="nearest: plain trades, which also has price, size"):
+        layout_of(["Timestamp,Sym,Last,Qty"], None)
+    with pytest.raises(UnknownShape, match="nearest: Massive aggregates, which also has window_start"):
+        layout_of(["ticker,volume,open,close,high,low,window_begin,transactions"], None)
     with pytest.raises(UnknownShape, match="separated by ';'"):
         layout_of(["time;symbol;price;size"], None)
+
+
+@pytest.mark.parametrize("columns", [None, "time=x,price=y,size=z"])
+def test_control_characters_of_a_header_are_shown_as_text(columns: str | None) -> None:
+    with pytest.raises(UnknownShape, match=r"a\\x1b\[2J") as caught:
+        layout_of(["a\x1b[2J,b\x07"], columns)
+    assert str(caught.value).isprintable()
 
 
 def test_yfinances_three_lines_name_one_symbol() -> None:
