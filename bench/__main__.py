@@ -34,6 +34,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "bench.against_postgres": ("", "--short"),
     "bench.latency": ("", "--shares 0.25,0.5 --seconds 5"),
     "bench.read": ("", "--seconds 2"),
+    "bench.read_indicators": ("", "--short"),
     "bench.accuracy": ("", ""),
     "bench.dashboards": ("", "--seconds 5"),
     "bench.day": ("--sizes 100,1000,10000", "--scale 0.1 --minutes 31"),

@@ -8,8 +8,11 @@ indicators, 100 or -100.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -146,18 +149,20 @@ def find(bars: Mapping[str, npt.NDArray[Any]], names: Sequence[str] = tuple(TITL
     Prices in decimals, as TA-Lib takes them: at the limits of a definition rounding decides, and so the answer is the same.
     """
     columns = [bars[name] for name in ("open", "high", "low", "close")]
-    there = np.flatnonzero(~np.isnan(sum(columns)))
-    if len(there) < len(columns[0]):
-        columns = [column[there] for column in columns]
-    if not len(there):
+    rows = np.arange(len(columns[0]))
+    if math.isnan(sum(float(column.sum()) for column in columns)):
+        rows = np.flatnonzero(~np.isnan(sum(columns)))
+        columns = [column[rows] for column in columns]
+    if not len(rows):
         return []
+    begin = int(np.searchsorted(rows, first))
+    shown = rows[begin:]
     found: list[Found] = []
     for name in names:
-        marks = _marks(name, columns)
-        rows = np.flatnonzero(marks)
-        if len(rows):
-            found += map(Found, there[rows].tolist(), [name] * len(rows), marks[rows].tolist())
-    return sorted((one for one in found if one.row >= first), key=lambda one: one.row)
+        marks = _marks(name, columns)[begin:]
+        at = marks.nonzero()[0]
+        found += map(Found, shown[at].tolist(), repeat(name), marks[at].tolist())
+    return sorted(found, key=itemgetter(0))
 
 
 def _marks(name: str, columns: Sequence[Values]) -> Marks:

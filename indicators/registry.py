@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +20,8 @@ from indicators.indicator import Flags, Indicator, Output, Parameter, Values, ar
 Inputs = Mapping[str, npt.NDArray[Any]]
 
 MAX_NAMES: Final = 20
+#: Lists of names that are kept read: a dashboard asks for the same every second.
+_KEPT: Final = 256
 _NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?\Z")
 _OWN_NAME = re.compile(r"[a-z][a-z0-9_]{1,31}\Z")
 #: What candles call their own columns.
@@ -36,7 +40,7 @@ class Chosen:
     indicator: Indicator
     arguments: tuple[Any, ...]
 
-    @property
+    @cached_property
     def outputs(self) -> dict[str, Output]:
         """By the name of its column."""
         return {f"{self.name}{'_' if o.suffix else ''}{o.suffix}": o for o in self.indicator.outputs}
@@ -88,10 +92,10 @@ class Chosen:
         given = []
         for name in self.indicator.inputs:
             column = inputs[name]
-            if name in _PRICES and np.isnan(column).any():
+            if name in _PRICES and math.isnan(column.sum()):
                 known = ~np.isnan(column)
                 there = known if there is None else there & known
-            given.append(np.nan_to_num(column) if name == "volume" else column)
+            given.append(np.nan_to_num(column) if name == "volume" and math.isnan(column.sum()) else column)
         return given, there
 
 
@@ -99,7 +103,8 @@ def _nothing(indicator: Indicator) -> tuple[Values, ...]:
     return tuple(np.empty(0) for _ in indicator.outputs)
 
 
-def parse_names(text: str) -> list[Chosen]:
+@lru_cache(maxsize=_KEPT)
+def parse_names(text: str) -> tuple[Chosen, ...]:
     """``sma:20,slow=ema:50`` read; one named twice counts once. Raises ValueError with words for the user."""
     chosen: dict[str, Chosen] = {}
     columns: dict[str, Chosen] = {}
@@ -111,7 +116,7 @@ def parse_names(text: str) -> list[Chosen]:
                 raise ValueError(f"{one.name!r} and {columns[column].name!r} both have a column {column!r}")
     if len(chosen) > MAX_NAMES:
         raise ValueError(f"{len(chosen)} indicators, at most {MAX_NAMES} are computed at once")
-    return list(chosen.values())
+    return tuple(chosen.values())
 
 
 def usage(name: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import Any
 
 
+@cache
 def talib() -> Any:
     """The module `talib`; its wheel holds the C library. Where pandas is installed it loads that too (65 MB)."""
     return import_module("talib")

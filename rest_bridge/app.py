@@ -22,7 +22,9 @@ from rest_bridge import (
     errors,
     gaps,
     health,
+    indicators,
     market,
+    patterns,
     rate_limit,
     schemas,
     security,
@@ -68,7 +70,8 @@ def create_app(config: BridgeConfig) -> Flask:
 
 def _endpoints() -> list[Endpoint]:
     """Everything that is answered, the description of it all included."""
-    endpoints = [*charts.ENDPOINTS, *market.ENDPOINTS, *alerts.ENDPOINTS, *gaps.ENDPOINTS, *health.ENDPOINTS]
+    parts = (charts, indicators, patterns, market, alerts, gaps, health)
+    endpoints = [endpoint for part in parts for endpoint in part.ENDPOINTS]
 
     def openapi(context: Context, q: Query) -> Any:
         return document

@@ -152,3 +152,7 @@ def choice(name: str, text: str, words: Sequence[str], default: str | None = Non
     if default is not None:
         schema["default"] = default
     return Parameter(name, text, one_of(*words), schema, default)
+
+
+def labels() -> Parameter:
+    return choice("labels", "`1`: rows carry `symbol` also where only one was asked for.", ("0", "1"), "0")

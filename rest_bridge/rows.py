@@ -40,13 +40,6 @@ def candle_rows(candles: Candles) -> list[Candle]:
     return list(map(Candle, *candle_columns(candles)))
 
 
-def rows_with(candles: Candles, extra: dict[str, Sequence[Any]]) -> list[Row]:
-    """``{"t","o","h","l","c","v","vw"}`` a candle, and the columns of `extra`."""
-    names = (*Candle.__struct_fields__[:-1], *extra)
-    columns = (*candle_columns(candles), *extra.values())
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
 def candle_columns(candles: Candles) -> tuple[Sequence[Any], ...]:
     """t, o, h, l, c, v and vw."""
     prices = (candles.fields[OPEN : CLOSE + 1] / SCALE).tolist()
@@ -93,13 +86,19 @@ def _known(values: Values) -> list[float | None]:
 def rounded(values: Values, digits: int = 6) -> list[float | None]:
     """Rounded to `digits`, NaN as None."""
     # Adding zero turns -0.0 into 0.0.
-    return [None if v != v else v for v in (np.round(values, digits) + 0.0).tolist()]
+    numbers: list[float | None] = (np.round(values, digits) + 0.0).tolist()
+    return numbers if all_known(values) else [None if v != v else v for v in numbers]
 
 
-def merged(parts: Sequence[tuple[str, Sequence[Candle | VelocityAt]]]) -> list[Candle | VelocityAt]:
-    """Rows of several symbols with their symbol, ascending by time (where times are equal in the symbols' order)."""
-    rows: list[Candle | VelocityAt] = []
-    for symbol, part in parts:
+def by_symbol(symbols: Sequence[str], parts: Sequence[list[Any]], *, labels: bool) -> list[Any]:
+    """One symbol's rows as they are; several symbols' (`labels`: one's too) with `symbol` set, ascending by time.
+
+    Where times are equal, in the symbols' order. A row is a struct with `t` and `symbol`.
+    """
+    if len(symbols) == 1 and not labels:
+        return parts[0]
+    rows: list[Any] = []
+    for symbol, part in zip(symbols, parts, strict=True):
         for row in part:
             row.symbol = symbol
         rows += part

@@ -10,6 +10,7 @@ TIME: Schema = {"type": "integer", "description": "epoch milliseconds UTC"}
 NUMBER: Schema = {"type": "number"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 TEXT: Schema = {"type": "string"}
+FLAG: Schema = {"type": "boolean"}
 NUMBER_OR_NULL: Schema = {"type": ["number", "null"]}
 
 

@@ -28,11 +28,13 @@ class Candles:
     def __getitem__(self, which: slice) -> Candles:
         return Candles(self.t[which], self.fields[:, which])
 
-    def complete(self) -> Candles:
-        """Those with open, high, low and close: only they are candles, the rest is volume of spans without a price."""
-        if all_known(self.fields[:_PRICES]):
+    def complete(self, prices: Sequence[int] = range(_PRICES)) -> Candles:
+        """Those with open, high, low and close (or those of them that `prices` names): only they are candles, the rest is
+        volume of spans without a price."""
+        read = self.fields[:_PRICES] if len(prices) == _PRICES else self.fields[list(prices)]
+        if all_known(read):
             return self
-        known = ~np.isnan(self.fields[:_PRICES]).any(axis=0)
+        known = ~np.isnan(read).any(axis=0)
         return Candles(self.t[known], self.fields[:, known])
 
 

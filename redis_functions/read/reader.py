@@ -22,26 +22,36 @@ MAX_SOURCE_ROWS = 400_000
 #: New York days have up to 25 hours.
 _HOURS_OF_A_DAY = 25
 _SECOND_MS = 1_000
-_FIELDS = tuple(FIELDS)
+#: Of a candle, in the order of Candles.fields.
+ALL_FIELDS = tuple(FIELDS)
 _PRICES = 4
 
 
 def read_candles(
-    client: Redis, symbols: Sequence[str], timeframe: Timeframe, start: int, end: int, limit: int
+    client: Redis,
+    symbols: Sequence[str],
+    timeframe: Timeframe,
+    start: int,
+    end: int,
+    limit: int,
+    fields: Sequence[str] = ALL_FIELDS,
 ) -> list[Candles]:
-    """For each symbol its newest `limit` candles that start in `start`..`end`, whole, the running one included."""
+    """For each symbol its newest `limit` candles that start in `start`..`end`, whole, the running one included.
+
+    `fields`: only these are read, in the order of ALL_FIELDS and with at least one price; the others are NaN.
+    """
     end = min(end, END_OF_TIME)
     if start > end:
         return [NONE for _ in symbols]
     if timeframe.stored:
-        found = _read(client, symbols, timeframe.source, _FIELDS, start, end, limit)
-        return [Candles(part.t, part.v).complete()[-limit:] for part in found]
+        found = _read(client, symbols, timeframe.source, fields, start, end, limit)
+        return [part.candles().complete(part.prices)[-limit:] for part in found]
     if timeframe.daily:
         ratio, last = _HOURS_OF_A_DAY, day_of(end).end - 1
     else:
         ratio, last = timeframe.ms // timeframe.source_ms, end - end % timeframe.ms + timeframe.ms - 1
     want = min((limit + 1) * ratio, MAX_SOURCE_ROWS // len(symbols))
-    found = _read(client, symbols, timeframe.source, _FIELDS, start, last, want)
+    found = _read(client, symbols, timeframe.source, fields, start, last, want)
     starts = [day_starts(part.t) if timeframe.daily else part.t - part.t % timeframe.ms for part in found]
     _raise_floors(client, found, starts, timeframe.source)
     return [_enlarge(part, begin)[-limit:] for part, begin in zip(found, starts, strict=True)]
@@ -54,7 +64,7 @@ def read_closes(client: Redis, symbols: Sequence[str], start: int, end: int, lim
     return [Samples(part.t, part.v[0], part.floor > start) for part in found]
 
 
-def _raise_floors(client: Redis, parts: Sequence[_Part], starts: Sequence[Times], source: str) -> None:
+def _raise_floors(client: Redis, parts: Sequence[Part], starts: Sequence[Times], source: str) -> None:
     """Raises the floor to what the source's retention keeps, where the oldest candle may have lost its beginning."""
     doubtful = [p for p, begin in zip(parts, starts, strict=True) if len(p.t) and p.floor <= begin[0] < p.t[0]]
     for part, edge in zip(
@@ -63,10 +73,11 @@ def _raise_floors(client: Redis, parts: Sequence[_Part], starts: Sequence[Times]
         part.floor = max(part.floor, edge)
 
 
-def _enlarge(part: _Part, starts: Times) -> Candles:
+def _enlarge(part: Part, starts: Times) -> Candles:
     # A candle that began before what was read is not whole; one that began before the range is not asked for.
     inside = starts >= part.floor
-    return aggregate(Candles(part.t[inside], part.v[:, inside]), starts[inside]).complete()
+    rows = part.candles()
+    return aggregate(Candles(rows.t[inside], rows.fields[:, inside]), starts[inside]).complete(part.prices)
 
 
 def day_starts(times: Times) -> Times:
@@ -83,46 +94,72 @@ def day_starts(times: Times) -> Times:
 
 
 @dataclass
-class _Part:
-    """What has been read of one symbol: everything from `floor` on."""
+class Part:
+    """What is to be read of one symbol: samples of `fields` from `start` to `end`, all or at least the newest `want` rows.
+
+    What has been read is everything from `floor` on: times `t`, and a row of `v` a field.
+    """
 
     symbol: str
-    floor: int
+    fields: Sequence[str]
+    start: int
     end: int
-    page: int
+    want: int
     t: Times = field(default_factory=lambda: np.empty(0, np.int64))
     v: Values = field(default_factory=lambda: np.empty((0, 0)))
     done: bool = False
+    page: int = field(init=False)
+    floor: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.page, self.floor = self.want, self.start
+
+    def candles(self) -> Candles:
+        """Fields that were not read are NaN."""
+        if len(self.fields) == len(ALL_FIELDS):
+            return Candles(self.t, self.v)
+        whole = np.full((len(ALL_FIELDS), len(self.t)), np.nan)
+        whole[[ALL_FIELDS.index(name) for name in self.fields]] = self.v
+        return Candles(self.t, whole)
+
+    @property
+    def prices(self) -> list[int]:
+        """The rows of Candles.fields that are prices and are read."""
+        return [i for i, name in enumerate(ALL_FIELDS[:_PRICES]) if name in self.fields]
 
 
 def _read(
     client: Redis, symbols: Sequence[str], timeframe: str, fields: Sequence[str], start: int, end: int, want: int
-) -> list[_Part]:
-    """Joined samples of `fields` that reach back to `start`, or at least to the newest `want` rows with all prices.
-
-    Fields have times of their own, so the newest N of each need not be N rows: pages follow, each twice as long, until
-    there are enough. Minute marks among the second bars are left out.
-    """
-    step = STORED[timeframe]
-    parts = [_Part(symbol, start, end, want, v=np.empty((len(fields), 0))) for symbol in symbols]
-    waiting = parts
-    while waiting:
-        ranges = []
-        for part in waiting:
-            count = 0 if (part.end - start) // step < part.page else part.page
-            names = [keys.series(part.symbol, timeframe, name) for name in fields]
-            ranges += [Range(name, start, part.end, count, latest=step > _SECOND_MS) for name in names]
-        answers = read_ranges(client, ranges)
-        for i, part in enumerate(waiting):
-            _add(part, answers[i * len(fields) : (i + 1) * len(fields)], step, start, want)
-        waiting = [part for part in waiting if not part.done]
+) -> list[Part]:
+    parts = [Part(symbol, fields, start, end, want) for symbol in symbols]
+    read_parts(client, timeframe, parts)
     return parts
 
 
-def _add(part: _Part, columns: Sequence[Samples], step: int, start: int, want: int) -> None:
+def read_parts(client: Redis, timeframe: str, parts: Sequence[Part]) -> None:
+    """Reads all parts, joined on time, of a stored timeframe: as far back as they want, in one round trip if that is enough.
+
+    Fields have times of their own, so the newest N of each need not be N rows with all prices: pages follow, each twice as
+    long, until there are enough. Minute marks among the second bars are left out.
+    """
+    step = STORED[timeframe]
+    waiting = list(parts)
+    while waiting:
+        ranges = []
+        for part in waiting:
+            count = 0 if (part.end - part.start) // step < part.page else part.page
+            names = [keys.series(part.symbol, timeframe, name) for name in part.fields]
+            ranges += [Range(name, part.start, part.end, count, latest=step > _SECOND_MS) for name in names]
+        answers = iter(read_ranges(client, ranges))
+        for part in waiting:
+            _add(part, [next(answers) for _ in part.fields], step)
+        waiting = [part for part in waiting if not part.done]
+
+
+def _add(part: Part, columns: Sequence[Samples], step: int) -> None:
     """Puts a page before what `part` has; it is done when nothing older is left or enough rows are there."""
     # A column that was cut says nothing about the time before its oldest sample.
-    part.floor = max((int(c.t[0]) for c in columns if c.more), default=start)
+    part.floor = max((int(c.t[0]) for c in columns if c.more), default=part.start)
     t, v = join(columns)
     keep = t >= part.floor
     if step == _SECOND_MS:
@@ -131,8 +168,8 @@ def _add(part: _Part, columns: Sequence[Samples], step: int, start: int, want: i
         t, v = t[keep], v[:, keep]
     part.t = np.concatenate([t, part.t]) if len(part.t) else t
     part.v = np.concatenate([v, part.v], axis=1) if part.v.size else v
-    prices = part.v[:_PRICES]
+    prices = part.v[: len(part.prices)]
     rows = len(part.t) if all_known(prices) else int((~np.isnan(prices)).all(axis=0).sum())
-    part.done = part.floor <= start or rows >= want
+    part.done = part.floor <= part.start or rows >= part.want
     part.end = part.floor - 1
     part.page *= 2

@@ -16,6 +16,7 @@ ROWS = {
     "bench.against_postgres": ("Against PostgreSQL",),
     "bench.latency": ("of the raw limit", "a minute's close"),
     "bench.read": ("as fast as it answers", "200/s while"),
+    "bench.read_indicators": ("indicators, sma:20", "patterns, all 65", "TA-Lib"),
     "bench.accuracy": ("bbands_20_2", "61 candlestick patterns", "golden_cross"),
     "bench.dashboards": ("all that read", "TS.RANGE", "asked for alone"),
     "bench.day": ("all MiB (PSS)", "bytes a series", "0 bars refused", "candles over REST", "A rewrite of"),

@@ -117,48 +117,6 @@ def test_a_parameter_given_twice_is_refused(api: Api) -> None:
     assert "limit is given 2 times" in reply.text
 
 
-def test_indicators_are_columns_of_the_candles(api: Api, redis: Redis) -> None:
-    write_bars(redis, closes("AAPL", [10_000, 20_000, 30_000, 40_000, 80_000], 60))
-    rows = api.rows("indicators", symbol="AAPL", names="sma:2,ema:3", converged=1)
-    assert [r["sma_2"] for r in rows] == [None, 1.5, 2.5, 3.5, 6.0]
-    assert [r["ema_3"] for r in rows] == [None, None, 2.0, 3.0, 5.5]
-    assert [r["sma_2_converged"] for r in rows] == [False, True, True, True, True]
-    assert not any(r["ema_3_converged"] for r in rows)
-    assert [r["c"] for r in rows] == [1.0, 2.0, 3.0, 4.0, 8.0]
-    assert "sma_2_converged" not in api.rows("indicators", symbol="AAPL", names="sma:2")[0]
-
-
-def test_a_column_may_be_named_by_the_request(api: Api, redis: Redis) -> None:
-    write_bars(redis, closes("AAPL", [10_000, 30_000], 60))
-    rows = api.rows("indicators", symbol="AAPL", names="fast=sma:2,sma:2", converged=1)
-    assert [r["fast"] for r in rows] == [r["sma_2"] for r in rows] == [None, 2.0]
-    assert rows[1]["fast_converged"]
-    for names in ("vw=sma:2", "a=sma:2,a=sma:3", "=sma:2", "Fast=sma:2", "fast=slow=sma:2", "fast="):
-        assert "names" in api.refused("indicators", symbol="AAPL", names=names)
-
-
-@pytest.mark.parametrize("timeframe", ["1m", "3m"])
-def test_indicators_do_not_depend_on_the_range(api: Api, redis: Redis, timeframe: str) -> None:
-    prices = [1_000_000 + (i * 7919) % 5000 for i in range(700)]
-    write_bars(redis, closes("AAPL", prices, 10))
-    asked = {"symbol": "AAPL", "timeframe": timeframe, "names": "sma:20,ema:3", "converged": 1}
-    every = {r["t"]: r for r in api.rows("indicators", **asked)}
-    some = api.rows("indicators", **asked, from_=T0 + 100 * 60_000, to=T0 + 110 * 60_000)
-    assert len(some) >= 3
-    assert some == [every[r["t"]] for r in some]
-    assert all(r["sma_20_converged"] for r in some)
-    assert api.rows("indicators", **asked, limit=1) == [every[max(every)]]
-
-
-@pytest.mark.parametrize("names", ["", "sma", "sma:0", "sma:-5", "sma:1e9", "sma:nan", "bbands:20", "rsi:1", "emma:5"])
-def test_indicators_that_are_not_there_are_refused(api: Api, names: str) -> None:
-    assert "names" in api.refused("indicators", symbol="A", names=names)
-
-
-def test_indicators_are_of_one_symbol(api: Api) -> None:
-    assert "is not a symbol" in api.refused("indicators", symbol="A,B", names="sma:5")
-
-
 def test_velocity_over_the_window(api: Api, redis: Redis) -> None:
     write_bars(redis, closes("S07", [1_000_000] * 6 + [1_008_000] * 6))
     rows = api.rows("velocity", symbol="S07")

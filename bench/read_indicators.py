@@ -1,0 +1,123 @@
+"""What indicators and patterns cost over REST, against the candles they are computed from.
+
+`python -m bench.read_indicators [--short]`
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import numpy as np
+
+from bench import tape
+from bench.harness import World, free_port, pss_mib, serve_bridge
+from bench.ingest import SCHEMA, make_series
+from bench.read import POINTS, Answers, Client, measure
+from bench.table import Table, command_line, percentile, report
+from indicators.patterns import TITLES
+from redis_functions.contract import keys
+
+#: Minutes that are stored of each symbol: more than any of the indicators reaches back.
+STORED = 2_000
+NAMES = "sma:20,ema:50,bbands:20:2,macd:12:26:9,rsi:14"
+_SYMBOLS = 20
+_MAX_RATIO = 2.5
+_MAX_PATTERNS_MS = 10
+_MAX_TALIB_MIB = 15
+
+
+def seed(world: World, symbols: Sequence[str]) -> None:
+    """The last minutes of `symbols`, a random walk, straight into the one-minute series."""
+    make_series(world, symbols)
+    rng = np.random.default_rng(8)
+    pipe = world.client.pipeline(transaction=False)
+    starts = [tape.OPEN_MS - (STORED - i) * 60_000 for i in range(STORED)]
+    for symbol in symbols:
+        close = 100_0000 + rng.integers(-9, 10, STORED).cumsum() * 100
+        open_ = close + rng.integers(-4, 5, STORED) * 100
+        volume = rng.integers(1, 9_000, STORED)
+        columns = {
+            "open": open_,
+            "high": np.maximum(open_, close) + rng.integers(0, 4, STORED) * 100,
+            "low": np.minimum(open_, close) - rng.integers(0, 4, STORED) * 100,
+            "close": close,
+            "volume": volume,
+            "notional": volume * close,
+        }
+        for name, values in columns.items():
+            words: list[str | int] = []
+            for t, value in zip(starts, values.tolist(), strict=True):
+                words += [keys.series(symbol, "1m", name), t, value]
+            pipe.execute_command("TS.MADD", *words)
+    pipe.sadd(keys.SYMBOLS, *symbols)
+    pipe.execute()
+
+
+def requests(path: str, symbols: Sequence[str], count: int, more: str = "") -> list[bytes]:
+    """`path` for the last 300 minutes, one symbol after the other."""
+    query = f"timeframe=1m&from={tape.OPEN_MS - POINTS * 60_000}&to={tape.OPEN_MS - 1}{more}"
+    paths = [f"/api/v1/{path}?symbol={symbol}&{query}" for symbol in symbols]
+    return [f"GET {paths[i % len(paths)]} HTTP/1.1\r\nHost: bench\r\n\r\n".encode() for i in range(count)]
+
+
+def run(argv: Sequence[str] | None = None) -> list[Table]:
+    parser = argparse.ArgumentParser(prog="bench.read_indicators", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--short", action="store_true", help="a few requests of each")
+    args = parser.parse_args(argv)
+    count, rounds = (40, 2) if args.short else (600, 5)
+    symbols = tape.names(_SYMBOLS)
+    asked = {
+        "candles": requests("candles", symbols, count),
+        f"indicators, {NAMES}": requests("indicators", symbols, count, f"&names={NAMES}"),
+        f"patterns, all {len(TITLES)}": requests("patterns", symbols, count),
+    }
+    found: dict[str, list[Answers]] = {name: [] for name in asked}
+    with World() as world:
+        seed(world, symbols)
+        port = free_port()
+        bridge = serve_bridge(world, port).pid
+        client = Client(port, 1, None)
+        client.ask(asked["candles"])
+        before = pss_mib(bridge)
+        client.ask(asked[f"indicators, {NAMES}"][:1])
+        loaded = pss_mib(bridge) - before
+        for requests_of in asked.values():
+            client.ask(requests_of[:40])
+        # In turns, so that what else the machine does falls on all of them.
+        for _ in range(rounds):
+            for name, requests_of in asked.items():
+                found[name].append(measure(world, client, bridge, requests_of))
+        client.close()
+    return [_table(found, loaded, args.short)]
+
+
+def _table(found: dict[str, list[Answers]], loaded: float, short: bool) -> Table:
+    table = Table(
+        f"Indicators over REST: {POINTS} minutes, one connection, schema {'with' if SCHEMA.labels else 'without'} labels",
+        ["requests", "CPU of /candles", "bridge µs/request", "Redis µs/request", "p50 / p99 ms"],
+        command_line("bench.read_indicators"),
+    )
+    cost: dict[str, float] = {}
+    p50: dict[str, float] = {}
+    for name, rounds in found.items():
+        bridge, redis = (float(np.median([getattr(a, of) for a in rounds])) for of in ("bridge_us", "redis_us"))
+        ms = [one for answers in rounds for one in answers.ms]
+        cost[name], p50[name] = bridge + redis, percentile(ms, 0.5)
+        ratio = cost[name] / next(iter(cost.values()))
+        table.add(
+            name, f"{ratio:.2f}", f"{bridge:.0f}", f"{redis:.0f}", f"{p50[name]:.1f} / {percentile(ms, 0.99):.1f}"
+        )
+    table.notes.append(
+        f"TA-Lib, loaded with the first indicator, adds {loaded:.1f} MiB (PSS, its first answer included)."
+    )
+    if not short:
+        candles, indicators, patterns = cost
+        table.require(f"/indicators {NAMES}, CPU of /candles", cost[indicators] / cost[candles], at_most=_MAX_RATIO)
+        table.require(f"{patterns} over {POINTS} candles, p50", p50[patterns], at_most=_MAX_PATTERNS_MS, unit="ms")
+        table.require("memory that TA-Lib adds to the bridge", loaded, at_most=_MAX_TALIB_MIB, unit="MiB")
+    return table
+
+
+if __name__ == "__main__":
+    report(run())
