@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench import tape
-from bench.harness import World, free_port, pss_mib, serve_bridge
+from bench.harness import Harness, free_port, pss_mib, serve_bridge
 from bench.ingest import SCHEMA, make_series
 from bench.read import POINTS, Answers, Client, measure
 from bench.table import Table, command_line, percentile, report
@@ -27,11 +27,11 @@ _MAX_PATTERNS_MS = 10
 _MAX_TALIB_MIB = 15
 
 
-def seed(world: World, symbols: Sequence[str]) -> None:
+def seed(harness: Harness, symbols: Sequence[str]) -> None:
     """The last minutes of `symbols`, a random walk, straight into the one-minute series."""
-    make_series(world, symbols)
+    make_series(harness, symbols)
     rng = np.random.default_rng(8)
-    pipe = world.client.pipeline(transaction=False)
+    pipe = harness.client.pipeline(transaction=False)
     starts = [tape.OPEN_MS - (STORED - i) * 60_000 for i in range(STORED)]
     for symbol in symbols:
         close = 100_0000 + rng.integers(-9, 10, STORED).cumsum() * 100
@@ -73,10 +73,10 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
         f"patterns, all {len(TITLES)}": requests("patterns", symbols, count),
     }
     found: dict[str, list[Answers]] = {name: [] for name in asked}
-    with World() as world:
-        seed(world, symbols)
+    with Harness() as harness:
+        seed(harness, symbols)
         port = free_port()
-        bridge = serve_bridge(world, port).pid
+        bridge = serve_bridge(harness, port).pid
         client = Client(port, 1, None)
         client.ask(asked["candles"])
         before = pss_mib(bridge)
@@ -87,7 +87,7 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
         # In turns, so that what else the machine does falls on all of them.
         for _ in range(rounds):
             for name, requests_of in asked.items():
-                found[name].append(measure(world, client, bridge, requests_of))
+                found[name].append(measure(harness, client, bridge, requests_of))
         client.close()
     return [_table(found, loaded, args.short)]
 
