@@ -16,7 +16,7 @@ from redis_functions.read.candles import CLOSE, HIGH, LOW, NOTIONAL, OPEN, VOLUM
 from redis_functions.read.ranges import Times
 from redis_functions.read.reader import ALL_FIELDS, END_OF_TIME, Part, day_starts, read_candles, read_parts
 
-_FIELDS = {"open": OPEN, "high": HIGH, "low": LOW, "close": CLOSE, "volume": VOLUME}
+_COLUMNS = {"open": OPEN, "high": HIGH, "low": LOW, "close": CLOSE, "volume": VOLUME}
 #: Up to so many candles are read together with those before them, when it is not known where they begin.
 _FEW = 1_000
 #: Clocks are changed at 02:00, so a day's length shows in the times after 03:00.
@@ -37,7 +37,7 @@ class Lookback:
         """
         fields = np.concatenate([self.earlier.fields, self.asked.fields], axis=1)
         wanted = set(names)
-        columns: dict[str, npt.NDArray[Any]] = {name: fields[i] for name, i in _FIELDS.items() if name in wanted}
+        columns: dict[str, npt.NDArray[Any]] = {name: fields[i] for name, i in _COLUMNS.items() if name in wanted}
         if "notional" in wanted:
             columns["notional"] = np.where(fields[NOTIONAL] >= 0, fields[NOTIONAL], np.nan)
         if wanted & {"session", "clock"}:
