@@ -106,7 +106,18 @@ def adx(high: Column, low: Column, close: Column, n: int, wilders_seed: bool = F
         for sums in (_wilder_sum(plus, n, wilders_seed), _wilder_sum(minus, n, wilders_seed))
     )
     index = [100 * abs(p - m) / (p + m) if p + m else nan for p, m in zip(plus_di, minus_di, strict=True)]
-    return _smoothed(index, n, 1 / n, n), plus_di, minus_di
+    return _average_index(index, n), plus_di, minus_di
+
+
+def _average_index(index: Column, n: int) -> list[float]:
+    """Wilder's average of index[n:]. Without any movement (0 / 0) a candle adds nothing: 0 in the seed, no step after it."""
+    out = [nan] * len(index)
+    for i in range(2 * n - 1, len(index)):
+        if i == 2 * n - 1:
+            out[i] = fsum(x for x in index[n : 2 * n] if x == x) / n
+        else:
+            out[i] = out[i - 1] + (index[i] - out[i - 1]) / n if index[i] == index[i] else out[i - 1]
+    return out
 
 
 def _wilder_sum(values: Column, n: int, wilders_seed: bool) -> list[float]:
