@@ -58,7 +58,7 @@ def requests(path: str, symbols: Sequence[str], count: int, more: str = "") -> l
     """`path` for the last 300 minutes, one symbol after the other."""
     query = f"timeframe=1m&from={tape.OPEN_MS - POINTS * 60_000}&to={tape.OPEN_MS - 1}{more}"
     paths = [f"/api/v1/{path}?symbol={symbol}&{query}" for symbol in symbols]
-    return [f"GET {paths[i % len(paths)]} HTTP/1.1\r\nHost: bench\r\n\r\n".encode() for i in range(count)]
+    return [f"GET {paths[i % len(paths)]} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for i in range(count)]
 
 
 def run(argv: Sequence[str] | None = None) -> list[Table]:
