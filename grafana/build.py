@@ -1,4 +1,4 @@
-"""Writes the dashboards as JSON into dist/, where Grafana reads them; `differences` tells whether they are current."""
+"""Writes the dashboards as JSON into dist/, where Grafana reads them; `differences` checks that they are current."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from grafana.query import Json
 HERE = Path(__file__).resolve().parent
 DIST = HERE / "dist"
 
-#: File name -> what makes it.
+#: File name -> the function that builds it.
 DASHBOARDS: dict[str, Callable[[], Json]] = {
     "market-overview.json": market_overview.build,
     "symbol.json": symbol.build,
@@ -23,12 +23,12 @@ DASHBOARDS: dict[str, Callable[[], Json]] = {
 
 
 def render() -> dict[str, str]:
-    """File name -> its text."""
+    """Returns file name -> JSON text of every dashboard."""
     return {name: json.dumps(build(), indent=1, ensure_ascii=False) + "\n" for name, build in DASHBOARDS.items()}
 
 
 def write(folder: Path = DIST) -> list[Path]:
-    """Writes every dashboard and removes JSON that none of them makes; the paths written."""
+    """Writes every dashboard, removes JSON files that belong to none, and returns the paths written."""
     folder.mkdir(parents=True, exist_ok=True)
     texts = render()
     for stray in folder.glob("*.json"):
@@ -40,7 +40,7 @@ def write(folder: Path = DIST) -> list[Path]:
 
 
 def differences(folder: Path = DIST) -> list[str]:
-    """The names of files that `write` would change, add or remove."""
+    """Returns the names of files that `write` would change, add or remove."""
     texts = render()
     there = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
     return sorted(name for name in texts.keys() | there.keys() if texts.get(name) != there.get(name))

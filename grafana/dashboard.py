@@ -1,4 +1,4 @@
-"""A dashboard's frame: its head, variables, annotations, links, and the places of its panels."""
+"""The frame of a dashboard: title, variables, annotations, links, and the positions of its panels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from grafana.query import DATASOURCE, RANGE, Json, query, string, time
 
-#: The classic format, which Grafana 11.6 to 13 read from files as it is.
+#: The classic format, which Grafana 11.6 to 13 read from files.
 SCHEMA_VERSION = 42
 TAG = "tapewatch"
 WIDTH = 24
@@ -16,7 +16,7 @@ Row = tuple[int, Sequence[tuple[int, Json]]]
 
 TIMEFRAMES = ("1s", "5s", "15s", "30s", "1m", "3m", "5m", "15m", "1h", "4h", "1d")
 
-# The switch for Grafana's own annotations, which shows its alert states.
+# Grafana's own annotations: they show the states of its alerts.
 _GRAFANA_ANNOTATIONS: Json = {
     "builtIn": 1,
     "datasource": {"type": "grafana", "uid": "-- Grafana --"},
@@ -29,7 +29,7 @@ _GRAFANA_ANNOTATIONS: Json = {
 
 
 def place(rows: Iterable[Row]) -> list[Json]:
-    """The panels with ids and places: row under row, from left to right."""
+    """The panels with ids and positions: row below row, from left to right."""
     panels: list[Json] = []
     top = 0
     for height, row in rows:
@@ -108,11 +108,11 @@ def choice(name: str, label: str, values: Sequence[str], chosen: str, descriptio
 
 
 def timeframe(chosen: str) -> Json:
-    return choice("timeframe", "Timeframe", TIMEFRAMES, chosen, "How long each candle is")
+    return choice("timeframe", "Timeframe", TIMEFRAMES, chosen, "Length of a candle")
 
 
 def symbols(name: str, label: str, chosen: str | Sequence[str], description: str) -> Json:
-    """A variable with every symbol seen; several may be chosen where `chosen` is a list.
+    """A variable with every symbol seen; multi-value where `chosen` is a list.
 
     What is chosen here and not traded is replaced by the first symbol when the dashboard opens.
     """
@@ -156,7 +156,7 @@ def alert_annotations(symbol: str) -> Json:
 
 
 def gap_annotations() -> Json:
-    """Spans in which the feed was not heard, as regions."""
+    """Gaps of the feed as shaded regions."""
     columns = [time("from"), time("to", "timeEnd"), string("reason", "text"), string("state", "tags")]
     target = query("/gaps", columns, RANGE, ref="Anno", fmt="dataframe", root="gaps")
     return _annotation("Gaps", "red", target)

@@ -1,4 +1,4 @@
-"""Feed health: does the tape arrive, how late, how complete, and what does it cost."""
+"""Feed health: connection, rates, latency, completeness of the day, memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ UID = "tapewatch-feed"
 
 _LAG_STEPS = ((None, "green"), (2_000, "orange"), (10_000, "red"))
 _COUNTERS = {"restated": "Restated", "rejected": "Rejected", "duplicates": "Duplicates", "late_prints": "Late prints"}
-#: In the order in which a bar meets them.
+#: In the order in which a bar passes them.
 _STAGES = {
     "stage_spool_ms": "Spool",
     "stage_decode_ms": "Decode",
@@ -18,14 +18,14 @@ _STAGES = {
     "stage_velocity_ms": "Velocity",
     "stage_store_ms": "Store",
 }
-_WHOLE_WAYS = {"stage_total_ms": "Frame to store", "stage_alert_ms": "Spike to alert"}
+_END_TO_END = {"stage_total_ms": "Frame to store", "stage_alert_ms": "Spike to alert"}
 
 
 def build() -> Json:
     return dashboard(
         UID,
         "Feed health",
-        "Whether the tape arrives, how late, how complete, and what it costs.",
+        "Connection, rates, latency, completeness of the day, memory.",
         [_now(), _completeness(), _flow(), _stages(), _rest(), _cost()],
         since="now-15m",
         annotations=[gap_annotations()],
@@ -47,13 +47,13 @@ def _now() -> Row:
     )
     lag = panels.stat(
         "Lag",
-        "From the end of a bar's second to its being stored.",
+        "Time from the end of a bar's second until the bar is stored.",
         [tables.stats({"lag_ms": "Lag"})],
         fields.defaults("ms", decimals=0, steps=_LAG_STEPS),
     )
     symbols = panels.stat(
         "Symbols",
-        "Symbols with a bar in the last minute, and all that were ever seen.",
+        "Symbols with a bar in the last minute, and all symbols seen so far.",
         [tables.stats({"active_symbols": "Active", "symbols": "Seen"})],
         fields.defaults("locale", decimals=0),
         transformations=[panels.order("Active", "Seen")],
@@ -77,7 +77,7 @@ def _completeness() -> Row:
     minutes = {"unit": "short", "decimals": 1}
     coverage = panels.stat(
         "Coverage of the day",
-        "The part of the day that was heard, and the symbol-minutes that came live, were repaired, or are missing.",
+        "Share of the day's symbol-minutes that arrived live or were repaired, and the number of each: live, repaired, missing.",
         [query("/gaps", [number(name, text) for name, text in coverage_columns.items()], RANGE, root="coverage")],
         fields.defaults("percentunit", decimals=2, steps=fields.COVERAGE, noValue="–"),
         overrides=[
@@ -89,7 +89,7 @@ def _completeness() -> Row:
     )
     gaps = panels.stat(
         "Gaps and reconnects",
-        "Gaps that are not repaired, and those that were; how often the connection was made anew since ingest was started.",
+        "Open and repaired gaps, and reconnects since ingest was started.",
         [tables.stats({"gaps_open": "Open gaps", "gaps_repaired": "Repaired", "reconnects": "Reconnects"})],
         fields.defaults("locale", decimals=0, steps=fields.ZERO_IS_QUIET),
         overrides=[fields.override("Repaired", thresholds=fields.thresholds(fields.NEUTRAL))],
@@ -97,7 +97,7 @@ def _completeness() -> Row:
     )
     aside = panels.stat(
         "Restated and set aside",
-        "Since ingest was started: bars restated by the vendor, events refused, repeated, or over a minute late.",
+        "Since ingest was started: bars restated by the vendor, events rejected, duplicated, or more than a minute late.",
         [tables.stats(_COUNTERS)],
         fields.defaults("locale", decimals=0),
         overrides=[fields.override("Rejected", thresholds=fields.thresholds(fields.ZERO_IS_QUIET))],
@@ -116,7 +116,7 @@ def _flow() -> Row:
     )
     lag = panels.timeseries(
         "Lag over time",
-        "From the end of a bar's second to its being stored. Dashed lines: worth a look, and bad.",
+        "Time from the end of a bar's second until the bar is stored. Dashed lines: 2 s and 10 s.",
         [tables.stats_series({"lag_ms": "Lag"})],
         fields.defaults(
             "ms",
@@ -132,7 +132,7 @@ def _flow() -> Row:
 
 def _stages() -> Row:
     def one(title: str, description: str, names: dict[str, str], *overrides: Json) -> Json:
-        # A stage that takes microseconds stands beside one that takes milliseconds.
+        # Some stages take microseconds, others milliseconds.
         look = panels.lines(scaleDistribution={"type": "log", "log": 10})
         return panels.timeseries(
             title,
@@ -145,16 +145,16 @@ def _stages() -> Row:
 
     stages = one(
         "Latency of each stage",
-        "The slowest hundredth (p99) of each second: of a frame in the spool and the decoder; of a batch on the tape, in the "
-        "velocity detector, and from the writer's queue to Redis's acknowledgement.",
+        "p99 of each second: a frame in spool and decoder; a batch in the market state, the velocity detector, and from the "
+        "writer's queue to Redis's acknowledgement.",
         _STAGES,
     )
     ways = one(
         "Latency from end to end",
-        "The slowest hundredth (p99) of each second: from a frame's being received to all its bars' being stored, and from "
-        "a spike's being seen to its alert's being published.",
-        _WHOLE_WAYS,
-        # Seconds apart, so a line would not be seen.
+        "p99 of each second: from receiving a frame until all its bars are stored, and from detecting a spike until its "
+        "alert is published.",
+        _END_TO_END,
+        # Points, because samples lie seconds apart and a line would not be visible.
         fields.override("Spike to alert", custom__drawStyle="points", custom__showPoints="always", custom__pointSize=6),
     )
     return 9, [(14, stages), (10, ways)]
@@ -163,20 +163,20 @@ def _stages() -> Row:
 def _rest() -> Row:
     active = panels.timeseries(
         "Active symbols over time",
-        "Symbols with a bar in the last minute, beside all that were ever seen.",
+        "Symbols with a bar in the last minute, and all symbols seen so far.",
         [tables.stats_series({"active_symbols": "Active", "symbols": "Seen"})],
         fields.defaults("locale", decimals=0, color={"mode": "palette-classic"}, custom=panels.lines(), min=0),
     )
     counters = panels.timeseries(
         "Restated and set aside over time",
-        "Counters since ingest was started; a steep line is what to look for.",
+        "Counters since ingest was started; a steep rise is a sign of trouble.",
         [tables.stats_series(_COUNTERS)],
         fields.defaults("locale", decimals=0, color={"mode": "palette-classic"}, custom=panels.lines(), min=0),
     )
     complete = panels.timeseries(
         "Coverage over time",
-        "The part of the day's minutes of all symbols that came live or was repaired: it sinks with a gap and rises with "
-        "its repair.",
+        "Share of the day's symbol-minutes that arrived live or were repaired: it falls with a gap and rises with its "
+        "repair.",
         [tables.stats_series({"coverage": "Coverage"})],
         fields.defaults(
             "percentunit",
@@ -198,7 +198,7 @@ def _cost() -> Row:
     memory = one("Redis memory over time", "Memory that Redis uses.", "redis_memory_bytes", "bytes", "purple")
     buffered = one(
         "Buffered bytes",
-        "Frames that were read and wait to be worked on: near zero while ingest keeps up.",
+        "Frames that were received and wait to be processed: near zero while ingest keeps up.",
         "buffered_bytes",
         "bytes",
         "orange",

@@ -9,18 +9,18 @@ from grafana.query import Json
 
 UP, DOWN, FLAT = "green", "red", "text"
 
-#: (from this value on, colour); the first step has no lower end.
+#: (lower bound, colour); the first step has no lower bound.
 Steps = Sequence[tuple[float | None, str]]
 
 NEUTRAL: Steps = ((None, "text"),)
-#: Signed numbers: below zero red, from zero on green.
+#: Signed numbers: red below zero, green from zero.
 SIGN: Steps = ((None, DOWN), (0, UP))
-#: Velocity: coloured where the default spike threshold of 0.5 % is reached.
+#: Velocity: coloured from the default spike threshold of 0.5 %.
 SPIKE: Steps = ((None, DOWN), (-0.5, FLAT), (0.5, UP))
-#: Counts that should be zero, and counts that just deserve a look.
+#: Counts that should be zero, and counts without a judgement.
 ZERO_IS_GOOD: Steps = ((None, "green"), (1, "red"))
 ZERO_IS_QUIET: Steps = ((None, "text"), (1, "orange"))
-#: The part of a day that is there.
+#: Coverage of the day.
 COVERAGE: Steps = ((None, "red"), (0.95, "orange"), (0.999, "green"))
 
 SYMBOL_UID = "tapewatch-symbol"
@@ -84,7 +84,7 @@ CONNECTION = states({"0": ("down", "red"), "1": ("connected", "green")})
 
 
 def colored(unit: str, decimals: int, steps: Steps) -> Json:
-    """Properties of a table's number whose text takes the threshold's colour."""
+    """Properties of a numeric column whose text has the colour of its threshold."""
     return {
         "unit": unit,
         "decimals": decimals,
@@ -95,5 +95,5 @@ def colored(unit: str, decimals: int, steps: Steps) -> Json:
 
 
 def symbol_column(name: str = "Symbol") -> Json:
-    """A table's symbol: a link to the Symbol dashboard."""
+    """A column of symbols, each a link to the Symbol dashboard."""
     return override(name, links=SYMBOL_LINK, custom__width=100)

@@ -1,4 +1,4 @@
-"""Market overview: what the whole market does now, and which symbols lead it."""
+"""Market overview: breadth, movers and volume leaders of the whole market."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _now() -> Row:
     )
     trading = panels.stat(
         "Symbols",
-        "Symbols with a bar in the last minute, and all that were ever seen.",
+        "Symbols with a bar in the last minute, and all symbols seen so far.",
         [tables.stats({"active_symbols": "Active", "symbols": "Seen"})],
         fields.defaults("locale", decimals=0),
         overrides=[fields.override("Active", thresholds=fields.thresholds(((None, "red"), (1, "green"))))],
@@ -51,7 +51,7 @@ def _now() -> Row:
     )
     alerts = panels.stat(
         "Alerts in this range",
-        "Alerts of every rule, and how many of them pointed up and down.",
+        "Alerts of all rules, and how many of them were up and down.",
         [tables.alert_summary({"total": "All", "up": "Up", "down": "Down"})],
         fields.defaults("locale", decimals=0),
         overrides=[
@@ -65,7 +65,7 @@ def _now() -> Row:
 
 
 def _velocity() -> Row:
-    text = "Change of the price within the velocity window (5 s by default), in percent. A click on a symbol opens it."
+    text = "Price change within the velocity window (5 s by default), in percent. Click a symbol to open it."
     return 11, [
         (12, tables.movers("Fastest up", text, "velocity")),
         (12, tables.movers("Fastest down", text, "velocity", "asc")),
@@ -73,7 +73,7 @@ def _velocity() -> Row:
 
 
 def _day() -> Row:
-    text = "Change against the previous close, in percent. A click on a symbol opens it."
+    text = "Change from the previous close, in percent. Click a symbol to open it."
     return 11, [
         (12, tables.movers("Gainers", text, "change")),
         (12, tables.movers("Losers", text, "change", "asc")),
@@ -114,7 +114,7 @@ def _volume() -> Row:
     )
     breadth = panels.timeseries(
         "Breadth over time",
-        "How many symbols stand above, below and at their previous close.",
+        "Number of symbols above, below and at their previous close.",
         [tables.stats_series(_BREADTH)],
         fields.defaults(
             "locale",

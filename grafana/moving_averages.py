@@ -1,4 +1,4 @@
-"""Moving averages: a fast, a slow and an exponential average with lookbacks of the viewer's choice."""
+"""Moving averages: a fast, a slow and an exponential average with selectable lookbacks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from grafana.query import RANGE, Json, number, query, time
 UID = "tapewatch-averages"
 
 _LOOKBACKS = ("5", "10", "15", "20", "30", "50", "100", "150", "200")
-#: The bridge is asked to call each average by a name of its own: Infinity does not put variables into column selectors.
+#: Fixed names that the bridge gives the averages: Infinity does not replace variables in column selectors.
 _NAMES = "fast=sma:${fast},slow=sma:${slow},ema=ema:${ema}"
 _WHICH = {"symbol": "${symbol}", "timeframe": "${timeframe}", **RANGE}
 _PRICE = fields.defaults(
@@ -27,12 +27,12 @@ def build() -> Json:
     return dashboard(
         UID,
         "Moving averages",
-        "Simple and exponential moving averages of one symbol, with lookbacks of your choice.",
+        "Simple and exponential moving averages of one symbol, with selectable lookbacks.",
         [
             (4, [(24, _now())]),
             (13, [(24, _chart())]),
             (9, [(8, _difference("Fast minus slow", "fast", "slow", "Above zero the fast average leads.")),
-                 (8, _difference("Close minus exponential", "close", "ema", "How far the price has run.")),
+                 (8, _difference("Close minus exponential", "close", "ema", "Distance of the price from its average.")),
                  (8, _seconds())]),
         ],
         since="now-1h",
@@ -105,7 +105,7 @@ def _difference(title: str, left: str, right: str, description: str) -> Json:
 
 
 def _without_nulls(name: str) -> Json:
-    """Leaves out candles before the average began: a difference would take null for 0."""
+    """Drops candles before the average's first value: a difference would take null for 0."""
     is_null = {"fieldName": name, "config": {"id": "isNull", "options": {}}}
     return {"id": "filterByValue", "options": {"type": "exclude", "match": "any", "filters": [is_null]}}
 

@@ -1,4 +1,4 @@
-"""The kinds of panels the dashboards are made of, as Grafana's panel JSON. Ids and places come from the layout."""
+"""The kinds of panels as Grafana's panel JSON. The layout adds ids and positions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _panel(
         "fieldConfig": {"defaults": defaults, "overrides": list(overrides)},
         "options": options,
         "transformations": list(transformations),
-        # Without a floor Grafana may ask for steps below a second.
+        # Without a minimum Grafana may ask for steps below a second.
         "interval": "1s",
     }
 
@@ -57,7 +57,7 @@ def stat(
     graph: bool = False,
     change: bool = False,
 ) -> Json:
-    """The newest value of each field, big; `graph` draws its past, `change` tells its change in the range shown."""
+    """The newest value of each field, large; `graph` adds its history, `change` its change over the range shown."""
     options: Json = {
         "reduceOptions": {"values": False, "calcs": ["lastNotNull"], "fields": ""},
         "colorMode": "value",
@@ -73,7 +73,7 @@ def stat(
 
 
 def lines(**custom: Any) -> Json:
-    """How a series is drawn, for `defaults(custom=…)`: thin lines without points, unless told otherwise."""
+    """How a series is drawn, for `defaults(custom=…)`: thin lines without points by default."""
     return {
         "drawStyle": "line",
         "lineWidth": 1,
@@ -95,7 +95,7 @@ def timeseries(
     transformations: Sequence[Json] = (),
     calcs: Sequence[str] = (),
 ) -> Json:
-    """Lines over time; `calcs` are shown in the legend, which is a table then."""
+    """Lines over time; with `calcs` the legend is a table of them."""
     legend: Json = {
         "showLegend": True,
         "displayMode": "table" if calcs else "list",
@@ -133,13 +133,13 @@ def table(
     transformations: Sequence[Json] = (),
     newest_first: str = "",
 ) -> Json:
-    """Rows as they come, or with the newest first by the column named so."""
+    """A table; `newest_first` names the column by which it is sorted."""
     options: Json = {
         "showHeader": True,
         "cellHeight": "sm",
         "sortBy": [{"displayName": newest_first, "desc": True}] if newest_first else [],
     }
-    # Columns keep a wide minimum of their own, which cuts the last one off in a narrow panel.
+    # The default minimum width of columns cuts off the last one in a narrow panel.
     defaults["custom"] = {"minWidth": 60, "align": "auto", **defaults["custom"]}
     return _panel("table", title, description, targets, defaults, overrides, options, transformations)
 
@@ -150,7 +150,7 @@ def bars(
     targets: Sequence[Json],
     defaults: Json,
 ) -> Json:
-    """One horizontal bar a row, named by the row's text column."""
+    """One horizontal bar per row, labelled by the row's text column."""
     options: Json = {
         "displayMode": "gradient",
         "orientation": "horizontal",

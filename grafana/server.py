@@ -1,4 +1,4 @@
-"""The Grafana of this machine, run with our provisioning. What the user sets in GF_… variables wins over all of it."""
+"""Runs the Grafana of this machine with our provisioning; GF_… variables of the user override it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HOW_TO_GET_ONE = (
 
 
 class CannotRun(RuntimeError):
-    """There is no Grafana to run, or it cannot be run as it is; the text is one line that says what to do."""
+    """No usable Grafana was found; the message is one line with the remedy."""
 
 
 @dataclass(frozen=True)
@@ -78,15 +78,15 @@ def _candidates(environ: Mapping[str, str], homes: Iterable[Path]) -> Iterable[I
 
 
 def command(grafana: Installation, environ: Mapping[str, str]) -> list[str]:
-    """The server's command line. Options after it would beat the environment, so there are none."""
+    """The server's command line. It has no further options, as they would override the environment."""
     config = environ.get("GF_PATHS_CONFIG") or str(HERE / "grafana.ini")
     return [str(grafana.binary), "server", "--homepath", str(grafana.home), "--config", config]
 
 
 def environment(environ: Mapping[str, str], bridge_url: str, token: str, folder: Path) -> dict[str, str]:
-    """What the server is started with: the user's environment, and ours where that says nothing.
+    """The environment of the server: the user's, and our values for what it does not set.
 
-    `folder` holds its database, plugins and secrets; it is made, for its owner only. Raises CannotRun.
+    `folder` holds its database, plugins and secrets; it is created with mode 0700. Raises CannotRun.
     """
     ours = {
         "GF_PATHS_DATA": str(folder),
@@ -110,11 +110,11 @@ def environment(environ: Mapping[str, str], bridge_url: str, token: str, folder:
 
 
 def _add_secrets(environ: dict[str, str], data: Path) -> None:
-    """A password of the login `admin` and a key for the database, made once, instead of those everybody knows."""
+    """Sets a password for `admin` and a key for the database, generated once, in place of Grafana's public defaults."""
     known = {"GF_SECURITY_ADMIN_PASSWORD": "admin-password", "GF_SECURITY_SECRET_KEY": "secret-key"}
     for variable, name in known.items():
         path = data / name
-        # A database that is there already was made with other secrets.
+        # An existing database was created with other secrets.
         if environ.get(variable) or ((data / "grafana.db").exists() and not path.exists()):
             continue
         if not path.exists():
@@ -138,14 +138,14 @@ def has_plugin(folder: Path) -> bool:
 def provide_plugin(
     grafana: Installation, environ: dict[str, str], given: bool, elsewhere: Iterable[Path] = PACKAGED_PLUGINS
 ) -> None:
-    """Sees to it that GF_PATHS_PLUGINS has the Infinity data source; raises CannotRun with how to install it.
+    """Makes sure that GF_PATHS_PLUGINS has the Infinity data source. Raises CannotRun with the command that installs it.
 
-    Looks where packages keep plugins, then lets Grafana's own installer fetch it. A folder that the user named (`given`)
-    is left as it is: a missing plugin is told, and Grafana runs all the same.
+    Looks where packages keep plugins, then runs Grafana's own installer. A folder that the user named (`given`) is not
+    changed: a missing plugin is reported, and Grafana runs without it.
     """
-    wanted = f"{environ.get('GF_PLUGINS_PREINSTALL_SYNC', '')},{environ.get('GF_PLUGINS_PREINSTALL', '')}"
+    preinstalled = f"{environ.get('GF_PLUGINS_PREINSTALL_SYNC', '')},{environ.get('GF_PLUGINS_PREINSTALL', '')}"
     folder = Path(environ["GF_PATHS_PLUGINS"])
-    if has_plugin(folder) or has_plugin(grafana.home / "plugins-bundled") or DATASOURCE_TYPE in wanted:
+    if has_plugin(folder) or has_plugin(grafana.home / "plugins-bundled") or DATASOURCE_TYPE in preinstalled:
         return
     install = [str(grafana.binary), "cli", "--homepath", str(grafana.home), "--pluginsDir", str(folder)]
     install += ["plugins", "install", DATASOURCE_TYPE]
@@ -165,7 +165,7 @@ def provide_plugin(
 
 
 def address(environ: Mapping[str, str]) -> str:
-    """Where the server will be seen from this machine."""
+    """The URL of the server, as seen from this machine."""
     host = environ.get("GF_SERVER_HTTP_ADDR") or "127.0.0.1"
     if host in ("0.0.0.0", "::"):
         host = "127.0.0.1"

@@ -11,7 +11,7 @@ from grafana.query import RANGE, Json, number, query, time
 UID = fields.SYMBOL_UID
 
 _WHICH = {"symbol": "${symbol}", "timeframe": "${timeframe}", **RANGE}
-#: Averages drawn over the candles: how the bridge calls them, how they are shown, in which colour.
+#: Averages drawn over the candles: name in the API, label, colour.
 _OVERLAYS = (
     ("sma:20", "sma_20", "SMA 20", "orange"),
     ("sma:50", "sma_50", "SMA 50", "purple"),
@@ -37,7 +37,7 @@ def build() -> Json:
 def _now() -> Row:
     last = panels.stat(
         "${symbol}",
-        "The last price, and its change over the range shown.",
+        "The last price and its change over the range shown.",
         [query("/candles", [time(), number("c", "Last")], _WHICH, fmt="timeseries")],
         fields.defaults("currencyUSD", decimals=2, color=fields.fixed("blue")),
         graph=True,
@@ -60,19 +60,19 @@ def _now() -> Row:
     )
     velocity = panels.stat(
         "Velocity",
-        "Change of the price within the velocity window (5 s by default); coloured from 0.5 %, where a spike begins.",
+        "Price change within the velocity window (5 s by default); coloured from 0.5 %, the default spike threshold.",
         [_velocity(limit="1")],
         fields.defaults("percent", decimals=2, steps=fields.SPIKE, noValue="–"),
     )
     alerts = panels.stat(
         "Alerts in this range",
-        "Alerts of this symbol, of every rule.",
+        "Alerts of this symbol, all rules.",
         [tables.alert_summary({"total": "Alerts"}, symbol="${symbol}")],
         fields.defaults("locale", decimals=0, steps=fields.ZERO_IS_QUIET),
     )
     coverage = panels.stat(
         "Coverage of the day",
-        "The part of the day's minutes of market hours in which this symbol came live or was repaired.",
+        "Share of the day's market minutes in which this symbol's data arrived live or was repaired.",
         [query("/gaps", [number("fraction", "Coverage")], {"symbol": "${symbol}", **RANGE}, root="coverage")],
         fields.defaults("percentunit", decimals=1, steps=fields.COVERAGE, noValue="–"),
     )
@@ -97,7 +97,7 @@ def _candles() -> Json:
     names = ",".join(name for name, *_ in _OVERLAYS)
     return panels.candlestick(
         "${symbol}, ${timeframe}",
-        "Candles with volume and moving averages, computed by the bridge. Marks are alerts.",
+        "Candles with volume and moving averages computed by the bridge. Marks are alerts.",
         [query("/indicators", columns, {**_WHICH, "names": names}, fmt="timeseries")],
         fields.defaults(
             "currencyUSD", decimals=2, color={"mode": "palette-classic"}, custom=panels.lines(spanNulls=True)
@@ -111,13 +111,13 @@ def _candles() -> Json:
 def _below() -> Row:
     velocity = panels.timeseries(
         "Velocity over time",
-        "Change of the price within the velocity window. The lines at ±0.5 % are the default threshold of a spike.",
+        "Price change within the velocity window. The lines at ±0.5 % are the default spike threshold.",
         [_velocity()],
         velocity_defaults(fields.fixed("blue")),
     )
     vwap = panels.timeseries(
         "Close and VWAP",
-        "The close of each candle beside the volume-weighted average price within it.",
+        "Close of each candle, and the volume-weighted average price within it.",
         [query("/candles", [time(), number("c", "Close"), number("vw", "VWAP")], _WHICH, fmt="timeseries")],
         fields.defaults(
             "currencyUSD", decimals=2, color={"mode": "palette-classic"}, custom=panels.lines(spanNulls=True)

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from grafana import fields, panels
 from grafana.query import RANGE, Json, number, query, string, time
 
-#: How many rows a table of movers has.
+#: Rows of a table of movers.
 MOVERS = 10
 
 _MOVER_COLUMNS = ("Symbol", "Last", "Last hour", "Velocity", "Change", "Volume")
 
 
 def stats(names: Mapping[str, str]) -> Json:
-    """The newest value of some statistics: name -> the text it is shown with."""
+    """The newest value of statistics: name -> label."""
     return query("/stats", [number(name, text) for name, text in names.items()])
 
 
@@ -25,7 +25,7 @@ def stats_series(names: Mapping[str, str]) -> Json:
 
 
 def alert_summary(names: Mapping[str, str], **which: str) -> Json:
-    """How many alerts there were in the range: always numbers, also when there were none."""
+    """Counts of alerts in the range: 0, not empty, when there were none."""
     return query("/alerts/summary", [number(name, text) for name, text in names.items()], {**which, **RANGE})
 
 
@@ -85,7 +85,7 @@ def movers(title: str, description: str, by: str, order: str = "desc") -> Json:
 
 
 def alerts(title: str, description: str, columns: Sequence[str], unit: str, **which: str) -> Json:
-    """Alerts as a table, the newest first; `columns` are those of /alerts, in the order they are shown."""
+    """Alerts as a table, newest first; `columns` are those of /alerts, in display order."""
     known = {
         "t": time("t", "Time"),
         "symbol": string("symbol", "Symbol"),
@@ -114,7 +114,7 @@ def alerts(title: str, description: str, columns: Sequence[str], unit: str, **wh
         description,
         [query("/alerts", chosen, {**which, **RANGE, "limit": "100"})],
         fields.defaults("none", noValue="none in this range"),
-        # A cell without a value is not a table without rows.
+        # noValue of a cell, not of an empty table.
         overrides=[
             {"matcher": {"id": "byType", "options": "string"}, "properties": [{"id": "noValue", "value": "–"}]},
             *(o for o in overrides if o["matcher"]["options"] in shown),

@@ -1,4 +1,4 @@
-"""Dashboards and data source to a Grafana that runs elsewhere, over its HTTP API: everything by uid, with a token."""
+"""Uploads dashboards and data source to a running Grafana over its HTTP API, by uid, with a token."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIMEOUT_S = 20
 
 
 class UploadError(RuntimeError):
-    """Grafana did not take it; the text is one line. `refused`: trying again will not help."""
+    """The upload failed; the message is one line. `refused`: trying again will not help."""
 
     def __init__(self, message: str, refused: bool = False) -> None:
         super().__init__(message)
@@ -23,7 +23,7 @@ class UploadError(RuntimeError):
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A token is for the address that was named, not for wherever that points to."""
+    """Follows no redirect: the token is only for the address that was given."""
 
     def redirect_request(self, *args: Any, **kwargs: Any) -> None:
         return None
@@ -40,12 +40,12 @@ class Grafana:
         self._opener = urllib.request.build_opener(_NoRedirects)
 
     def push_folder(self) -> None:
-        """Makes the folder of our dashboards if it is not there."""
+        """Creates the folder of our dashboards unless it exists. Raises UploadError."""
         if self._call("GET", f"/api/folders/{FOLDER_UID}", missing_ok=True) is None:
             self._call("POST", "/api/folders", {"uid": FOLDER_UID, "title": "tapewatch"})
 
     def push_dashboard(self, dashboard: Json) -> str:
-        """Saves it over the one with its uid; the path under which it is seen."""
+        """Saves the dashboard over the one of its uid and returns its path. Raises UploadError."""
         answer = self._call(
             "POST",
             "/api/dashboards/db",
@@ -62,15 +62,15 @@ class Grafana:
         return self._call("GET", f"/api/datasources/uid/{DATASOURCE_UID}", missing_ok=True) is not None
 
     def push_datasource(self, bridge_url: str, bridge_token: str) -> None:
-        """Makes or changes the data source so that it reads the bridge at `bridge_url`."""
-        wanted = datasource(bridge_url, bridge_token)
+        """Creates the data source or changes it to read the bridge at `bridge_url`. Raises UploadError."""
+        body = datasource(bridge_url, bridge_token)
         if self.has_datasource():
-            self._call("PUT", f"/api/datasources/uid/{DATASOURCE_UID}", wanted)
+            self._call("PUT", f"/api/datasources/uid/{DATASOURCE_UID}", body)
         else:
-            self._call("POST", "/api/datasources", wanted)
+            self._call("POST", "/api/datasources", body)
 
     def _call(self, method: str, path: str, body: Json | None = None, missing_ok: bool = False) -> Json | None:
-        """The answer; None for 404 where that is fine."""
+        """The answer; None for a 404 if `missing_ok`."""
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         data = None
         if body is not None:
@@ -83,16 +83,14 @@ class Grafana:
             with error:
                 if error.code == 404 and missing_ok:
                     return None
-                raise _refusal(error, method, path) from None
+                raise _rejected(error, method, path) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or error
             raise UploadError(f"Grafana at {self._url} does not answer: {reason}") from None
         try:
             answer = json.loads(raw)
         except ValueError:
-            raise UploadError(
-                f"{self._url} does not answer like a Grafana: is this its address?", refused=True
-            ) from None
+            raise UploadError(f"{self._url} does not answer like Grafana: check the address", refused=True) from None
         return answer if isinstance(answer, dict) else {}
 
 
@@ -115,7 +113,7 @@ def datasource(bridge_url: str, bridge_token: str) -> Json:
     }
 
 
-def _refusal(error: urllib.error.HTTPError, method: str, path: str) -> UploadError:
+def _rejected(error: urllib.error.HTTPError, method: str, path: str) -> UploadError:
     try:
         message = str(json.loads(error.read())["message"])[:200]
     except (ValueError, KeyError, TypeError, OSError):

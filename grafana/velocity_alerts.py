@@ -1,4 +1,4 @@
-"""Velocity and alerts: how fast chosen symbols move, and what was raised."""
+"""Velocity and alerts: velocity of the chosen symbols, spikes, the log of alerts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _counts() -> Row:
     severity = {"total": "All", "critical": "Critical", "warning": "Warning", "info": "Info"}
     by_severity = panels.stat(
         "Alerts in this range",
-        "Alerts of every symbol and rule, by severity.",
+        "Alerts of all symbols and rules, by severity.",
         [tables.alert_summary(severity)],
         fields.defaults("locale", decimals=0),
         overrides=[
@@ -60,7 +60,7 @@ def _counts() -> Row:
 def _velocity() -> Row:
     chart = panels.timeseries(
         "Velocity of the chosen symbols",
-        "Change of the price within the velocity window. The lines at ±0.5 % are the default threshold of a spike.",
+        "Price change within the velocity window. The lines at ±0.5 % are the default spike threshold.",
         [
             query(
                 "/velocity",
@@ -79,7 +79,7 @@ def _fastest() -> Row:
     def bars(title: str, order: str, color: str) -> Json:
         return panels.bars(
             title,
-            "The symbols with the largest change within the velocity window at this moment.",
+            "Symbols with the largest change within the velocity window now.",
             [
                 query(
                     "/movers",
@@ -92,7 +92,7 @@ def _fastest() -> Row:
 
     log = panels.timeseries(
         "Alerts raised",
-        "The count of alerts since ingest was started: each step up is an alert.",
+        "Number of alerts since ingest was started; each step is one alert.",
         [tables.stats_series({"alerts": "Alerts"})],
         fields.defaults(
             "locale",
@@ -111,14 +111,14 @@ def _fastest() -> Row:
 def _log() -> Row:
     spikes = tables.alerts(
         "Velocity spikes",
-        "The newest spikes; a click on a symbol opens it.",
+        "The newest spikes. Click a symbol to open it.",
         ["t", "symbol", "direction", "magnitude"],
         "percent",
         rule="velocity",
     )
     log = tables.alerts(
         "Alert log",
-        "The newest alerts of every rule with their message.",
+        "The newest alerts of all rules, with their messages.",
         ["t", "symbol", "rule", "severity", "message"],
         "short",
     )

@@ -1,4 +1,4 @@
-"""What breaks comes back by itself: an emptied Redis is filled again from the spool, a killed reader goes on where it was."""
+"""Recovery: an emptied Redis is refilled from the spool, a killed ingest process resumes at its watermark."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from tests.support import Running, free_port, wait_until
 
 
 def truth(file: Path) -> dict[tuple[str, int], dict[str, Any]]:
-    """(symbol, second) -> the last A event of it that was sent."""
+    """(symbol, second) -> the last A event that was sent for it."""
     events = (json.loads(line) for line in file.read_text().splitlines())
     return {(e["sym"], e["s"]): e for e in events if e["ev"] == "A" and e["sent"]}
 
 
 def missing(redis: Redis, file: Path) -> list[tuple[str, int]]:
-    wanted = truth(file)
-    held: dict[str, dict[int, float]] = {}
-    for symbol in {sym for sym, _ in wanted}:
+    expected = truth(file)
+    stored: dict[str, dict[int, float]] = {}
+    for symbol in {sym for sym, _ in expected}:
         try:
             rows = redis.execute_command("TS.RANGE", keys.series(symbol, "1s", "close"), "-", "+")
         except Exception:
             rows = []
-        held[symbol] = {t: float(v) / 10_000 for t, v in rows}
-    return [key for key, e in wanted.items() if held[key[0]].get(key[1]) != e["c"]]
+        stored[symbol] = {t: float(v) / 10_000 for t, v in rows}
+    return [key for key, e in expected.items() if stored[key[0]].get(key[1]) != e["c"]]
 
 
 def test_an_emptied_redis_and_a_killed_reader_lose_nothing_that_was_sent(tmp_path: Path) -> None:
-    port, told = free_port(), tmp_path / "truth.jsonl"
+    port, truth_file = free_port(), tmp_path / "truth.jsonl"
     with Running(
-        "simulate", "--port", str(port), "--symbols", "20", "--rate", "60", "--history", "120", "--truth", str(told)
+        "simulate", "--port", str(port), "--symbols", "20", "--rate", "60", "--history", "120", "--truth", str(truth_file)
     ) as market, Running("redis") as server:  # fmt: skip
         server.wait(embedded.socket_path(server.data_dir).exists, 20, "the server's socket")
         feed = {"TAPEWATCH_FEED_URL": f"ws://127.0.0.1:{port}/stocks"}
@@ -49,14 +49,14 @@ def test_an_emptied_redis_and_a_killed_reader_lose_nothing_that_was_sent(tmp_pat
                 reader.wait(lambda: reader_watermark(redis), 30, "a watermark")
                 redis.flushall()
                 reader.wait(lambda: "filling it again" in reader.output(), 20, "the discovery")
-                reader.wait(lambda: told.exists() and len(missing(redis, told)) < 60, 20, "the refill")
+                reader.wait(lambda: truth_file.exists() and len(missing(redis, truth_file)) < 60, 20, "the refill")
                 os.killpg(reader.process.pid, signal.SIGKILL)
                 reader.process.wait()
             with Running("ingest", data_dir=server.data_dir, **feed) as reader:
                 before = reader_watermark(redis)
                 reader.wait(lambda: reader_watermark(redis) > before + 3, 30, "going on")
                 market.stop(signal.SIGTERM)
-                wait_until(lambda: not missing(redis, told), 20, "every bar that was sent")
+                wait_until(lambda: not missing(redis, truth_file), 20, "every bar that was sent")
                 assert reader.stop() == 0
             gaps = {e[b"reason"] for _, e in redis.xrange(keys.gaps("stocks"))}
             assert b"restart" in gaps
@@ -68,7 +68,7 @@ def reader_watermark(redis: Redis) -> int:
 
 
 def test_trades_killed_in_the_middle_again_and_again_give_the_candles_of_the_tape(data: Path) -> None:
-    """All frames are spooled while Redis is away; then the reader is killed at odd moments while it works them off."""
+    """All frames are spooled while Redis is down; then ingest is killed at random moments while it processes them."""
     file = data / "us-tape-2018" / "trades.csv.gz"
     expected = {t: c for t, c in tape_reference.candles(file)["1m"].items() if None not in c[:4]}
     port = free_port()
@@ -97,7 +97,7 @@ def test_trades_killed_in_the_middle_again_and_again_give_the_candles_of_the_tap
 
 
 def settled(folder: Path) -> bool:
-    """Whether nothing was spooled within the last second."""
+    """Whether nothing was spooled in the last second."""
     files = list(folder.glob("*.spool"))
     return bool(files) and time.time() - max(f.stat().st_mtime for f in files) > 1.0
 

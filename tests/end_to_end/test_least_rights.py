@@ -1,4 +1,4 @@
-"""The processes as their own Redis users: all works, and Redis had nothing to deny."""
+"""Each process as its own Redis user: everything works, and Redis denied no command."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def watching(files: list[Path], topics: str, *options: str) -> Iterator[Running]
 
 
 def all_candles(run: Running, symbol: str, timeframe: str, start: int, end: int) -> dict[int, dict[str, Any]]:
-    """Every candle of the range, asked for in pages."""
+    """Every candle of the range, read page by page."""
     found: dict[int, dict[str, Any]] = {}
     width = MS[timeframe] * 4000
     for low in range(start, end + 1, width):

@@ -1,4 +1,4 @@
-"""`tapewatch run` as a newcomer starts it: the simulated market, every answer, and an end that leaves nothing behind."""
+"""`tapewatch run` without settings: the simulated market, every REST path, and a stop that leaves no process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support import Running
 
 
 def living(folder: str) -> list[str]:
-    """Processes that still hold the folder in their environment or command line."""
+    """Processes that have the folder in their environment or command line."""
     text = subprocess.run(["ps", "axeww", "-o", "pid,args"], capture_output=True, text=True, check=True).stdout
     return [line for line in text.splitlines() if folder in line and "ps axeww" not in line]
 

@@ -1,4 +1,4 @@
-"""The daemon with a token, a feed key and a Redis password: whatever happens, none of them gets out."""
+"""The daemon with a token, a feed key and a Redis password: none of them appears in answers, logs or `ps`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 
 def leaks(text: str) -> list[str]:
-    """The secrets that are in `text`, in any of the spellings they take in logs and URLs."""
+    """The secrets found in `text`, in any spelling that logs and URLs use."""
     return [secret for secret in (TOKEN, KEY, PASSWORD) if Masker([secret])(text) != text]
 
 
@@ -31,7 +31,7 @@ def processes(pid: int) -> Iterator[int]:
 
 
 def titles(pid: int) -> dict[int, str]:
-    """What `ps` shows of the process and of all that it started."""
+    """What `ps` shows of the process and its children."""
     return {
         each: Path(f"/proc/{each}/cmdline").read_bytes().decode() + Path(f"/proc/{each}/comm").read_text()
         for each in processes(pid)
@@ -45,9 +45,9 @@ def raw_exchange(port: int, request: bytes) -> str:
         return b"".join(iter(lambda: s.recv(4096), b"")).decode(errors="replace")
 
 
-def refusals(daemon: Running) -> list[str]:
-    """What is answered to those who ask wrongly, with and without the token; and what is told of the daemon."""
-    told = []
+def responses(daemon: Running) -> list[str]:
+    """The answers to wrong requests, with and without the token, and the daemon's pages about itself."""
+    answers = []
     for headers in ({}, HEADERS, {"Authorization": f"Bearer {TOKEN}x"}):
         for path in (
             "/api/v1/candles",
@@ -58,10 +58,10 @@ def refusals(daemon: Running) -> list[str]:
             "/openapi.json",
             "/api/v1/stats",
         ):
-            told.append(str(daemon.get(path, headers)))
-        told.append(str(daemon.get("/api/v1/candles", headers, symbol="\x00", token="guess")))
-    told.append(raw_exchange(daemon.bridge_port, f"NONSENSE\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()))
-    return told
+            answers.append(str(daemon.get(path, headers)))
+        answers.append(str(daemon.get("/api/v1/candles", headers, symbol="\x00", token="guess")))
+    answers.append(raw_exchange(daemon.bridge_port, f"NONSENSE\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()))
+    return answers
 
 
 @pytest.fixture
@@ -86,19 +86,19 @@ def test_no_secret_gets_out(guarded: tuple[OwnRedis, str], log_format: str) -> N
         daemon.wait(lambda: daemon.get("/api/v1/symbols", HEADERS)[1], 30, "symbols")
         shown = titles(daemon.process.pid)
         assert len(shown) >= 3  # run, ingest, bridge
-        told = refusals(daemon)
-        # Things go wrong: the feed is lost, then Redis.
+        answers = responses(daemon)
+        # Errors are logged: the feed is lost, then Redis.
         market.stop()
         daemon.wait(lambda: "next try in" in daemon.output(), 30, "the feed's loss")
         server.kill()
         daemon.wait(lambda: daemon.get("/api/v1/symbols", HEADERS)[0] == 503, 30, "the store's loss")
-        told += refusals(daemon)
+        answers += responses(daemon)
         daemon.wait(lambda: "debug" in daemon.output().lower(), 30, "a line that only debug shows")
         daemon.stop()
         spooled = [path for path in (daemon.data_dir / "spool").rglob("*") if path.is_file()]
         output = daemon.output()
     assert not leaks(output)
-    assert not leaks("\n".join(told))
+    assert not leaks("\n".join(answers))
     assert not leaks("\n".join(shown.values()))
     assert any(path.suffix == ".spool" and path.stat().st_size for path in spooled)
     for path in daemon.folder.rglob("*"):

@@ -1,4 +1,4 @@
-"""`tapewatch run` when something goes wrong: a dead part, a refused key, a taken port or folder, a killed supervisor."""
+"""`tapewatch run` with faults: a killed part, a rejected key, a port or folder in use, a killed supervisor."""
 
 from __future__ import annotations
 

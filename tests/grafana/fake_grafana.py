@@ -1,4 +1,4 @@
-"""Stand-ins for the Grafana that tests cannot have: a folder whose `bin/grafana` tells how it was called, and its HTTP API."""
+"""Stand-ins for Grafana: a folder whose `bin/grafana` prints how it was called, and its HTTP API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from grafana.query import DATASOURCE_TYPE
 
-#: Tells argv, environment and pid; `cli … install` puts the plugin where it was told, unless it is to fail.
+#: Prints argv, environment and pid; `cli … install` writes the plugin into --pluginsDir, unless it is to fail.
 _BINARY = """#!{python}
 import json, os, signal, sys
 from pathlib import Path

@@ -1,6 +1,6 @@
 """What Infinity 3.11 does with a query of type json and parser backend, as far as our dashboards use it.
 
-Browser: variables are put into url, parameters and root selector (a list is written ``{A,B}`` unless its format says
+Browser: variables are put into url, parameters and root selector (a list is written ``{A,B}`` unless its format is
 csv). Server: the macros ``${__timeFrom}`` and ``${__timeTo}`` become epoch ms; the answer is cut to the root selector,
 each column is read by its path and turned into its type, fields are sorted by name; a time series with text columns is
 made wide, but only when its rows ascend: otherwise it silently stays long.
@@ -66,7 +66,7 @@ def macros(text: str, view: View) -> str:
 
 
 def address(target: Json, view: View) -> str:
-    """Path and query that are asked for; a parameter wins over the same one in the url."""
+    """The path and query requested; a parameter overrides the same one in the url."""
     if target["source"] != "url" or not target["url"].startswith("/"):
         raise InfinityError("invalid port: host and path are glued where the url does not begin with a slash")
     parts = urlsplit(macros(interpolate(target["url"], view), view))

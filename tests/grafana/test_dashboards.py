@@ -1,4 +1,4 @@
-"""The committed JSON is what the code makes, and holds together: ids, places, names, links, variables."""
+"""The committed JSON is what the code builds, and is consistent: ids, positions, names, links, variables."""
 
 from __future__ import annotations
 

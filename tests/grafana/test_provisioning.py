@@ -41,7 +41,7 @@ def test_the_data_source_is_the_one_the_dashboards_name() -> None:
     assert source["access"] == "proxy"
     assert source["url"] == "${TAPEWATCH_BRIDGE_URL}"
     options = source["jsonData"]
-    # Without these every answer carries a notice, or the health check always says OK.
+    # Without these every answer carries a notice, or the health check always passes.
     assert options["allowedHosts"] == [source["url"]]
     assert options["customHealthCheckEnabled"] is True
     assert options["customHealthCheckUrl"] == "/readyz"

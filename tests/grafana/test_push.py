@@ -37,9 +37,9 @@ def test_uploads_every_dashboard_into_our_folder(capsys: pytest.CaptureFixture[s
         # An id or version of another Grafana would be refused.
         assert body["dashboard"]["id"] is None
         assert body["dashboard"]["version"] is None
-    told = capsys.readouterr()
-    assert f"Symbol: {api.url}/d/tapewatch-symbol/slug" in told.out
-    assert "--datasource" in told.err
+    printed = capsys.readouterr()
+    assert f"Symbol: {api.url}/d/tapewatch-symbol/slug" in printed.out
+    assert "--datasource" in printed.err
     assert api.datasources == {}
 
 
@@ -60,10 +60,10 @@ def test_the_data_source_is_made_and_changed(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_pushed_and_provisioned_data_source_are_the_same() -> None:
     provisioned = yaml.safe_load((HERE / "provisioning" / "datasources" / "tapewatch.yaml").read_text())
-    (wanted,) = provisioned["datasources"]
+    (expected,) = provisioned["datasources"]
     text = json.dumps(upload.datasource("${TAPEWATCH_BRIDGE_URL}", "${TAPEWATCH_TOKEN}"))
     pushed = json.loads(text.replace('"bearerToken", "allowedHosts', '"${GRAFANA_BRIDGE_AUTH}", "allowedHosts'))
-    assert pushed == {key: value for key, value in wanted.items() if key != "editable"}
+    assert pushed == {key: value for key, value in expected.items() if key != "editable"}
     assert upload.datasource("http://b", "")["secureJsonData"] == {}
     assert upload.datasource("http://b", "")["jsonData"]["auth_method"] == "none"
 

@@ -1,4 +1,4 @@
-"""`tapewatch grafana run`: which Grafana is run, with what, and what is said when there is none."""
+"""`tapewatch grafana run`: which Grafana is run, with what, and the error when there is none."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_runs_it_with_our_provisioning(home: Home, tmp_path: Path) -> None:
     config = str(HERE / "grafana.ini")
     assert call["argv"] == ["server", "--homepath", str(home.path), "--config", config]
     data = tmp_path / "d" / "grafana"
-    wanted = {
+    expected = {
         "GF_PATHS_DATA": str(data),
         "GF_PATHS_LOGS": str(data / "log"),
         "GF_PATHS_PLUGINS": str(data / "plugins"),
@@ -54,7 +54,7 @@ def test_runs_it_with_our_provisioning(home: Home, tmp_path: Path) -> None:
         "GRAFANA_BRIDGE_AUTH": "none",
         "GRAFANA_DASHBOARDS": str(DIST),
     }
-    assert {name: call["env"].get(name) for name in wanted} == wanted
+    assert {name: call["env"].get(name) for name in expected} == expected
     assert "http://127.0.0.1:3000/" in done.stdout
     assert str(data / "admin-password") in done.stdout
 
@@ -120,9 +120,9 @@ def test_signals_reach_grafana_itself(home: Home, tmp_path: Path) -> None:
         text=True,
     )
     assert process.stdout
-    with process.stdout as told:
-        assert "dashboards" in told.readline()
-        assert told.readline() == "serving\n"
+    with process.stdout as stdout:
+        assert "dashboards" in stdout.readline()
+        assert stdout.readline() == "serving\n"
         assert home.calls[0]["pid"] == process.pid
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 7

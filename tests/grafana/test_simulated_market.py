@@ -26,7 +26,7 @@ def test_every_panel_has_data() -> None:
                     return error.code, error.read()
 
         def empty() -> list[str]:
-            """Where nothing is drawn: no fields, or one without a value. Annotations may have nothing to tell."""
+            """Targets that draw nothing: no fields, or one without a value. Annotations may be empty."""
             now = int(time.time() * 1000)
             found = []
             for board, where, target, panel in targets():
@@ -37,6 +37,6 @@ def test_every_panel_has_data() -> None:
             return found
 
         daemon.ready()
-        # A spike comes each minute, and the market tells its last hour within half of one.
+        # A spike comes each minute, and the market has sent its last hour within 30 s.
         daemon.wait(lambda: not empty(), 120, "data in every panel")
         assert daemon.stop() == 0

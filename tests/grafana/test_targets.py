@@ -1,4 +1,4 @@
-"""Every query of every panel, variable and annotation, asked of a running bridge as Infinity asks it."""
+"""Every query of every panel, variable and annotation, sent to a running bridge as Infinity sends it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from werkzeug.test import Client
 from redis_functions.server.connection import connect
 from rest_bridge.app import create_app
 from rest_bridge.config import BridgeConfig
-from tests.grafana import harness as world
+from tests.grafana import harness
 from tests.grafana.boards import BOARDS, Json, panels, targets, view
 from tests.grafana.infinity import Field, Get, run
 
@@ -41,7 +41,7 @@ def now(redis_url: str) -> int:
     moment = int(time.time()) * 1000
     with connect(redis_url) as client:
         client.flushall()
-        world.fill(client, moment)
+        harness.fill(client, moment)
     return moment
 
 
@@ -56,7 +56,7 @@ def empty(redis_url: str) -> Iterator[Get]:
     with connect(redis_url) as client:
         client.flushall()
         yield getter(redis_url)
-        world.fill(client, int(time.time()) * 1000)
+        harness.fill(client, int(time.time()) * 1000)
 
 
 def check_times(fields: list[Field]) -> None:
@@ -81,7 +81,7 @@ def test_every_target_gives_typed_filled_ascending_columns(
     drawn = run(target, view(BOARDS[board], now, panel), get)
     if target["format"] != "timeseries":
         return
-    # As a time series: no text is left, and what was text has become labels that tell the series apart.
+    # As a time series: no text is left; text columns have become labels that distinguish the series.
     assert {field.kind for field in drawn} == {"time", "number"}
     labels = [(field.name, *field.labels.values()) for field in drawn if field.kind == "number"]
     assert len(set(labels)) == len(labels)
@@ -110,10 +110,10 @@ def test_chosen_symbols_are_told_apart_also_when_it_is_one(chosen: list[str], ge
 @pytest.mark.parametrize("board", ["symbol", "moving-averages"])
 def test_every_timeframe_can_be_chosen(board: str, get: Get, now: int) -> None:
     variable = next(v for v in BOARDS[board]["templating"]["list"] if v["name"] == "timeframe")
-    asked = [t for b, _, t, _ in targets() if b == board and "timeframe" in str(t["url_options"])]
+    requested = [t for b, _, t, _ in targets() if b == board and "timeframe" in str(t["url_options"])]
     for option in variable["options"]:
-        for target in asked:
-            # A candle that began before the range is not in it, so the longest are asked for over more.
+        for target in requested:
+            # A candle that began before the range is not in it, so long timeframes get a longer range.
             shown = view(BOARDS[board], now, timeframe=option["value"])
             shown = type(shown)(now - 3 * 86_400_000, now, shown.variables)
             assert run(target, shown, get), option["value"]
