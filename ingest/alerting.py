@@ -12,8 +12,9 @@ from redis.exceptions import RedisError
 
 from ingest.outbox import Outbox
 from ingest.stage_latency import Stage
+from redis_functions.contract.alerts import Alert
 from redis_functions.errors import may_pass
-from redis_functions.lua.calls import RAISED, Alert, raise_alerts
+from redis_functions.lua.calls import RAISED, raise_alerts
 
 log = logging.getLogger("tapewatch.alerts")
 

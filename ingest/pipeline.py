@@ -23,8 +23,8 @@ from ingest.stage_latency import StageLatency
 from market.bar import MINUTE_MS, SECOND_MS, Bar, Trade
 from market.price import SCALE, text
 from market.sessions import TradingDay
+from redis_functions.contract.alerts import Alert, alert_id
 from redis_functions.contract.schema import Schema
-from redis_functions.lua.calls import Alert, alert_id
 from redis_functions.write.writer import Writer
 from vendor.massive.decode import Decoded, Halt, decode
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from redis_functions.read.alerts import Alert
+import msgspec
+
+from redis_functions.contract.alerts import Alert
 from rest_bridge import parameters as p
 from rest_bridge import schemas
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
@@ -21,25 +23,25 @@ def _found(context: Context, q: p.Query) -> list[Alert]:
     return [
         alert
         for alert in context.alerts.read()
-        if start <= alert["t"] <= end
-        and (symbols is None or alert["symbol"] in symbols)
-        and all(alert[name] == value for name, value in wanted)
+        if start <= alert.t <= end
+        and (symbols is None or alert.symbol in symbols)
+        and all(getattr(alert, name) == value for name, value in wanted)
     ]
 
 
 def alerts(context: Context, q: p.Query) -> Any:
     # Nothing is delivered to anybody yet, so there are no receipts.
-    return [{**alert, "receipts": []} for alert in _found(context, q)[-q["limit"] :]]
+    return [{**msgspec.structs.asdict(alert), "receipts": []} for alert in _found(context, q)[-q["limit"] :]]
 
 
 def as_annotations(context: Context, q: p.Query) -> Any:
     return [
         {
-            "time": alert["t"],
-            "timeEnd": alert["t"],
-            "title": f"{alert['symbol']} {alert['rule']}",
-            "text": alert["message"],
-            "tags": ",".join(filter(None, (alert["rule"], alert["symbol"], alert["severity"], alert["direction"]))),
+            "time": alert.t,
+            "timeEnd": alert.t,
+            "title": f"{alert.symbol} {alert.rule}",
+            "text": alert.message,
+            "tags": ",".join(filter(None, (alert.rule, alert.symbol, alert.severity, alert.direction))),
         }
         for alert in _found(context, q)[-q["limit"] :]
     ]
@@ -49,7 +51,7 @@ def summary(context: Context, q: p.Query) -> Any:
     found = _found(context, q)
     counts = dict.fromkeys((*SEVERITIES, "up", "down"), 0)
     for alert in found:
-        for word in (alert["severity"], alert["direction"]):
+        for word in (alert.severity, alert.direction):
             if word in counts:
                 counts[word] += 1
     return {"total": len(found), **counts}

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from ingest.ops.movers import movers
 from ingest.pipeline import Pipeline
 from redis_functions.contract.statistics import METRICS, PREFIX, STATISTICS, in_base_unit, metric_name
+from redis_functions.server.inspection import used_memory
 from redis_functions.write.process_metrics import RENEW_S, process_registry, publish_async
 from redis_functions.write.report import write_report
 
@@ -39,6 +40,7 @@ class Reporter:
         self._rates = (0.0, 0.0)
         self._memory: float | None = None
         self._memory_at = -math.inf
+        self._refused: dict[str, RedisError] = {}  # by the last report
         self.registry = process_registry()
         self.registry.register(_Metrics(self.statistics, pipeline))
         self.registry.register(pipeline.stages)
@@ -96,11 +98,16 @@ class Reporter:
 
     async def _write(self) -> None:
         if time.monotonic() - self._memory_at >= MEMORY_INTERVAL_S:
-            self._memory = float((await self._client.info("memory"))["used_memory"])
+            self._memory = await used_memory(self._client)
             self._memory_at = time.monotonic()
         # The metrics have the stages as a histogram; their p99 of the last second is for the charts.
         values = self.statistics() | self._pipeline.stages.take_p99_ms()
-        await write_report(self._client, time.time_ns() // 1_000_000, values, orjson.dumps(movers(self._pipeline)))
+        found = await write_report(
+            self._client, time.time_ns() // 1_000_000, values, orjson.dumps(movers(self._pipeline))
+        )
+        for key in found.keys() - self._refused.keys():
+            log.warning("Redis refuses to write %s, the rest is reported: %s", key, found[key])
+        self._refused = found
 
 
 class _Metrics(Collector):

@@ -6,7 +6,6 @@ A Redis that was started empty has no functions: a call that finds none loads th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
@@ -15,6 +14,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from market.bar import MINUTE_MS
 from redis_functions.contract import keys
+from redis_functions.contract.alerts import Alert
 from redis_functions.contract.schema import FIELDS, MINUTE_MARK_MS
 from redis_functions.errors import Kind, kind_of
 from redis_functions.lua import loader
@@ -30,27 +30,6 @@ RAISED, DUPLICATE, COOLDOWN = "raised", "duplicate", "cooldown"
 
 #: A command's words, as redis-py takes them.
 Words = tuple[str | int, ...]
-
-
-def alert_id(rule: str, symbol: str, t: int, direction: str | None) -> str:
-    """``velocity:AAPL:1760103000000:up``: the same event has the same id, whoever finds it and however often."""
-    return f"{rule}:{symbol}:{t}:{direction or ''}"
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """One alert. `t` is event time, epoch ms; `direction` is up, down or None; `magnitude` is the rule's own measure
-    (percent for velocity); `price` is the real price at `t`; `severity` is info, warning or critical."""
-
-    id: str
-    t: int
-    symbol: str
-    rule: str
-    severity: str
-    direction: str | None
-    magnitude: float
-    message: str
-    price: float
 
 
 def raise_alert_args(alert: Alert, cooldown_ms: int) -> Words:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from operator import itemgetter
+from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 from redis import Redis
 
 from redis_functions.contract import keys
+from redis_functions.contract.alerts import Alert, parse_alert
 
-#: One alert as JSON has it: id t symbol rule severity direction magnitude message price.
-Alert = dict[str, Any]
+log = logging.getLogger("tapewatch.alerts")
 
 
 class AlertLog:
@@ -20,7 +22,7 @@ class AlertLog:
     def __init__(self, client: Redis) -> None:
         self._client = client
         self._lock = threading.Lock()
-        self._entries: dict[tuple[int, int], Alert] = {}
+        self._entries: dict[tuple[int, int], Alert | None] = {}  # None: an entry that is no alert
         self._sorted: list[Alert] = []
         self._last = (0, 0)
 
@@ -46,33 +48,24 @@ class AlertLog:
         if before and next(iter(self._entries)) < first:
             self._entries = {place: alert for place, alert in self._entries.items() if place >= first}
         if fresh or len(self._entries) != before:
-            self._entries.update((_place(place), _alert(fields)) for place, fields in fresh)
+            self._take(fresh)
             self._last = max(self._entries, default=self._last)
-            self._sorted = sorted(self._entries.values(), key=itemgetter("t"))
+            self._sorted = sorted(filter(None, self._entries.values()), key=attrgetter("t"))
         return self._sorted
+
+    @property
+    def foreign(self) -> int:
+        """Entries of the stream that are no alerts (another program's, or added by hand); they are left out."""
+        with self._lock:
+            return sum(alert is None for alert in self._entries.values())
+
+    def _take(self, entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> None:
+        for place, fields in entries:
+            alert = self._entries[_place(place)] = parse_alert(fields)
+            if alert is None:
+                log.warning("entry %s of the stream %s is no alert of ours, left out", place.decode(), keys.ALERTS)
 
 
 def _place(entry_id: bytes) -> tuple[int, int]:
     ms, _, number = entry_id.partition(b"-")
     return int(ms), int(number)
-
-
-def _alert(fields: dict[bytes, bytes]) -> Alert:
-    def text(name: bytes) -> str:
-        return fields.get(name, b"").decode(errors="replace")
-
-    return {
-        "id": text(b"id"),
-        "t": int(text(b"t")),
-        "symbol": text(b"symbol"),
-        "rule": text(b"rule"),
-        "severity": text(b"severity"),
-        "direction": text(b"direction") or None,
-        "magnitude": _number(text(b"magnitude")),
-        "message": text(b"message"),
-        "price": _number(text(b"price")),
-    }
-
-
-def _number(text: str) -> float | None:
-    return float(text) if text else None

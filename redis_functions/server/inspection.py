@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ResponseError
 
 from market.timeframes import STORED
@@ -55,6 +56,19 @@ def server(client: Redis) -> Server:
         used_memory=int(facts.get("used_memory", 0)),
         maxmemory=int(facts.get("maxmemory", 0)),
     )
+
+
+async def used_memory(client: AsyncRedis) -> float | None:
+    """Bytes that the server uses; None where this user may not ask (INFO is among the dangerous commands).
+
+    Raises redis.RedisError.
+    """
+    try:
+        return float((await client.info("memory"))["used_memory"])
+    except ResponseError as error:
+        if kind_of(error) is not Kind.DENIED:
+            raise
+        return None
 
 
 def _io_threads(client: Redis) -> int | None:

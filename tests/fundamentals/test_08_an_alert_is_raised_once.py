@@ -3,7 +3,8 @@
 from redis import Redis
 
 from redis_functions.contract import keys
-from redis_functions.lua.calls import Alert, alert_id, raise_alert_sync
+from redis_functions.contract.alerts import Alert, alert_id
+from redis_functions.lua.calls import raise_alert_sync
 
 T, COOLDOWN = 1_760_104_800_000, 300_000
 

@@ -16,9 +16,9 @@ from ingest.pipeline import Pipeline, VelocityConfig
 from market.price import vwap
 from market.sessions import TradingDay
 from market.timeframes import parse
+from redis_functions.contract.alerts import Alert
 from redis_functions.contract.schema import Schema
 from redis_functions.lua import loader
-from redis_functions.lua.calls import Alert
 from redis_functions.read.reader import read_candles
 from redis_functions.server.connection import connect_async
 from redis_functions.write.writer import Writer

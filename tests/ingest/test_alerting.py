@@ -14,8 +14,8 @@ from redis import Redis
 from ingest import alerting as module
 from ingest.alerting import Alerting
 from redis_functions.contract import keys
+from redis_functions.contract.alerts import Alert, alert_id
 from redis_functions.lua import loader
-from redis_functions.lua.calls import Alert, alert_id
 from redis_functions.server.connection import connect_async
 from tests.own_redis import OwnRedis
 

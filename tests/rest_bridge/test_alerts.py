@@ -6,7 +6,8 @@ import pytest
 from redis import Redis
 
 from redis_functions.contract import keys
-from redis_functions.lua.calls import Alert, alert_id, raise_alert_sync
+from redis_functions.contract.alerts import Alert, alert_id
+from redis_functions.lua.calls import raise_alert_sync
 from tests.rest_bridge.conftest import Api
 
 T0 = 1_760_103_000_000

@@ -19,6 +19,7 @@ from market.sessions import day_of
 from market.timeframes import parse
 from redis_functions.contract import access, keys
 from redis_functions.contract.access import USERS
+from redis_functions.contract.alerts import Alert
 from redis_functions.contract.schema import FIELDS, Schema
 from redis_functions.lua import calls, loader
 from redis_functions.read.alerts import AlertLog
@@ -36,7 +37,7 @@ from tests.support import write_bars
 PASSWORD = "p@ss/word:of?mine"
 T = 1_760_103_000_000
 BARS = [Bar("AAPL", T + s * 1000, 100_0000, 101_0000, 99_0000, 100_5000, 10, 1_000_0000) for s in range(120)]
-ALERT = calls.Alert("velocity:AAPL:1:up", T, "AAPL", "velocity", "warning", "up", 0.8, "up", 100.5)
+ALERT = Alert("velocity:AAPL:1:up", T, "AAPL", "velocity", "warning", "up", 0.8, "up", 100.5)
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +141,7 @@ def test_the_bridge_reads_what_the_bridge_reads(store: Redis, redis_url: str) ->
         assert count_symbols(client) == 1
         assert read_movers(client)["t"] == 1
         assert read_previous_closes(client, [day_of(T).date], ["AAPL"]) == [{"AAPL": 99.5}]
-        assert [alert["id"] for alert in AlertLog(client).read()] == [ALERT.id]
+        assert [alert.id for alert in AlertLog(client).read()] == [ALERT.id]
         assert len(read_gaps(client, "stocks")) == 1
         assert read_newest_stats(client)[0] == T
         assert len(read_stats(client, ["symbols"], 0, T, 10)[0])
@@ -172,7 +173,7 @@ def test_the_bridge_writes_watchlists(store: Redis, redis_url: str) -> None:
 def test_alerts_does_its_work(store: Redis, redis_url: str) -> None:
     own = keys.ALERTS_OWN.replace("*", "receipts")
     url = access.url_for(redis_url, "alerts", PASSWORD)
-    later = calls.Alert("r:AAPL:2:", T + 10**6, "AAPL", "r", "info", None, 1.0, "m", 1.0)
+    later = Alert("r:AAPL:2:", T + 10**6, "AAPL", "r", "info", None, 1.0, "m", 1.0)
 
     async def work() -> None:
         async with connect_async(url) as client:

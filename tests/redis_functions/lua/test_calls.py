@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from redis import Redis
 from redis.crc import key_slot
 from redis.exceptions import RedisError, ResponseError
 
 from redis_functions.contract import keys
+from redis_functions.contract.alerts import Alert, alert_id
 from redis_functions.lua import calls, loader
-from redis_functions.lua.calls import Alert, alert_id
 from redis_functions.server.connection import connect_async
 
 T = 1_760_103_000_000

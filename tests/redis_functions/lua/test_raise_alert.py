@@ -13,8 +13,9 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from redis_functions.contract import keys
+from redis_functions.contract.alerts import Alert, alert_id
 from redis_functions.lua import calls, loader
-from redis_functions.lua.calls import COOLDOWN, DUPLICATE, RAISED, Alert, alert_id, raise_alert_args
+from redis_functions.lua.calls import COOLDOWN, DUPLICATE, RAISED, raise_alert_args
 
 T = 1_760_103_000_000
 REMEMBERED = 64
