@@ -26,7 +26,8 @@ class TimeSorter:
         self.count = 0
 
     def add(self, t: int, row: Any) -> None:
-        self._rows.append((t, self.count, orjson.dumps(row)))
+        # Joined, as what orjson returns keeps hold of the 4 KB that it was written into.
+        self._rows.append((t, self.count, b"".join((orjson.dumps(row), b"\n"))))
         self.count += 1
         if len(self._rows) >= self._run_rows:
             self._spill()
@@ -43,7 +44,7 @@ class TimeSorter:
         self._rows.sort()
         file = tempfile.TemporaryFile(prefix="tapewatch-sort-")  # noqa: SIM115 - closed when its run has been read
         for t, number, row in self._rows:
-            file.write(b"%d %d %b\n" % (t, number, row))
+            file.write(b"%d %d %b" % (t, number, row))
         file.seek(0)
         self._runs.append(file)
         self._rows = []
