@@ -149,7 +149,8 @@ def _parse_one(text: str) -> Chosen:
         hint = nearest(name, {n: i.meaning for n, i in INDICATORS.items()})
         raise ValueError(f"{name[:20]!r} is not an indicator{hint}; known are {', '.join(map(usage, INDICATORS))}")
     if len(words) != len(indicator.parameters):
-        raise ValueError(f"{text[:40]!r} must be written {usage(name)}, for example {example(name)}")
+        others = "".join(f"; or {usage(other)}" for other in INDICATORS if other.startswith(f"{name}_"))
+        raise ValueError(f"{text[:40]!r} must be written {usage(name)}, for example {example(name)}{others}")
     arguments = tuple(_number(text, word, p) for word, p in zip(words, indicator.parameters, strict=True))
     wrong = indicator.check(*arguments)
     if wrong:

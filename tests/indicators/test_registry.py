@@ -81,6 +81,8 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_all_known(text: str, h
 def test_wrong_parameters_are_answered_with_the_right_form() -> None:
     with pytest.raises(ValueError, match="must be written bbands:window:deviations, for example bbands:20:2"):
         parse_names("bbands:20")
+    with pytest.raises(ValueError, match="must be written vwap, for example vwap; or vwap_rolling:window"):
+        parse_names("vwap:20")
     with pytest.raises(ValueError, match=r"deviations must be a number from 0\.1 to 20"):
         parse_names("bbands:20:21")
     with pytest.raises(ValueError, match=r"fast \(26\) must be less than slow \(12\)"):
