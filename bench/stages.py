@@ -26,7 +26,7 @@ from ingest.spool.segment import DATA
 from market.bar import Bar
 from redis_functions.contract.codec import bar_json, pack
 from redis_functions.contract.schema import Schema
-from vendor.massive.decode import decode
+from vendor.vendors import DEFAULT
 
 ROUNDS = 3
 
@@ -68,6 +68,7 @@ def stages(frames: Sequence[bytes], seconds: Sequence[Sequence[Bar]]) -> dict[st
 
     known = a_tape()
     taken = [(part.idx, part.t, part.close / 1e4) for batch in batches for part in known.take(batch, now)]
+    decode = DEFAULT.decoder()
     found = {"spool: append and CRC32C": cost(lambda: _spool(frames), n)}
     found["decode: JSON to checked bars"] = cost(lambda: [decode(frame) for frame in frames], n)
     found["tape: accept, newest, volume"] = fresh_cost(a_tape, lambda t: [t.take(batch, now) for batch in batches], n)

@@ -43,8 +43,7 @@ from redis_functions.read.market import read_symbols_async
 from redis_functions.read.samples import read_newest
 from redis_functions.write.checkpoint import BEHIND, EMPTIED, FENCED, SET, read_watermark, set_watermark, write_gap
 from redis_functions.write.writer import StoreEmptied, Writer
-from vendor.massive.decode import Decoded
-from vendor.massive.rest import VendorRest
+from vendor.interface import Decoded, Rest, Subscription, Vendor
 
 log = logging.getLogger("tapewatch.ingest")
 
@@ -66,7 +65,8 @@ class EngineConfig:
     """What the engine needs to know."""
 
     redis_url: str
-    topics: tuple[str, ...]
+    vendor: Vendor
+    subscription: Subscription
     feed_name: str = "stocks"
     always_open: bool = False
     schema: Schema = field(default_factory=Schema)
@@ -88,7 +88,7 @@ class Engine:
         spool_id: str,
         intake: FrameQueue,
         clock: Clock,
-        rest: VendorRest | None,
+        rest: Rest | None,
         token: Callable[[], int],
         statistics: Callable[[], dict[str, float]],
         stages: StageLatency,
@@ -123,7 +123,8 @@ class Engine:
             on_late=self.second_look.put,
             on_unsure=self.second_look.put,
             on_day=self._days.put_nowait,
-            minutes_subscribed=any(topic.startswith("AM.") for topic in config.topics),
+            decode=config.vendor.decoder(),
+            minutes_subscribed=config.subscription.minutes,
             now_ms=clock,
             stages=stages,
         )
@@ -132,7 +133,7 @@ class Engine:
             self.pipeline.tape,
             self.writer,
             built=self.pipeline.builds,
-            minutes_only=lambda: all(topic.startswith("AM.") for topic in config.topics),
+            minutes_only=lambda: config.subscription.minutes_only,
         )
         self.repairer = Repairer(
             client, rest, backfill, self._record_repair,
@@ -342,7 +343,7 @@ class Engine:
 
     async def _refresh_conditions(self) -> None:
         """Once, and only where trades are built into bars."""
-        if self._rest is not None and any(topic.startswith("T.") for topic in self._config.topics):
+        if self._rest is not None and self._config.subscription.trades:
             table = await refreshed(self._rest)
             if table is not None:
                 self.pipeline.trade_bars.refresh(table)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from ingest.tasks import ended
 from redis_functions.write.lease import Lease
-from vendor.massive.feed import Feed
+from vendor.interface import Feed
 
 log = logging.getLogger("tapewatch.feed")
 

@@ -26,7 +26,7 @@ from market.sessions import TradingDay
 from redis_functions.contract.alerts import Alert, alert_id
 from redis_functions.contract.schema import Schema
 from redis_functions.write.writer import Writer
-from vendor.massive.decode import Decoded, Halt, decode
+from vendor.interface import Decoded, Decoder, Halt
 
 log = logging.getLogger("tapewatch.ingest")
 
@@ -84,6 +84,7 @@ class Pipeline:
         on_late: Callable[[LatePrint, int, str, str], None],
         on_unsure: Callable[[Bar, int], None],
         on_day: Callable[[TradingDay], None],
+        decode: Decoder,
         minutes_subscribed: bool,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         stages: StageLatency | None = None,
@@ -105,6 +106,7 @@ class Pipeline:
         )
         self._velocity = velocity
         self._writer = writer
+        self._decode = decode
         self._on_alert = on_alert
         self._on_late = on_late
         self._on_day = on_day
@@ -146,7 +148,7 @@ class Pipeline:
         if number != self.number:
             self.number, self._lates = number, 0
         began = perf_counter()
-        found = decode(frame)
+        found = self._decode(frame)
         self.stages.decode.since(began)
         self.counts.frames += 1
         self.counts.events += found.events

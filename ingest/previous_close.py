@@ -9,100 +9,46 @@ What is used is written to `previous_close:{DAY}`, so that REST derives velocity
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterable
 from datetime import date, timedelta
-from functools import partial
-from typing import Any
 
 from redis.asyncio import Redis
 
-from market.limits import MAX_PRICE, MIN_PRICE
 from market.price import real
 from market.sessions import TradingDay
-from market.symbols import is_symbol
 from redis_functions.read.samples import read_newest_between
 from redis_functions.write.previous_closes import write_previous_closes
-from vendor.massive.rest import Refused, Unavailable, VendorRest
+from vendor.interface import Rest, RestRefused, RestUnavailable
 
 log = logging.getLogger("tapewatch.ingest")
 
 #: Days looked back for a trading day: the longest closure of recent decades was four trading days and a weekend.
 LOOK_BACK_DAYS = 7
-#: Shares on one side of a split; the vendor's largest are a few thousand.
-_MAX_SHARES = 1e9
 
 
-async def fetch_grouped(rest: VendorRest, day: date) -> dict[str, float]:
-    """Closes of the last day with trading before `day`, by symbol; empty when the vendor has none. Raises as `rest` does."""
+async def fetch_closes(rest: Rest, day: date) -> dict[str, float]:
+    """Closes of the last day with trading before `day`, as prices of `day`; empty when the vendor has none.
+
+    Raises RestRefused and RestUnavailable.
+    """
     for back in range(1, LOOK_BACK_DAYS + 1):
-        wanted = day - timedelta(days=back)
-        closes = closes_of(await rest.json(partial(_ask_grouped, wanted.isoformat())))
+        closed = day - timedelta(days=back)
+        closes = await rest.closes(closed)
         if closes:
-            return await _split_adjusted(rest, closes, wanted, day)
+            return await _split_adjusted(rest, closes, closed, day)
     return {}
 
 
-async def _split_adjusted(rest: VendorRest, closes: dict[str, float], closed: date, day: date) -> dict[str, float]:
+async def _split_adjusted(rest: Rest, closes: dict[str, float], closed: date, day: date) -> dict[str, float]:
     """The closes of the day `closed` as prices of `day`; as they are where the vendor does not answer."""
     try:
-        ratios = split_ratios(await rest.json(partial(_ask_splits, closed.isoformat(), day.isoformat())), closed, day)
-    except (Refused, Unavailable) as error:
+        ratios = await rest.split_ratios(closed, day)
+    except (RestRefused, RestUnavailable) as error:
         log.warning(
             "no splits from the vendor, a share that was split for %s shows the split as its change: %s", day, error
         )
         return closes
     return {symbol: close * ratios.get(symbol, 1.0) for symbol, close in closes.items()}
-
-
-def closes_of(body: Any) -> dict[str, float]:
-    """Symbol to close of the rows ``{"T": "AAPL", "c": 499.23}``; what is no symbol or no price is left out."""
-    closes = {}
-    for row in _rows(body):
-        symbol, close = row.get("T"), _number(row.get("c"))
-        if isinstance(symbol, str) and is_symbol(symbol) and MIN_PRICE < close < MAX_PRICE:
-            closes[symbol] = close
-    return closes
-
-
-def split_ratios(body: Any, closed: date, day: date) -> dict[str, float]:
-    """Symbol to what a close of the day `closed` is multiplied by to be a price of `day`, of the rows ``{"execution_date":
-    "2020-08-31", "id": "E1", "split_from": 1, "split_to": 4, "ticker": "AAPL"}``; one id counts once."""
-    ratios: dict[str, float] = {}
-    seen = set()
-    for row in _rows(body):
-        symbol, when = row.get("ticker"), row.get("execution_date")
-        before, after = _number(row.get("split_from")), _number(row.get("split_to"))
-        # Dates of ISO 8601 compare as text.
-        if not (isinstance(symbol, str) and isinstance(when, str) and closed.isoformat() < when <= day.isoformat()):
-            continue
-        split = (symbol, when, str(row.get("id")))
-        if 0 < before < _MAX_SHARES and 0 < after < _MAX_SHARES and split not in seen:
-            seen.add(split)
-            ratios[symbol] = ratios.get(symbol, 1.0) * before / after
-    return ratios
-
-
-def _rows(body: Any) -> list[dict[str, Any]]:
-    rows = body.get("results") if isinstance(body, dict) else None
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-
-
-def _number(value: Any) -> float:
-    """`value` where it is a number, else NaN, which compares as false."""
-    return (
-        float(value)
-        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
-        else math.nan
-    )
-
-
-def _ask_grouped(day: str, client: Any) -> Any:
-    return client.get_grouped_daily_aggs(day, adjusted=False, raw=True)
-
-
-def _ask_splits(after: str, until: str, client: Any) -> Any:
-    return client.list_splits(execution_date_gt=after, execution_date_lte=until, limit=1000, raw=True)
 
 
 async def read_stored(client: Redis, symbols: Iterable[str], day: TradingDay) -> dict[str, float]:
@@ -113,14 +59,14 @@ async def read_stored(client: Redis, symbols: Iterable[str], day: TradingDay) ->
 
 
 async def previous_closes(
-    client: Redis, day: TradingDay, symbols: Iterable[str], rest: VendorRest | None
+    client: Redis, day: TradingDay, symbols: Iterable[str], rest: Rest | None
 ) -> dict[str, float]:
     """The closes to measure `day` against, and writes them to `previous_close:{DAY}`."""
     closes: dict[str, float] = {}
     if rest is not None:
         try:
-            closes = await fetch_grouped(rest, day.date)
-        except (Refused, Unavailable) as error:
+            closes = await fetch_closes(rest, day.date)
+        except (RestRefused, RestUnavailable) as error:
             log.warning("no previous closes from the vendor: %s", error)
     if not closes:
         closes = await read_stored(client, symbols, day)

@@ -26,8 +26,7 @@ from redis_functions.server.connection import connect_async
 from redis_functions.write.lease import Lease, new_owner
 from redis_functions.write.process_metrics import withdraw
 from redis_functions.write.writer import StoreEmptied
-from vendor.massive.feed import Feed, FeedConfig
-from vendor.massive.rest import VendorRest
+from vendor.interface import FeedConfig, RestConfig
 
 log = logging.getLogger("tapewatch.ingest")
 
@@ -46,8 +45,7 @@ class IngestConfig:
     engine: EngineConfig
     feed: FeedConfig
     spool_dir: Path
-    rest_url: str = ""
-    rest_per_second: float = 50.0
+    rest: RestConfig | None = None
     spool_bytes: int = 2 << 30
     spool_age_s: float = 86_400.0
     memory_bytes: int = 64 << 20
@@ -63,17 +61,16 @@ class Ingest:
         self._clock = Clock()
         self._client: Redis = connect_async(config.engine.redis_url)
         self._spool = Spool(config.spool_dir, limit_bytes=config.spool_bytes, max_age_s=config.spool_age_s)
-        self._watched = Watched(self._client)
+        self._watched = Watched(self._client, config.engine.vendor)
         self._stages = StageLatency()
-        self._feed = Feed(config.feed, self)
-        rest = VendorRest(config.rest_url, config.feed.key, config.rest_per_second) if config.rest_url else None
-        self._rest = rest
+        self._feed = config.engine.vendor.feed(config.feed, self)
+        self._rest = config.engine.vendor.rest(config.rest) if config.rest else None
         self._intake: FrameQueue | None = None
         self._engine: Engine | None = None
         self._begun = asyncio.Event()  # the feed may be held, or was held
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Runs until `stop` is set. Raises feed.Refused when trying again will not help, SpoolError when the disk fails.
+        """Runs until `stop` is set. Raises FeedRefused when trying again will not help, SpoolError when the disk fails.
 
         The feed is read from the first moment, also while Redis is away: what it says waits in the spool.
         """
@@ -85,7 +82,7 @@ class Ingest:
         finally:
             await ended(beat, stopped)
             if self._rest is not None:
-                self._rest.close()
+                await self._rest.close()
             self._spool.close()
             await self._client.aclose()
 

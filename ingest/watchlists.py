@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 
-import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from redis_functions.read.watchlists import read_watched
+from vendor.interface import Vendor
 
 log = logging.getLogger("tapewatch.ingest")
 
@@ -19,9 +19,10 @@ REFRESH_S = 30.0
 class Watched:
     """Keeps the set of watched symbols, and cuts a frame down to their events."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, vendor: Vendor) -> None:
         self.symbols: frozenset[str] = frozenset()
         self._client = client
+        self._vendor = vendor
 
     async def run(self) -> None:
         """Refreshes the set until cancelled."""
@@ -33,16 +34,5 @@ class Watched:
             await asyncio.sleep(REFRESH_S)
 
     def only(self, frame: bytes) -> bytes | None:
-        """The second and minute bars and trades of watched symbols in `frame`; None when there are none."""
-        if not self.symbols:
-            return None
-        try:
-            events = orjson.loads(frame)
-        except orjson.JSONDecodeError:
-            return None
-        kept = (
-            [e for e in events if isinstance(e, dict) and isinstance(e.get("sym"), str) and e["sym"] in self.symbols]
-            if isinstance(events, list)
-            else []
-        )
-        return orjson.dumps(kept) if kept else None
+        """The events of watched symbols in `frame`; None when there are none."""
+        return self._vendor.keep(frame, self.symbols) if self.symbols else None

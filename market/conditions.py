@@ -1,7 +1,7 @@
 """Sale conditions: which prints may set a bar's high and low, its open and close, and its volume.
 
-The rules are the consolidated tape's, keyed by the vendor's condition id. A copy is frozen in ``conditions.json``;
-`ConditionTable.from_rest` lays the vendor's current list (``GET /v3/reference/conditions``) over it.
+The rules are the consolidated tape's, keyed by condition id. A copy is frozen in ``conditions.json``; the vendor's current
+list may be laid over it.
 """
 
 from __future__ import annotations
@@ -10,15 +10,12 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 #: Form T: printed in the extended session. It sets no price of the official day, but it does set prices of the seconds
 #: and minutes outside the regular session, or these would have none. Id 13 (the same, but out of sequence) never does.
 EXTENDED_HOURS = 12
 
-#: Kinds of the vendor's rows that carry update rules for trades; ids are reused between kinds.
-_SALE_TYPES = frozenset({"sale_condition", "trade_thru_exempt"})
-_REST_FLAGS = ("updates_high_low", "updates_open_close", "updates_volume")
 
 #: Combinations remembered for each session; a feed uses a few dozen.
 _CACHE_SIZE = 4096
@@ -80,26 +77,6 @@ class ConditionTable:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a table of sale conditions: {error!r}") from None
 
-    @classmethod
-    def from_rest(cls, rows: Iterable[Any], as_of: str = "") -> ConditionTable:
-        """The frozen table with the vendor's rows laid over it: only rows of stock trades count, and a condition whose
-        row is missing or does not hold three booleans keeps its frozen effect.
-
-        A row: ``{"id": 37, "type": "sale_condition", "name": "Odd Lot Trade", "asset_class": "stocks", "data_types":
-        ["trade"], "update_rules": {"consolidated": {"updates_high_low": false, "updates_open_close": false,
-        "updates_volume": true}}}``
-        """
-        base = cls.frozen()
-        conditions, ignored = dict(base.conditions), set(base.ignored)
-        for row in rows:
-            if not _is_stock_trade_row(row):
-                continue
-            if row.get("type") not in _SALE_TYPES:
-                ignored.add(row["id"])
-            elif effect := _consolidated(row):
-                conditions[row["id"]] = Condition(str(row.get("name", "")), effect)
-        return cls(conditions, ignored, as_of or base.as_of)
-
     def to_json(self) -> str:
         """The table as text, one condition a line."""
         rows = [
@@ -151,22 +128,3 @@ class ConditionTable:
 @cache
 def _frozen_text() -> str:
     return resources.files("market").joinpath("conditions.json").read_text(encoding="utf-8")
-
-
-def _is_stock_trade_row(row: Any) -> bool:
-    return (
-        isinstance(row, dict)
-        and type(row.get("id")) is int
-        and row.get("asset_class", "stocks") == "stocks"
-        and isinstance(row.get("data_types"), list)
-        and "trade" in row["data_types"]
-    )
-
-
-def _consolidated(row: Mapping[str, Any]) -> Effect | None:
-    rules = row.get("update_rules")
-    rules = rules.get("consolidated") if isinstance(rules, dict) else None
-    flags = (
-        [flag for name in _REST_FLAGS if isinstance(flag := rules.get(name), bool)] if isinstance(rules, dict) else []
-    )
-    return Effect(*flags) if len(flags) == len(_REST_FLAGS) else None

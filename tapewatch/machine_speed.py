@@ -10,7 +10,7 @@ import time
 
 from market.bar import Bar
 from redis_functions.contract.codec import pack
-from vendor.massive.decode import decode
+from vendor.vendors import DEFAULT
 
 #: CPU µs a bar of `_work` where the constants of capacity.py were measured: `python -m bench.calibrate`.
 REFERENCE_US = 2.9
@@ -25,6 +25,7 @@ def measure() -> float:
 def bar_us() -> float:
     """CPU µs a bar, the best of several rounds: whatever else runs can only add."""
     frame, bars = _frame(), [_bar(i) for i in range(_BARS)]
+    decode = DEFAULT.decoder()
     newest = [True] * _BARS
     best = float("inf")
     for _ in range(_ROUNDS):

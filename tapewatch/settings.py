@@ -16,11 +16,12 @@ import msgspec
 from redis_functions.contract.schema import DAY_MS, Schema
 from redis_functions.server import embedded
 from redis_functions.server.connection import check_url
+from vendor.vendors import DEFAULT
 
 PREFIX = "TAPEWATCH_"
-#: The vendor's real-time stock feed and REST base; Massive is the vendor formerly named Polygon.io.
-LIVE_FEED = "wss://socket.massive.com/stocks"
-LIVE_REST = "https://api.massive.com"
+#: The vendor's real-time stock feed and REST base.
+LIVE_FEED = DEFAULT.live_feed
+LIVE_REST = DEFAULT.live_rest
 KEY_VARIABLES = ("MASSIVE_API_KEY", "POLYGON_API_KEY")
 #: Settings whose value is never shown.
 SECRETS = (
@@ -108,6 +109,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spool_hours: float = 24.0
     always_open: bool = False  # the market never closes: a simulated one
     stall_after_s: float = 30.0
+    allow_plaintext_key: bool = False  # the key over ws:// or http:// to another machine
 
     sim_symbols: int = 100
     sim_rate: float = 40.0

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from market.conditions import ConditionTable
-from vendor.massive.rest import Refused, Unavailable, VendorRest
+from vendor.interface import Rest, RestRefused, RestUnavailable
 
 log = logging.getLogger("tapewatch.ingest")
 
 
-async def refreshed(rest: VendorRest) -> ConditionTable | None:
-    """The table as the vendor tells it today, or None (the shipped one stays) when it does not."""
+async def refreshed(rest: Rest) -> ConditionTable | None:
+    """The table as the vendor has it today, or None (the shipped one stays) when it does not answer."""
     try:
-        body = await rest.json(_ask_conditions)
-    except (Refused, Unavailable) as error:
+        table = await rest.sale_conditions()
+    except (RestRefused, RestUnavailable) as error:
         log.warning("sale conditions stay as shipped: %s", error)
         return None
-    rows = body.get("results") if isinstance(body, dict) else None
-    if not rows:
+    if table is None:
         log.warning("sale conditions stay as shipped: the vendor's list is empty")
         return None
-    table, shipped = ConditionTable.from_rest(rows), ConditionTable.frozen()
+    shipped = ConditionTable.frozen()
     changed = [number for number, condition in table.conditions.items() if shipped.conditions.get(number) != condition]
     log.info("sale conditions refreshed, %d differ from the shipped table", len(changed))
     return table
-
-
-def _ask_conditions(client: Any) -> Any:
-    """One page: the list has 94 rows."""
-    return client.list_conditions(asset_class="stocks", data_type="trade", limit=1000, raw=True)

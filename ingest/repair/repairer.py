@@ -29,7 +29,7 @@ from redis_functions.contract.schema import Schema
 from redis_functions.read.completeness import Completeness, completeness
 from redis_functions.read.gaps import EVERY_SYMBOL, OPEN, REPAIRED, UNREPAIRABLE, Gap, follow_gaps
 from redis_functions.read.market import read_symbols_async
-from vendor.massive.rest import Refused, Unavailable
+from vendor.interface import RestRefused, RestUnavailable
 
 log = logging.getLogger("tapewatch.repair")
 
@@ -247,9 +247,9 @@ class Repairer:
         step = self._live.step_ms
         try:
             told = await self._rest.bars(symbol, step, max(gap.end + 1, newest - 60 * step), newest)
-        except Refused:
+        except RestRefused:
             return
-        except Unavailable as error:
+        except RestUnavailable as error:
             raise _NotNow(str(error)) from None
         met = self._first_met.setdefault(gap.id, time.monotonic())
         if not told and time.monotonic() - met < self.config.behind_s:

@@ -18,7 +18,7 @@ from ingest.repair.progress import Progress, note
 from ingest.repair.symbol import GrewOld, Part, SymbolRepair
 from ingest.tasks import ended
 from redis_functions.read.gaps import Gap
-from vendor.massive.rest import Refused, Unavailable
+from vendor.interface import RestRefused, RestUnavailable
 
 log = logging.getLogger("tapewatch.repair")
 
@@ -90,12 +90,12 @@ class Round:
             for part in parts:
                 part.outcome.whole = True
             self._answered, self._in_a_row = True, 0
-        except Refused as error:
+        except RestRefused as error:
             for job in jobs:
                 job.refused[symbol] = str(error)
             self._refused += 1
             self.refuses_all = self._refused >= IN_A_ROW and not self._answered
-        except (Unavailable, GrewOld) as error:
+        except (RestUnavailable, GrewOld) as error:
             self.why = str(error)
             self._in_a_row += 1
         finally:

@@ -7,7 +7,6 @@ import asyncio
 import gc
 import signal
 import sys
-from urllib.parse import urlsplit
 
 from ingest.engine import EngineConfig
 from ingest.ops.aof_rewrite import RewriteConfig
@@ -17,8 +16,9 @@ from ingest.spool.errors import SpoolError
 from tapewatch import logs
 from tapewatch.cli import CannotGoOn
 from tapewatch.notify import notify
-from tapewatch.settings import LIVE_FEED, LIVE_REST, Settings
-from vendor.massive.feed import FeedConfig, Refused, parse_topics
+from tapewatch.settings import LIVE_FEED, Settings
+from vendor.interface import FeedConfig, FeedRefused, RestConfig
+from vendor.vendors import own_vendor_of, vendor_of
 
 HELP = "hold the feed's connection and write its bars to Redis"
 
@@ -34,14 +34,19 @@ def config(settings: Settings) -> IngestConfig:
             "no feed: set MASSIVE_API_KEY for the live market or TAPEWATCH_FEED_URL (`tapewatch run` brings a simulated one)"
         )
     try:
-        topics = parse_topics(settings.subscribe)
-    except Refused as error:
+        url, key = settings.feed_url or LIVE_FEED, settings.api_key or "none"
+        vendor = vendor_of(url)
+        subscription = vendor.subscription(settings.subscribe)
+    except FeedRefused as error:
         raise CannotGoOn(str(error)) from None
-    url, key = settings.feed_url or LIVE_FEED, settings.api_key or "none"
+    own = own_vendor_of(url)
+    rest_url = settings.rest_url or (own.live_rest if own else "")
+    plaintext = settings.allow_plaintext_key
     return IngestConfig(
         engine=EngineConfig(
             redis_url=settings.store_url,
-            topics=topics,
+            vendor=vendor,
+            subscription=subscription,
             feed_name=settings.feed_name,
             always_open=settings.always_open,
             schema=settings.schema,
@@ -51,19 +56,13 @@ def config(settings: Settings) -> IngestConfig:
             ),
             rewrite=RewriteConfig(settings.aof_limit_mb << 20, settings.always_open),
         ),
-        feed=FeedConfig(url, key, topics, settings.stall_after_s),
+        feed=FeedConfig(url, key, subscription, settings.stall_after_s, plaintext),
         spool_dir=settings.data_path / "spool",
-        rest_url=settings.rest_url or (LIVE_REST if _is_vendor(url) else ""),
-        rest_per_second=settings.rest_per_second,
+        rest=RestConfig(rest_url.rstrip("/"), key, settings.rest_per_second, plaintext) if rest_url else None,
         spool_bytes=settings.spool_mb << 20,
         spool_age_s=settings.spool_hours * 3600,
         memory_bytes=settings.buffer_mb << 20,
     )  # fmt: skip
-
-
-def _is_vendor(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return host.endswith((".massive.com", ".polygon.io"))
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -72,7 +71,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     logs.setup(settings)
     try:
         asyncio.run(_main(made))
-    except Refused as error:
+    except FeedRefused as error:
         raise CannotGoOn(str(error)) from None
     except SpoolError as error:
         print(f"tapewatch: the spool cannot be trusted any more, stopping: {error}", file=sys.stderr)

@@ -6,8 +6,8 @@ from simulator.market import Market
 from simulator.server import Plan
 from tests.fake_vendor import KEY, Vendor, second_bar
 from tests.simulator.support import simulating
-from vendor.massive.decode import decode
-from vendor.massive.feed import Feed, FeedConfig
+from vendor.interface import FeedConfig
+from vendor.vendors import vendor_of
 
 T = 1_760_104_800_000
 
@@ -22,11 +22,11 @@ class Ear(asyncio.Queue[bytes]):
 
 
 async def first_symbol(url: str) -> str:
-    """The symbol of the first bar that the feed at `url` tells."""
-    ear = Ear()
-    reading = asyncio.create_task(Feed(FeedConfig(url, KEY, ("A.*",)), ear).run())
+    """The symbol of the first bar of the feed at `url`."""
+    vendor, ear = vendor_of(url), Ear()
+    reading = asyncio.create_task(vendor.feed(FeedConfig(url, KEY, vendor.subscription("A.*")), ear).run())
     async with asyncio.timeout(20):
-        symbol = decode(await ear.get()).bars[0].sym
+        symbol = vendor.decoder()(await ear.get()).bars[0].sym
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
     return symbol
@@ -37,10 +37,10 @@ def test_the_vendor_and_the_simulator_are_read_alike() -> None:
         async with simulating(Plan(Market(5, 20.0, 1), history_s=60)) as (simulator, port):
             assert await first_symbol(f"ws://127.0.0.1:{port}/stocks") in simulator.plan.market.names
         async with Vendor() as vendor:
-            told = asyncio.create_task(first_symbol(vendor.url))
+            first = asyncio.create_task(first_symbol(vendor.url))
             while not vendor.open:
                 await asyncio.sleep(0.01)
             await vendor.send(second_bar("BRK.B", T))
-            assert await told == "BRK.B"
+            assert await first == "BRK.B"
 
     asyncio.run(both())

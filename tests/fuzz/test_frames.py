@@ -25,7 +25,9 @@ from tests.fuzz import LONG, times
 from tests.fuzz.frames import SYMBOLS, Frames
 from tests.ingest.harness import running
 from tests.support import Running
-from vendor.massive.decode import Decoded, decode
+from vendor.interface import Decoded
+from vendor.massive.decode import decode
+from vendor.vendors import DEFAULT
 
 NOW = 1_763_650_000_000
 #: A million frames in the long form.
@@ -78,13 +80,13 @@ def check_bar(bar: Bar, span: int) -> None:
 
 def test_what_is_kept_of_a_frame_for_those_who_watch() -> None:
     """While the disk is full, frames are cut down to the events of watched symbols: odd ones like any other."""
-    frames, watched, kept = Frames(5, NOW), Watched(Redis()), 0
+    frames, watched, kept = Frames(5, NOW), Watched(Redis(), DEFAULT), 0
     watched.symbols = frozenset(SYMBOLS[:3])
     for number in range(times(5_000, 200_000)):
         frame = frames.next()
         part = watched.only(frame)
         if part is not None:
-            assert {event["sym"] for event in json.loads(part)} <= watched.symbols, number
+            assert {event.get("sym", event.get("T")) for event in json.loads(part)} <= watched.symbols, number
             kept += 1
     assert kept > 100
 

@@ -22,6 +22,7 @@ from redis_functions.lua import loader
 from redis_functions.read.reader import read_candles
 from redis_functions.server.connection import connect_async
 from redis_functions.write.writer import Writer
+from vendor.vendors import DEFAULT
 
 #: A wall clock that calls nothing the future.
 LATER = 4_000_000_000_000
@@ -46,6 +47,7 @@ class Path:
             on_late=self.second_look.put,
             on_unsure=self.second_look.put,
             on_day=self.days.append,
+            decode=DEFAULT.decoder(),
             minutes_subscribed=options.pop("minutes_subscribed", False),
             now_ms=options.pop("now_ms", lambda: LATER),
         )

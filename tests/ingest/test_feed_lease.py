@@ -19,7 +19,8 @@ from redis_functions.server import embedded
 from redis_functions.server.connection import connect_async
 from redis_functions.write.lease import Lease
 from tests.fake_vendor import KEY, Vendor
-from vendor.massive.feed import Feed, FeedConfig
+from vendor.interface import FeedConfig, Subscription
+from vendor.massive.feed import WebSocketFeed
 
 
 class _Deaf:
@@ -36,7 +37,7 @@ async def until(true: Callable[[], object], what: str) -> None:
 
 def held(client: AsyncRedis, vendor: Vendor, owner: str) -> tuple[FeedLease, Lease]:
     lease = Lease(client, "stocks", owner, ttl_s=1.5, renew_s=0.4, poll_s=0.2, missing_s=0.5)
-    return FeedLease(Feed(FeedConfig(vendor.url, KEY, ("A.*",)), _Deaf()), lease), lease
+    return FeedLease(WebSocketFeed(FeedConfig(vendor.url, KEY, Subscription(("A.*",))), _Deaf()), lease), lease
 
 
 def test_the_second_waits_until_the_first_gives_way(redis: Redis, redis_url: str) -> None:

@@ -1,18 +1,15 @@
-"""The sale-condition rules, id by id, and how the vendor's list refreshes them."""
+"""The sale-condition rules, id by id."""
 
 from __future__ import annotations
 
 import itertools
-import json
 from importlib import resources
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market.conditions import ConditionTable, Effect
+from market.conditions import Condition, ConditionTable, Effect
 
 NOTHING = Effect(False, False, False)
 PRICES_ONLY = Effect(True, True, False)
@@ -28,7 +25,6 @@ RULES = {
     NOT_LAST: (5, 10, 22, 32, 33),
     EVERYTHING: (0, 1, 3, 4, 6, 8, 9, 11, 14, 17, 18, 19, 23, 24, 25, 27, 28, 30, 31, 34, 35, 36, 41, 55),
 }
-REST_FLAGS = ("updates_high_low", "updates_open_close", "updates_volume")
 IGNORED = (*range(57, 61), *range(62, 72))
 BY_ID = [(number, effect) for effect, numbers in RULES.items() for number in numbers]
 
@@ -121,7 +117,7 @@ def test_json_is_the_shipped_file_again(table: ConditionTable) -> None:
 
 
 def test_a_table_survives_json() -> None:
-    table = ConditionTable.from_rest([rest_row(77, high_low=False)], as_of="2027-01-01")
+    table = ConditionTable({77: Condition("new", Effect(False, True, True))}, [62], as_of="2027-01-01")
     again = ConditionTable.from_json(table.to_json())
     assert (again.conditions, again.ignored, again.as_of) == (table.conditions, table.ignored, "2027-01-01")
 
@@ -130,86 +126,3 @@ def test_a_table_survives_json() -> None:
 def test_text_that_is_no_table_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a table of sale conditions"):
         ConditionTable.from_json(text)
-
-
-def rest_row(
-    number: int, *, high_low: bool = True, open_close: bool = True, volume: bool = True, **other: Any
-) -> dict[str, Any]:
-    consolidated = dict(zip(REST_FLAGS, (high_low, open_close, volume), strict=True))
-    return {
-        "id": number,
-        "type": "sale_condition",
-        "name": f"condition {number}",
-        "asset_class": "stocks",
-        "data_types": ["trade"],
-        "update_rules": {
-            "consolidated": consolidated,
-            "market_center": {name: not flag for name, flag in consolidated.items()},
-        },
-    } | other
-
-
-def test_the_vendors_own_reply_agrees_with_the_frozen_table(data: Path, table: ConditionTable) -> None:
-    reply = json.loads((data / "massive-rest/mocks/v3/reference/conditions&asset_class=stocks.json").read_text())
-    assert len(reply["results"]) == 10
-    assert ConditionTable.from_rest(reply["results"]).conditions == table.conditions
-
-
-def test_a_rest_row_replaces_the_frozen_rule_and_the_others_stay(table: ConditionTable) -> None:
-    fresh = ConditionTable.from_rest([rest_row(17, open_close=False), rest_row(90, volume=False)])
-    assert fresh.effect((17,), regular=True) == NOT_LAST
-    assert fresh.effect((90,), regular=True) == PRICES_ONLY
-    assert fresh.effect((37,), regular=True) == VOLUME_ONLY
-    assert table.effect((17,), regular=True) == EVERYTHING
-    assert table.effect((90,), regular=True) == EVERYTHING
-    assert table.unknown == {90: 1}
-
-
-def test_rows_of_other_things_with_the_same_id_are_left_out(table: ConditionTable) -> None:
-    rows = [
-        rest_row(12, type="quote_condition", data_types=["bbo", "nbbo"]),
-        rest_row(13, asset_class="options"),
-        rest_row(37, type="financial_status_indicator"),
-        rest_row(41, type="settlement_condition", data_types=["nbbo"], high_low=False),
-    ]
-    fresh = ConditionTable.from_rest(rows)
-    assert fresh.conditions == table.conditions
-    assert fresh.effect((37,), regular=True) == VOLUME_ONLY
-
-
-def test_trade_through_exemption_is_read_and_new_marks_are_ignored() -> None:
-    rows = [
-        rest_row(41, type="trade_thru_exempt", open_close=False),
-        {
-            "id": 72,
-            "type": "financial_status_indicator",
-            "name": "new",
-            "asset_class": "stocks",
-            "data_types": ["trade"],
-        },
-    ]
-    fresh = ConditionTable.from_rest(rows)
-    assert fresh.effect((41,), regular=True) == NOT_LAST
-    assert fresh.effect((72,), regular=True) == EVERYTHING
-    assert not fresh.unknown
-
-
-@pytest.mark.parametrize(
-    "row",
-    [
-        None,
-        "37",
-        {},
-        {"id": 37},
-        rest_row(37, id="37"),
-        rest_row(37, id=True),
-        rest_row(37, data_types="trade"),
-        rest_row(37, update_rules=None),
-        rest_row(37, update_rules={}),
-        rest_row(37, update_rules={"consolidated": None}),
-        rest_row(37, update_rules={"consolidated": {"updates_high_low": True, "updates_open_close": True}}),
-        rest_row(37, update_rules={"consolidated": dict.fromkeys(REST_FLAGS, 1)}),
-    ],
-)
-def test_a_row_that_cannot_be_used_keeps_the_frozen_rule(table: ConditionTable, row: Any) -> None:
-    assert ConditionTable.from_rest([row]).conditions == table.conditions

@@ -19,6 +19,7 @@ from simulator import rest
 from simulator.event_generator import EventGenerator
 from simulator.market import Market, now_s
 from simulator.prints import generate
+from vendor.massive.conditions import table_of
 
 Get = Callable[[str], tuple[int, Any]]
 MARKET = Market(12, 9, 6)
@@ -169,7 +170,7 @@ def test_errors_have_the_vendors_shape(get: Get, path: str, status: int, word: s
 def test_conditions_and_market_status(get: Get) -> None:
     table = ConditionTable.frozen()
     rows = get("/v3/reference/conditions?asset_class=stocks&limit=1000")[1]["results"]
-    assert ConditionTable.from_rest(rows).conditions == table.conditions
+    assert table_of(rows)[0].conditions == table.conditions
     assert {row["id"] for row in rows} == set(table.conditions)
     assert get("/v1/marketstatus/now")[1]["market"] == "open"
 

@@ -16,7 +16,7 @@ _LARGE = {
     "flask",
     "gevent",
     "websockets",
-    "massive",
+    "httpx",
     "prometheus_client",
     "ingest",
     "rest_bridge",
@@ -26,8 +26,8 @@ _LARGE = {
 FOREIGN = {
     "run": _LARGE | {"grafana"},
     "redis": _LARGE,
-    "ingest": {"flask", "gevent", "werkzeug", "massive", "urllib3", "rest_bridge", "simulator", "talib", "grafana"},
-    "bridge": {"websockets", "massive", "ingest", "simulator", "grafana"},
+    "ingest": {"flask", "gevent", "werkzeug", "httpx", "urllib3", "rest_bridge", "simulator", "talib", "grafana"},
+    "bridge": {"websockets", "httpx", "vendor.massive.decode", "ingest", "simulator", "grafana"},
 }
 #: What no resident process loads: they come with tools, or with parts of numpy that nothing here uses.
 NOBODY = (

@@ -1,7 +1,7 @@
 """The vendor's WebSocket: connect, authenticate, subscribe, read; retry what can pass, stop at what cannot.
 
 The vendor allows one connection, sends no replay after a reconnect, closes after a refused key without a close frame, and
-may say `max_connections` at the greeting, after auth or after the subscription. Hence: backoff is reset by data only, and a
+may send `max_connections` at the greeting, after auth or after the subscription. Hence: backoff is reset by data only, and a
 connection limit cools down before the next try, so that its server can reap the old session.
 """
 
@@ -12,39 +12,30 @@ import json
 import logging
 import random
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
-from urllib.parse import urlsplit
+from collections.abc import Iterator, Sequence
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from market.symbols import is_symbol
-from vendor.massive.decode import Status, decode
+from vendor import address, clock
+from vendor.interface import FeedConfig, FeedRefused, Listener, Status
+from vendor.massive.decode import decode
+from vendor.massive.websocket import date_of, open_socket
 
 log = logging.getLogger("tapewatch.feed")
-
-#: Frames may be this large: a burst at the open comes as one frame of many events.
-MAX_FRAME_BYTES = 16 * 1024 * 1024
-CHANNELS = ("A", "AM", "T", "LULD")
 
 ANSWER_S = 10.0  # greeting, auth and acks must come within this
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30.0
 COOL_DOWN_S = 30.0  # after max_connections
-PING_S = 10.0
 CLOSE_S = 0.5  # for the answer to our close frame
 
 #: Shorter ones are no keys but words such as "none".
 _LEAST_KEY = 8
-_LONGEST_WORDS = 300  # of the server's, in a log line or a gap's reason
+_LONGEST_TEXT = 300  # of the server's, in a log line or a gap's reason
+_MOST_WARNINGS = 10  # about the statuses of one frame
 _MAX_SUBSCRIBE_CHARS = 900_000  # the vendor takes a message of up to 1 MB
-#: A frame whose beginning says status is looked at whatever its size: many acknowledgements come in one.
+#: A frame whose beginning contains the word status is looked at whatever its size: many acknowledgements come in one.
 _STATUS, _BEGINNING, _SHORT_FRAME = b'"status"', 64, 65_536
-
-
-class Refused(Exception):
-    """Trying again will not help: a refused key, a plan without the feed, a topic that cannot be."""
 
 
 class Dropped(Exception):
@@ -55,50 +46,12 @@ class Dropped(Exception):
         self.cool_down = cool_down
 
 
-class Listener(Protocol):
-    """Who takes the frames, and is told of the connection's fate."""
-
-    def frame(self, frame: bytes) -> None: ...
-    def connected(self) -> None: ...
-    def disconnected(self, reason: str) -> None: ...
-
-
-@dataclass(frozen=True)
-class FeedConfig:
-    """Where and what: `topics` such as ``A.*`` or ``T.BRK.B``."""
-
-    url: str
-    key: str
-    topics: tuple[str, ...]
-    stall_after_s: float = 30.0
-
-
-def parse_topics(text: str) -> tuple[str, ...]:
-    """The topics of a comma list, each once. Raises Refused for one the daemon cannot use (the server would keep silent)."""
-    topics = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    for topic in topics:
-        channel, _, symbol = topic.partition(".")
-        if channel not in CHANNELS or not (symbol == "*" or is_symbol(symbol)):
-            raise Refused(
-                f"{topic[:40]!r} cannot be subscribed: write A.*, AM.AAPL, T.BRK.B or LULD.* (channels {' '.join(CHANNELS)})"
-            )
-    if not topics:
-        raise Refused("nothing to subscribe: TAPEWATCH_SUBSCRIBE is empty")
-    return tuple(topics)
-
-
 def _place(url: str) -> str:
-    """The address as it may be shown: without user, password and query. Raises Refused for one that cannot be."""
+    """The address as it may be shown. Raises FeedRefused for one that cannot be connected."""
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-        fits = parts.scheme in ("ws", "wss") and host.encode("idna")
+        return address.shown(url, ("ws", "wss"))
     except ValueError:
-        fits = False
-    if not fits:
-        raise Refused("the feed's URL is not a WebSocket URL (ws:// or wss://)")
-    name = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path}"
+        raise FeedRefused("the feed's URL is not a WebSocket URL (ws:// or wss://)") from None
 
 
 def backoff() -> Iterator[float]:
@@ -109,8 +62,8 @@ def backoff() -> Iterator[float]:
         base = min(base * 2, LAST_RETRY_S)
 
 
-class Feed:
-    """Holds the one connection and hands its frames to `listener`."""
+class WebSocketFeed:
+    """Holds the one connection and hands its frames to `listener`: see `vendor.interface.Feed`."""
 
     def __init__(self, config: FeedConfig, listener: Listener) -> None:
         self._config = config
@@ -122,10 +75,15 @@ class Feed:
         self._unauthorized = 0
         self.connections = 0
         self.is_connected = False
+        self.clock_offset_s: float | None = None
 
     async def run(self) -> None:
-        """Reads until cancelled. Raises Refused when trying again will not help."""
-        _place(self._config.url)
+        """Reads until cancelled. Raises FeedRefused when trying again will not help, and what the listener raises."""
+        place = _place(self._config.url)
+        if address.exposes(self._config.url, self._config.key) and not self._config.allow_plaintext_key:
+            raise FeedRefused(
+                f"the key would go unencrypted to {place}: use wss://, or set TAPEWATCH_ALLOW_PLAINTEXT_KEY=true"
+            )
         while True:
             try:
                 await self._one_connection()
@@ -137,9 +95,9 @@ class Feed:
                 reason, cool_down = str(dropped), dropped.cool_down
             except ConnectionClosed as closed:
                 reason, cool_down = _closing(closed), False
-            except (OSError, TimeoutError, InvalidHandshake) as error:
+            except (OSError, TimeoutError, WebSocketException) as error:
                 reason, cool_down = f"cannot connect: {error or type(error).__name__}", False
-            reason = self._hushed(reason)
+            reason = self._masked(reason)[:_LONGEST_TEXT]
             self._gone(reason)
             delay = COOL_DOWN_S * random.uniform(1.0, 1.3) if cool_down else next(self._delays)
             log.warning("%s; next try in %.1f s", reason, delay)
@@ -152,11 +110,10 @@ class Feed:
 
     async def _one_connection(self) -> None:
         self._frames = 0
-        async with connect(
-            self._config.url, max_size=MAX_FRAME_BYTES, compression=None, open_timeout=ANSWER_S, close_timeout=CLOSE_S,
-            ping_interval=PING_S, ping_timeout=PING_S, max_queue=64, proxy=None,
-        ) as ws:  # fmt: skip
+        asked = time.time()
+        async with open_socket(self._config.url, ANSWER_S, CLOSE_S) as ws:
             self.connections += 1
+            self.clock_offset_s = clock.offset_s(date_of(ws), asked, time.time())
             try:
                 await self._talk(ws)
             finally:
@@ -179,17 +136,18 @@ class Feed:
             async with asyncio.timeout(ANSWER_S):
                 come = False
                 while not come:
-                    for status in decode(await ws.recv(decode=False)).statuses:
-                        come = come or status.word == wanted
-                        self._judge(status)
+                    statuses = decode(await ws.recv(decode=False)).statuses
+                    come = any(status.word == wanted for status in statuses)
+                    self._judge(statuses)
         except TimeoutError:
             raise Dropped(f"no {what} within {ANSWER_S:g} s") from None
 
     async def _subscribe(self, ws: ClientConnection) -> None:
-        self._unacked = set(self._config.topics)
+        topics = self._config.subscription.topics
+        self._unacked = set(topics)
         self._unauthorized = 0
         message = ""
-        for topic in self._config.topics:
+        for topic in topics:
             if message and len(message) + len(topic) > _MAX_SUBSCRIBE_CHARS:
                 await ws.send(json.dumps({"action": "subscribe", "params": message}))
                 message = ""
@@ -200,15 +158,14 @@ class Feed:
         self._last_frame = time.monotonic()
         self.is_connected = True
         self._listener.connected()
-        log.info("connected to %s, subscribing %s", _place(self._config.url), _short(self._config.topics))
+        log.info("connected to %s, subscribing %s", _place(self._config.url), _short(self._config.subscription.topics))
         while True:
             frame = await ws.recv(decode=False)
             self._last_frame = time.monotonic()
             # Looking for the word is far cheaper than decoding twice.
             if _STATUS in (frame if len(frame) < _SHORT_FRAME else frame[:_BEGINNING]):
                 found = decode(frame)
-                for status in found.statuses:
-                    self._judge(status)
+                self._judge(found.statuses)
                 if found.statuses and len(found.statuses) == found.events:
                     continue
             if self._frames == 0:
@@ -216,29 +173,41 @@ class Feed:
             self._frames += 1
             self._listener.frame(frame)
 
-    def _judge(self, status: Status) -> None:
-        """Acts on one status message. Raises Refused or Dropped where the connection is of no use."""
-        word, text = status.word[:_LONGEST_WORDS], self._hushed(status.message)[:_LONGEST_WORDS]
-        if word == "success":
-            self._unacked.discard(text.rpartition(":")[2].strip())
-            return
-        if word in ("connected", "auth_success"):
-            return
+    def _judge(self, statuses: Sequence[Status]) -> None:
+        """Acts on the status messages of a frame. Raises FeedRefused or Dropped where the connection is of no use."""
+        warnings = 0
+        for word, message in statuses:
+            if word == "success":
+                self._unacked.discard(message[-_LONGEST_TEXT:].rpartition(":")[2].strip())
+            elif word not in ("connected", "auth_success"):
+                warnings += 1
+                self._judge_warning(word[:_LONGEST_TEXT], message, logged=warnings <= _MOST_WARNINGS)
+        if warnings > _MOST_WARNINGS:
+            log.warning("%d more warnings of the feed in the same frame", warnings - _MOST_WARNINGS)
+
+    def _judge_warning(self, word: str, message: str, logged: bool) -> None:
         if word == "auth_failed":
-            raise Refused(f"the feed refuses the key: {text or word}")
+            raise FeedRefused(f"the feed refuses the key: {self._shortened(message) or word}")
         if word == "max_connections":
-            raise Dropped(f"connection limit: {text.strip()} Another client is using this key", cool_down=True)
+            text = self._shortened(message).strip()
+            raise Dropped(f"connection limit: {text} Another client is using this key", cool_down=True)
         if word in ("auth_timeout", "force_disconnect", "slow_consumer"):
-            raise Dropped(f"{word}: {text}")
-        log.warning("feed says %s: %s", word, text)
-        if word == "error" and "not authorized" in text:
+            raise Dropped(f"{word}: {self._shortened(message)}")
+        if logged:
+            log.warning("the feed sends a warning, %s: %s", self._masked(word), self._shortened(message))
+        if word == "error" and "not authorized" in message[:_LONGEST_TEXT]:
             # It names no topic: only when every topic was refused is the plan surely without this feed.
             self._unauthorized += 1
-            if self._unauthorized >= len(self._config.topics):
-                raise Refused(f"the plan of this key does not include {_short(self._config.topics)}: {text}")
+            topics = self._config.subscription.topics
+            if self._unauthorized >= len(topics):
+                raise FeedRefused(f"the plan of this key does not include {_short(topics)}: {self._shortened(message)}")
 
-    def _hushed(self, text: str) -> str:
-        """The server's words without the key, should it quote it."""
+    def _shortened(self, text: str) -> str:
+        """The server's text, masked before it is cut, so that no part of the key is left at the end."""
+        return self._masked(text)[:_LONGEST_TEXT]
+
+    def _masked(self, text: str) -> str:
+        """The server's text without the key, should it quote it."""
         return text.replace(self._config.key, "***") if len(self._config.key) >= _LEAST_KEY else text
 
     async def _watch(self, ws: ClientConnection) -> None:
@@ -255,7 +224,7 @@ class Feed:
                 warned = True
                 log.warning("no acknowledgement for %s; its data may never come", _short(tuple(sorted(self._unacked))))
             if self._frames and now - self._last_frame > self._config.stall_after_s:
-                log.warning("no frame for %.0f s, connecting anew", now - self._last_frame)
+                log.warning("no frame for %.0f s: closing the connection and connecting again", now - self._last_frame)
                 ws.transport.abort()
                 return
 

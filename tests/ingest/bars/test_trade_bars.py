@@ -8,7 +8,7 @@ import pytest
 
 from ingest.bars.trade_bars import LATE_MS, LatePrint, TradeBars
 from market.bar import Bar, Trade
-from market.conditions import ConditionTable
+from market.conditions import Condition, ConditionTable, Effect
 
 # 2018-01-02 15:00:00 UTC, ten o'clock in New York; a whole minute.
 T = 1_514_905_200_000
@@ -345,9 +345,9 @@ def test_unknown_conditions_are_counted_across_a_refresh_of_the_table(bars: Trad
     bars.add_many([at(0, 10.0, 1, 999), at(1, 11.0, 1, 999, 37)])
     assert [(x.o, x.c, x.v) for x in bars.take()] == [(100_000, 100_000, 2.0)]
     assert bars.unknown_conditions == 2
-    only_volume = {"updates_high_low": False, "updates_open_close": False, "updates_volume": True}
-    row = {"id": 999, "type": "sale_condition", "data_types": ["trade"], "update_rules": {"consolidated": only_volume}}
-    bars.refresh(ConditionTable.from_rest([row]))
+    shipped = ConditionTable.frozen()
+    only_volume = Condition("new", Effect(high_low=False, open_close=False, volume=True))
+    bars.refresh(ConditionTable({**shipped.conditions, 999: only_volume}, shipped.ignored))
     bars.add_many([at(2, 12.0, 1, 999), at(3, 13.0, 1, 998)])
     assert [(x.h, x.c, x.v) for x in bars.take()] == [(130_000, 130_000, 4.0)]
     assert bars.unknown_conditions == 3

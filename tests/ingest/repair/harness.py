@@ -23,7 +23,7 @@ from redis_functions.read.reader import read_candles
 from redis_functions.server.connection import connect, connect_async
 from redis_functions.write.writer import Writer
 from tests.redis_functions.read.plain_candles import plain_candles
-from vendor.massive.rest import Refused, Unavailable
+from vendor.interface import RestRefused, RestUnavailable
 
 T0 = 1_760_094_000_000  # a whole hour, 07:00 in New York
 LATER = 4_000_000_000_000
@@ -59,10 +59,10 @@ class Vendor:
         await (asyncio.Event().wait() if len(self.asked) > self.silent_from else asyncio.sleep(0))
         self.meanwhile(symbol, start, end)
         if symbol in self.refuses:
-            raise Refused("the vendor's REST answers 403")
+            raise RestRefused("the vendor's REST answers 403")
         if self.fails.get(symbol):
             self.fails[symbol] -= 1
-            raise Unavailable("status 500")
+            raise RestUnavailable("status 500")
         known = [b for b in self.truth if b.sym == symbol and b.t <= self.knows_to]
         if span_ms == SECOND_MS:
             return [b for b in known if start <= b.t <= end]

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -32,7 +33,8 @@ from tests.ingest.repair.harness import (
     truth_of,
 )
 from tests.ingest.repair.vendor import Asked, Reply, Vendor, bars_reply
-from vendor.massive.rest import VendorRest
+from vendor.interface import RestConfig
+from vendor.massive.rest import HttpRest
 
 
 def test_without_rest_and_without_minutes_there_is_no_repair(redis: Redis, redis_url: str) -> None:
@@ -320,7 +322,7 @@ def test_a_gap_of_the_simulated_market(redis: Redis, redis_url: str) -> None:
     server = serve(market, 0)
 
     async def go() -> None:
-        vendor = VendorRest(f"http://127.0.0.1:{server.server_port}", "any", 200)
+        vendor = HttpRest(RestConfig(f"http://127.0.0.1:{server.server_port}", "any", 200))
         async with World(redis_url) as world:
             world.rest = vendor
             world.hear([b for b in truth if not (start + 300) * 1000 < b.t < (start + 700) * 1000])
@@ -331,11 +333,21 @@ def test_a_gap_of_the_simulated_market(redis: Redis, redis_url: str) -> None:
                 for level in LEVELS:
                     assert world.candles(name, level) == truth_of(own, level), (name, level)
             assert world.gap().repaired_bars > 100
-        vendor.close()
+        await vendor.close()
 
     run(go())
     server.shutdown()
     server.server_close()
+
+
+class Impatient:
+    """A clock without waits."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    async def wait(self, seconds: float, ended: asyncio.Event) -> None:
+        """Returns at once."""
 
 
 def test_over_http_with_a_vendor_that_pages_throttles_and_stumbles(redis: Redis, redis_url: str) -> None:
@@ -359,7 +371,7 @@ def test_over_http_with_a_vendor_that_pages_throttles_and_stumbles(redis: Redis,
 
     async def go() -> None:
         with Vendor(answer) as server:
-            vendor = VendorRest(server.url, "any", 200, sleep=lambda seconds: None)
+            vendor = HttpRest(RestConfig(server.url, "any", 200), Impatient())
             async with World(redis_url) as world:
                 world.rest = vendor
                 world.hear(sorted(heard(truth, 200, 700), key=lambda b: b.t))
@@ -370,6 +382,6 @@ def test_over_http_with_a_vendor_that_pages_throttles_and_stumbles(redis: Redis,
                         own = [b for b in truth if b.sym == symbol]
                         assert world.candles(symbol, level) == truth_of(own, level), (symbol, level)
             assert vendor.retried == 3
-            vendor.close()
+            await vendor.close()
 
     run(go())

@@ -57,7 +57,7 @@ class Vendor:
 
             def do_GET(self) -> None:
                 url = urlsplit(self.path)
-                words = url.path.strip("/").split("/")
+                words = [*url.path.strip("/").split("/"), *["0"] * 9]
                 query = {k: v[-1] for k, v in parse_qs(url.query).items()}
                 bars = (words[3], words[6], int(words[7]), int(words[8])) if "range" in words else ("", "", 0, 0)
                 asked = Asked(time.monotonic(), *bars, query, dict(self.headers.items()), url.path)

@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tests.fake_vendor import KEY, Vendor
-from vendor.massive.feed import Feed, FeedConfig, parse_topics
+from vendor.interface import FeedConfig
+from vendor.massive.feed import WebSocketFeed
+from vendor.massive.topics import parse_topics
 
 T = 1_760_103_000_000
 
@@ -18,7 +20,7 @@ class Reader:
 
     def __init__(self, vendor: Vendor, topics: str = "A.*", key: str = KEY, stall: float = 30) -> None:
         self.frames: asyncio.Queue[bytes] = asyncio.Queue()
-        self.feed = Feed(FeedConfig(vendor.url, key, parse_topics(topics), stall), self)
+        self.feed = WebSocketFeed(FeedConfig(vendor.url, key, parse_topics(topics), stall), self)
         self.told: list[str] = []
         self.task = asyncio.create_task(self.feed.run())
 

@@ -12,8 +12,11 @@ import pytest
 from tests import fake_vendor as v
 from tests.fake_vendor import KEY, Vendor, second_bar
 from tests.vendor.massive.feed_reader import Reader, T, with_vendor
+from vendor.interface import FeedRefused
 from vendor.massive import feed as module
-from vendor.massive.feed import Refused, backoff
+from vendor.massive import websocket
+from vendor.massive.feed import backoff
+from vendor.massive.websocket import MAX_FRAME_BYTES
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +111,7 @@ def test_other_endings_are_retried(fault: tuple[str, str], caplog: pytest.LogCap
         (lambda vendor: vendor.close(1000), "closed the connection: 1000"),
         (lambda vendor: vendor.close(1008, "policy"), "closed the connection: 1008 policy"),
         (lambda vendor: vendor.close(1012), "closed the connection: 1012"),
-        (lambda vendor: vendor.send_text(b"x" * (module.MAX_FRAME_BYTES + 1)), "without a close frame"),
+        (lambda vendor: vendor.send_text(b"x" * (MAX_FRAME_BYTES + 1)), "without a close frame"),
     ],
     ids=["drop", "clean", "policy", "restart", "too large"],
 )
@@ -130,7 +133,7 @@ def test_every_way_of_losing_the_connection_is_survived(end: Any, reason: str) -
 
 
 def test_a_server_that_stops_answering_pings_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PING_S", 0.1)
+    monkeypatch.setattr(websocket, "PING_S", 0.1)
 
     async def work(vendor: Vendor) -> None:
         reader = Reader(vendor)
@@ -237,7 +240,7 @@ def test_the_key_never_appears_in_what_is_logged_or_raised(caplog: pytest.LogCap
     async def work(vendor: Vendor) -> None:
         vendor.faults["auth"] = [("auth_timeout", f"no auth for {KEY} in time"), ("auth_failed", f"unknown key {KEY}")]
         reader = Reader(vendor)
-        with pytest.raises(Refused) as error:
+        with pytest.raises(FeedRefused) as error:
             await reader.task
         assert KEY not in str(error.value)
         assert "unknown key" in str(error.value)

@@ -1,0 +1,54 @@
+"""One try of a feed for `tapewatch doctor`: TCP, TLS, WebSocket, the greeting, and the key if it is to be sent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import InvalidHandshake, WebSocketException
+
+from vendor import address, clock
+from vendor.interface import Probe
+from vendor.massive.decode import decode
+from vendor.massive.websocket import date_of, open_socket
+
+CLOSE_S = 0.5
+
+
+def probe(url: str, key: str, timeout_s: float, allow_plaintext_key: bool = False) -> Probe:
+    """Connects once; sends the key only if it is not empty, which may cost a running ingest its one connection."""
+    try:
+        address.shown(url, ("ws", "wss"))
+    except ValueError as error:
+        return Probe(str(error))
+    if address.exposes(url, key) and not allow_plaintext_key:
+        return Probe("the key would go unencrypted to another machine")
+    return asyncio.run(_probe(url, key, timeout_s))
+
+
+async def _probe(url: str, key: str, timeout_s: float) -> Probe:
+    asked = time.time()
+    try:
+        async with open_socket(url, timeout_s, CLOSE_S) as ws:
+            offset = clock.offset_s(date_of(ws), asked, time.time())
+            async with asyncio.timeout(timeout_s):
+                error = await _awaited(ws, "connected", "greets with")
+                if not error and key:
+                    await ws.send(json.dumps({"action": "auth", "params": key}))
+                    error = await _awaited(ws, "auth_success", "answers the key with")
+            return Probe(error, offset)
+    except InvalidHandshake as failed:
+        return Probe(f"refuses the WebSocket: {failed}")
+    except TimeoutError:
+        return Probe(f"does not answer within {timeout_s:g} s")
+    except (OSError, WebSocketException) as failed:
+        return Probe(f"cannot be reached: {failed}")
+
+
+async def _awaited(ws: ClientConnection, wanted: str, what: str) -> str:
+    """Empty where the next frame holds the wanted status, else what came instead."""
+    frame = await ws.recv(decode=False)
+    words = [status.word for status in decode(frame).statuses]
+    return "" if wanted in words else f"{what} {words[0][:40] if words else repr(frame[:40])}"
