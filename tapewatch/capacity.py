@@ -44,7 +44,7 @@ REDIS_BASE_MIB = 2.2
 SYMBOL_BYTES = 450
 #: PSS over used_memory: fragmentation, and what of the program itself is resident (MiB).
 FRAGMENTATION, REDIS_PROGRAM_MIB = 1.02, 7.0
-#: The daemon by itself, and what a full memory buffer (setting buffer_mb) makes of it: bytes of PSS to one of the buffer.
+#: MiB of the daemon alone, and bytes of PSS per byte of a full memory buffer (setting buffer_mb).
 INGEST_BASE_MIB, INGEST_SYMBOL_BYTES, BUFFER_COST = 36.0, 1_700, 1.45
 #: After a few answers; and `tapewatch run` itself.
 BRIDGE_MIB, SUPERVISOR_MIB = 48.0, 24.0
@@ -57,7 +57,7 @@ INGEST_US, REDIS_US = (10.0, 10.4), (10.0, 19.5)
 IDLE_CPU = 0.02
 #: Bytes a bar in the append-only file before a rewrite, and in the spool (the vendor's frame and a record's head).
 AOF_BAR, SPOOL_BAR = 490, 184
-#: The rewritten file, of used_memory: there are two of it while it is made anew.
+#: Size of the rewritten file, of used_memory; during a rewrite there are two.
 AOF_BASE_SHARE = 0.55
 #: What a rewrite at the market's own rate takes besides, of used_memory; while the market rests it is next to nothing.
 FORK_SHARE = 0.43
@@ -65,7 +65,7 @@ FORK_SHARE = 0.43
 #: Seconds of CPU that Redis takes for a MiB of the append-only file when it starts.
 LOAD_S_MIB = 0.03
 
-#: What the operating system needs beside us.
+#: MiB of the operating system.
 SYSTEM_MIB = 150.0
 
 #: Instances with x86 processors (the embedded Redis has no other on Linux), smallest first:

@@ -1,4 +1,4 @@
-"""The command line: finds the command's module, reads the settings, turns errors into one clear line."""
+"""The command line: imports the module of the command, reads the settings, prints an error as one line."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import NoReturn
 
 from tapewatch.settings import BadSettings, load
 
-#: Exit codes: bad input or settings; and "trying again will not help" (systemd does not restart it).
+#: Exit codes: wrong use of the command line; trying again will not help (systemd does not restart).
 EX_USAGE = 2
 EX_CONFIG = 78
 
-#: Command -> its module in tapewatch.commands, imported only when it is asked for.
+#: Command -> its module in tapewatch.commands, imported only when the command is used.
 COMMANDS: dict[str, str] = {
     "run": "run",
     "redis": "redis",
@@ -36,7 +36,7 @@ COMMANDS: dict[str, str] = {
 
 
 class CannotGoOn(Exception):
-    """Trying again will not help (a refused key, no server for this machine): one line, exit code 78."""
+    """Trying again will not help (a rejected key, no server for this machine): one line, exit code 78."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -65,19 +65,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser(wanted: str | None) -> argparse.ArgumentParser:
-    """The parser; only the wanted command's module is imported, so that none pays for another's imports."""
+def _parser(command: str | None) -> argparse.ArgumentParser:
+    """The parser; imports only the module of `command`, so that no command pays for the imports of another."""
     parser = _Parser(
         prog="tapewatch",
         description="Watches the whole US stock tape on one small box. Start with `tapewatch run`.",
         epilog="Settings: tapewatch.toml or TAPEWATCH_<NAME> variables; `tapewatch config` lists them.",
     )
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="settings file (default: tapewatch.toml if it is there)"
+        "--config", type=Path, metavar="FILE", help="settings file (default: tapewatch.toml if it exists)"
     )
     parser.add_argument("--version", action="version", version=f"tapewatch {version('tapewatch')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    names = [wanted] if wanted in COMMANDS else list(COMMANDS)
+    names = [command] if command in COMMANDS else list(COMMANDS)
     for name in names:
         module = importlib.import_module(f"tapewatch.commands.{COMMANDS[name]}")
         sub = commands.add_parser(name, help=module.HELP, description=module.HELP)

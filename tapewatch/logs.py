@@ -1,4 +1,4 @@
-"""Logging: one line per event on stderr, for people by default, JSON on request; configured secrets never get out.
+"""Logging: one line per event on stderr, for people by default, JSON on request; configured secrets are masked.
 
 For people:  12:03:04.123 INFO  ingest    connected, 1 subscription feed=stocks
 Under journald the time is left to the journal and the level is given in its own syntax (`<6>`).
@@ -24,7 +24,7 @@ MASK = "***"
 #: Shorter values are not masked: they would blot out ordinary words, and are no secrets either.
 SHORTEST_SECRET = 4
 
-#: Libraries that tell at INFO what we tell ourselves, once an event.
+#: Libraries that log at INFO, for every event, what tapewatch logs itself.
 _QUIET = ("websockets", "urllib3", "werkzeug", "massive", "asyncio")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _COLOURS = {logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m", logging.CRITICAL: "\x1b[31;1m"}
@@ -98,14 +98,14 @@ def _is_journal(out: TextIO) -> bool:
 
 
 class HumanFormatter(logging.Formatter):
-    """Time (UTC), level, part, message, the `extra` fields as key=value, and an exception with its places in short."""
+    """Date and time (UTC), level, part, message, the `extra` fields as key=value, and an exception with its places in short."""
 
     def __init__(self, mask: Masker, *, colours: bool = False, journal: bool = False) -> None:
         super().__init__()
         self._mask, self._colours, self._journal = mask, colours, journal
 
     def format(self, record: logging.LogRecord) -> str:
-        clock = time.strftime("%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}"
+        clock = _utc(record)
         level = "WARN" if record.levelno == logging.WARNING else record.levelname
         words = [f"{level:<5} {_part(record):<8} {record.getMessage()}"]
         words += [f"{name}={_value(value)}" for name, value in _extra(record).items()]
@@ -128,7 +128,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, Any] = {
             **_extra(record),
-            "ts": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "ts": _utc(record),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -141,6 +141,11 @@ class JsonFormatter(logging.Formatter):
         # Before encoding, which would escape a repr's escapes once more; and after, for what lies inside other values.
         masked = {name: self._mask(value) if isinstance(value, str) else value for name, value in ordered.items()}
         return self._mask(json.dumps(masked, ensure_ascii=False, default=str))
+
+
+def _utc(record: logging.LogRecord) -> str:
+    """RFC 3339 in UTC, with milliseconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
 
 
 def in_short(error: BaseException) -> str:
@@ -176,7 +181,7 @@ def _value(value: object) -> str:
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Writes to the stream; a record that cannot be written is told in one line, without its (unmasked) arguments."""
+    """Writes to the stream; a record that cannot be written becomes one line without its (unmasked) arguments."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         error = sys.exc_info()[1]
@@ -192,10 +197,12 @@ def _uncaught(kind: type[BaseException], error: BaseException, where: TracebackT
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, where)
         return
-    logging.getLogger("tapewatch").critical("stopped by an error nobody caught", exc_info=(kind, error, where))
+    logging.getLogger("tapewatch").critical("stopped by an unhandled exception", exc_info=(kind, error, where))
 
 
 def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
     if args.exc_value is not None:
         name = args.thread.name if args.thread else "?"
-        logging.getLogger("tapewatch").critical("the thread %s was stopped by an error", name, exc_info=args.exc_value)
+        logging.getLogger("tapewatch").critical(
+            "the thread %s was stopped by an unhandled exception", name, exc_info=args.exc_value
+        )

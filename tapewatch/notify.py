@@ -11,9 +11,9 @@ import socket
 
 
 def notify(state: str) -> bool:
-    """Sends e.g. ``READY=1``, ``WATCHDOG=1``, ``STATUS=connected`` or several, one a line; whether it was sent.
+    """Sends e.g. ``READY=1``, ``WATCHDOG=1``, ``STATUS=connected`` or several, one a line; returns whether it was sent.
 
-    A lost notification never stops a process: systemd's own timeout tells then.
+    A lost notification never stops a process: systemd's timeout notices it.
     """
     path = os.environ.get("NOTIFY_SOCKET", "")
     if not path.startswith(("/", "@")):

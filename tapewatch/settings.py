@@ -52,7 +52,7 @@ class BadSettings(ValueError):
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Every setting with its default; `tapewatch config` prints them. Times in seconds unless the name says ms."""
+    """Every setting with its default; `tapewatch config` prints them. Times in seconds unless the name ends in ms."""
 
     redis_url: str = ""  # empty: the embedded server's socket in the data folder
     feed_url: str = ""  # empty: the vendor's with a key, else the simulator

@@ -1,7 +1,7 @@
-"""Everything on one box: each part is its own process, restarted with backoff when it dies, stopped in the right order.
+"""Everything on one box: each part is a process, restarted with backoff when it ends, stopped in order.
 
-Parts run in process groups of their own, so that a Ctrl-C in the terminal reaches only this supervisor: it stops the feed's
-reader first and Redis last, and nothing that was read is lost on the way out.
+Parts run in process groups of their own, so that Ctrl-C in the terminal reaches only this supervisor. It stops the feed's
+reader first and Redis last, so that everything that was read is stored.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ log = logging.getLogger("tapewatch.run")
 
 EX_CONFIG = 78
 FIRST_RESTART_S, LAST_RESTART_S = 0.2, 10.0
-#: A part that lived so long starts over with the shortest delay.
+#: A part that ran this long is restarted with the shortest delay.
 STEADY_S = 20.0
-#: Seconds that parts get to end by themselves: the earlier ones write what they hold, Redis is last.
+#: Seconds that parts get to end on SIGTERM: first those that write to Redis, then Redis.
 STOP_S, STOP_LAST_S = 7.0, 2.0
 _PR_SET_PDEATHSIG = 1
 #: Loaded here: between fork and exec a child must not load anything.
@@ -46,7 +46,7 @@ class PartRefused(Exception):
 
 
 class Supervisor:
-    """Runs parts until `stop` is set or one of them says that trying again will not help."""
+    """Runs parts until `stop` is set or one of them ends with 78."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = parts
@@ -55,7 +55,7 @@ class Supervisor:
         self.restarts = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Raises PartRefused with the part's name when one ended with 78; all parts are gone when this returns."""
+        """Raises PartRefused with the part's name when one ended with 78; all parts have ended when this returns."""
         keepers = [asyncio.create_task(self._keep(part)) for part in self._parts]
         stopped = asyncio.create_task(stop.wait())
         try:
@@ -78,7 +78,7 @@ class Supervisor:
             start = asyncio.create_task(self._start(part))
             self._starting.add(start)
             start.add_done_callback(self._starting.discard)
-            # A stop must not come between the birth of a process and our knowing of it.
+            # Shielded: a process that was started must be known before a stop.
             process = await asyncio.shield(start)
             code = await process.wait()
             if code == EX_CONFIG:
@@ -115,13 +115,13 @@ class Supervisor:
 
 
 def _end_with_parent(parent: int) -> None:
-    """In the child, before it runs: should this supervisor be killed, the kernel ends the child too (Linux only).
+    """Runs in the child before exec: if this supervisor is killed, the kernel ends the child, too (Linux only).
 
     The kernel means the thread that made the child, here the main thread of an event loop.
     """
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it was killed before we could ask
+        if os.getppid() != parent:  # the supervisor was killed before prctl
             os._exit(1)
 
 

@@ -1,4 +1,4 @@
-"""For commands that work on Redis and end: a client, or one clear line."""
+"""For commands that work on Redis and end: gives them a client, or prints one line."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tapewatch.settings import Settings
 
 
 def with_store(settings: Settings, work: Callable[[Redis], int]) -> int:
-    """The exit code of `work(client)`; 1 with a line on stderr when Redis is not there or refuses.
+    """Returns the exit code of `work(client)`, or 1 after a line on stderr when Redis is unreachable or returns an error.
 
-    Raises CannotGoOn when trying again will not help: a refused password, a Redis without the module or too old.
+    Raises CannotGoOn when trying again will not help: a rejected password, a Redis that is too old or lacks the module.
     """
     try:
         with connect(settings.store_url, timeout=30) as client:
             return work(client)
     except (AuthenticationError, AuthorizationError) as error:
-        raise CannotGoOn(f"Redis refuses us: {error}") from None
+        raise CannotGoOn(f"Redis rejects the login: {error}") from None
     except (ConnectionError, TimeoutError) as error:
         hint = "" if settings.redis_url else ": start it with `tapewatch run` or `tapewatch redis`"
         print(f"tapewatch: no Redis at {shown('redis_url', settings.store_url)} ({error}){hint}", file=sys.stderr)
     except RedisError as error:
         if kind_of(error) is Kind.NO_COMMAND:
-            raise CannotGoOn("this Redis is not 7 or newer with the TimeSeries module: take Redis 8") from None
-        print(f"tapewatch: Redis refuses: {error}", file=sys.stderr)
+            raise CannotGoOn("this Redis is older than 7 or lacks the TimeSeries module: use Redis 8") from None
+        print(f"tapewatch: Redis returned an error: {error}", file=sys.stderr)
     return 1

@@ -1,4 +1,4 @@
-"""`tapewatch doctor`: what is wrong, and how to mend it; one line each."""
+"""`tapewatch doctor`: one line for each check, with the fix."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tapewatch.doctor.finding import Finding
 from tapewatch.logs import Masker, secrets_of
 from tapewatch.settings import Settings, sources
 
-HELP = "check the machine, Redis, feed, clock and Grafana; one line each, with the mend"
+HELP = "check the machine, Redis, feed, clock and Grafana; one line each, with the fix"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -34,11 +34,11 @@ def _load(client: Redis) -> int:
 
 
 def _list(client: Redis) -> int:
-    version, wanted = loader.version_of(client), loader.library().version
+    version, ours = loader.version_of(client), loader.library().version
     if version is None:
         print("tapewatch: no functions are loaded: `tapewatch functions load`", file=sys.stderr)
         return 1
-    here = "this version" if version == wanted else f"this tapewatch has {wanted}: `tapewatch functions load`"
+    here = "this version" if version == ours else f"this tapewatch has {ours}: `tapewatch functions load`"
     print(f"{loader.LIBRARY} {version} ({here})")
     for function in loader.functions(client):
         print(f"  {function.name:<18} {function.command:<9} {function.description}")

@@ -1,4 +1,4 @@
-"""`tapewatch grafana build|push|run`: the dashboards' JSON, their way to a running Grafana, a Grafana of our own."""
+"""`tapewatch grafana build|push|run`: write the dashboards' JSON, upload it, run a Grafana with it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
     text = "regenerate the dashboards' JSON in grafana/dist"
     one = actions.add_parser("build", help=text, description=text)
-    one.add_argument("--check", action="store_true", help="write nothing: fail when the JSON is not what would be made")
+    one.add_argument("--check", action="store_true", help="write nothing: exit 1 when the JSON differs from the code")
     text = "upload the dashboards to a running Grafana, with the token in TAPEWATCH_GRAFANA_TOKEN"
     one = actions.add_parser("push", help=text, description=text)
     one.add_argument("--url", help="Grafana's address (default: the setting grafana_url)")
-    one.add_argument("--datasource", action="store_true", help="also make or change the data source `tapewatch` there")
+    one.add_argument("--datasource", action="store_true", help="also create or update the data source `tapewatch`")
     text = "run the Grafana under GRAFANA_HOME, or an installed one, in the foreground with our dashboards"
     actions.add_parser("run", help=text, description=text)
 
@@ -61,7 +61,7 @@ def _check() -> int:
 
 def _push(url: str, with_datasource: bool, settings: Settings) -> int:
     if not settings.grafana_token:
-        raise CannotGoOn("TAPEWATCH_GRAFANA_TOKEN is not set: make a service account's token in Grafana")
+        raise CannotGoOn("TAPEWATCH_GRAFANA_TOKEN is not set: create a service account token in Grafana")
     try:
         there = upload.Grafana(url, settings.grafana_token)
         if with_datasource:
@@ -93,7 +93,7 @@ def _run(settings: Settings) -> int:
     print(f"dashboards  {server.address(environ)}  (bridge {environ['TAPEWATCH_BRIDGE_URL']}{login})", flush=True)
     command = server.command(found, environ)
     try:
-        # Grafana takes this process over, so that signals and supervisors reach it directly.
+        # Grafana replaces this process, so that signals and supervisors reach it directly.
         os.execve(command[0], command, environ)
     except OSError as error:
         raise CannotGoOn(f"cannot run {command[0]}: {error.strerror}") from None

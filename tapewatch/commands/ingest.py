@@ -20,7 +20,7 @@ from tapewatch.settings import LIVE_FEED, Settings
 from vendor.interface import FeedConfig, FeedRefused, RestConfig
 from vendor.vendors import own_vendor_of, vendor_of
 
-HELP = "hold the feed's connection and write its bars to Redis"
+HELP = "read the feed and write its bars to Redis"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,10 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def config(settings: Settings) -> IngestConfig:
-    """The process's configuration. Raises CannotGoOn when there is no feed to read."""
+    """The configuration of the process. Raises CannotGoOn when no feed is configured or a topic is invalid."""
     if settings.simulated:
         raise CannotGoOn(
-            "no feed: set MASSIVE_API_KEY for the live market or TAPEWATCH_FEED_URL (`tapewatch run` brings a simulated one)"
+            "no feed: set MASSIVE_API_KEY for the live market or TAPEWATCH_FEED_URL (`tapewatch run` starts a simulated one)"
         )
     try:
         url, key = settings.feed_url or LIVE_FEED, settings.api_key or "none"
@@ -66,7 +66,7 @@ def config(settings: Settings) -> IngestConfig:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Runs until SIGINT or SIGTERM; 78 when trying again will not help."""
+    """Runs until SIGINT or SIGTERM. Raises CannotGoOn when trying again will not help; returns 1 when the spool failed."""
     made = config(settings)
     logs.setup(settings)
     try:
@@ -85,7 +85,7 @@ async def _main(made: IngestConfig) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
     ingest = Ingest(made, on_ready=_ready, on_beat=_beat)
-    # What is there at the start stays: the collector need not walk it again and again.
+    # Objects of the start live as long as the process: the collector need not visit them.
     gc.freeze()
     await ingest.run(stop)
     notify("STOPPING=1")

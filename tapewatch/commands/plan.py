@@ -13,7 +13,7 @@ from tapewatch.capacity import Need
 from tapewatch.commands.redis import maxmemory_mb
 from tapewatch.settings import HOUR_MS, Settings
 
-HELP = "predict memory, disk and CPU for a number of symbols and bars; says when a machine is too small"
+HELP = "predict memory, disk and CPU for a number of symbols and bars; exit 1 when a machine is too small"
 
 _LEVELS = ("1s", "1m", "5m", "1h")
 
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """0 when it fits, 1 with a line for each reason when it does not, 2 for what cannot be planned."""
+    """Returns 0 when it fits, 1 after a line for each reason why not, 2 for invalid arguments."""
     settings, mistake = _settings(args, settings)
     if mistake:
         print(f"tapewatch plan: {mistake}", file=sys.stderr)
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _settings(args: argparse.Namespace, settings: Settings) -> tuple[Settings, str]:
-    """The settings with what the command line says over them, and what is wrong with it."""
+    """The settings, overridden by the command line, and the error in the latter ("" if none)."""
     if not 1 <= args.symbols <= 1_000_000:
         return settings, "--symbols must lie between 1 and 1,000,000"
     if not 0 < args.bars_per_second <= args.symbols:

@@ -19,9 +19,9 @@ from tapewatch.settings import Settings
 
 HELP = "the embedded Redis in the foreground, on redis.sock in the data folder"
 
-#: maxmemory of the embedded server in the profile `small`: with it a 1 GiB machine keeps room for the rest (MB).
+#: maxmemory of the embedded server in the profile `small`: it leaves memory for the rest of a 1 GiB machine (MB).
 SMALL_MAXMEMORY_MB = 650
-#: How long to wait for a server that is just going away to let go of its folder; seconds.
+#: Seconds to wait for a server that is shutting down to release its folder.
 LOCK_WAIT_S = 3.0
 
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     only.add_argument("--wait", type=float, metavar="SECONDS", help="start nothing: wait until Redis answers")
     parser.add_argument("--pid", type=int, help="with --wait: give up at once when this process, the server's, is gone")
     only.add_argument(
-        "--wanted", action="store_true", help="start nothing: exit 0 when no other Redis is configured, else 1"
+        "--needed", action="store_true", help="start nothing: exit 0 when no other Redis is configured, else 1"
     )
 
 
@@ -41,7 +41,7 @@ def _become(command: list[str]) -> NoReturn:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    if args.wanted:
+    if args.needed:
         return _wanted(settings)
     if args.wait is not None:
         return _wait(settings, args.wait, args.pid)
@@ -76,7 +76,7 @@ def _wait(settings: Settings, seconds: float, pid: int | None) -> int:
                 return 0
             except RedisError as error:
                 if pid is not None and not _runs(pid):
-                    print(f"tapewatch: the Redis that was to be waited for (process {pid}) has ended", file=sys.stderr)
+                    print(f"tapewatch: Redis (process {pid}) ended before it answered", file=sys.stderr)
                     return 1
                 if time.monotonic() > end:
                     print(f"tapewatch: Redis does not answer within {seconds:g} s: {error}", file=sys.stderr)
@@ -85,7 +85,7 @@ def _wait(settings: Settings, seconds: float, pid: int | None) -> int:
 
 
 def _runs(pid: int) -> bool:
-    """Asked with a signal that does nothing: a hardened unit cannot see the process under /proc."""
+    """Uses signal 0, as a hardened unit cannot see the process under /proc."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -98,7 +98,7 @@ def _runs(pid: int) -> bool:
 def _lock(data_dir: Path) -> bool:
     """Locks the data folder for the life of this process, past its exec; False when another server has it.
 
-    Two servers on one append-only file would ruin it, and a socket alone cannot tell: a starting server has none yet.
+    Two servers on one append-only file would ruin it, and a socket cannot show it: a starting server has none yet.
     """
     held = os.open(data_dir.resolve() / "redis" / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     os.set_inheritable(held, True)

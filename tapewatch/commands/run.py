@@ -21,13 +21,13 @@ from tapewatch.supervisor import Part, PartRefused, Supervisor
 
 HELP = "run everything on this box: Redis, feed (simulated without a key), ingest and the REST bridge"
 
-#: What the simulated market tells of its past when it begins, seconds.
+#: Seconds of the past that the simulated market sends when it begins.
 HISTORY_S = 3600
 READY_CHECK_S = 0.1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--duration", type=float, metavar="S", help="stop by itself after S seconds")
+    parser.add_argument("--duration", type=float, metavar="S", help="stop after S seconds")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -51,8 +51,8 @@ async def _main(args: argparse.Namespace, settings: Settings) -> int:
     ready = asyncio.create_task(_tell_when_ready(settings))
     try:
         await Supervisor(parts(args, settings)).run(stop)
-    except PartRefused as refused:
-        raise CannotGoOn(f"{refused} cannot run; its line above says why") from None
+    except PartRefused as error:
+        raise CannotGoOn(f"{error} cannot run: see its line above") from None
     finally:
         ready.cancel()
     print("stopped", flush=True)

@@ -37,13 +37,13 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def progress(clock: Callable[[], float] = time.monotonic) -> Callable[[int, int], None]:
-    """Tells on stderr how far it is, once in PROGRESS_S and not in the first."""
-    told = clock()
+    """Returns a function that prints progress to stderr, at most once in PROGRESS_S seconds."""
+    reported = clock()
 
-    def tell(done: int, of: int) -> None:
-        nonlocal told
-        if clock() - told >= PROGRESS_S and done < of:
-            told = clock()
+    def report(done: int, of: int) -> None:
+        nonlocal reported
+        if clock() - reported >= PROGRESS_S and done < of:
+            reported = clock()
             print(f"  {done:,} of {of:,} symbols", file=sys.stderr, flush=True)
 
-    return tell
+    return report

@@ -1,4 +1,4 @@
-"""`tapewatch users apply|show`: Redis's users, one for each process, with no more rights than it needs."""
+"""`tapewatch users apply|show`: Redis users, one for each process, with the least rights that it needs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tapewatch.cli import CannotGoOn
 from tapewatch.commands._store import with_store
 from tapewatch.settings import PREFIX, Settings
 
-HELP = "make Redis's users with the least rights that each process needs, or show their rules"
+HELP = "create Redis users with the least rights of each process, or show their rules"
 
-#: The variable by which a process is told where Redis is, and as whom to go there.
+#: The variable that gives a process the address of Redis and its login.
 URL_VARIABLE = f"{PREFIX}REDIS_URL"
-#: Whoever may reach Redis can try a million passwords a minute.
+#: A client that reaches Redis can try a million passwords a minute.
 SHORTEST_PASSWORD = 12
 
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
         choices=("apply", "show"),
-        help="apply: make or renew them in Redis (idempotent); show: print the rules, without passwords",
+        help="apply: create or update them in Redis (idempotent); show: print the rules, without passwords",
     )
     parser.add_argument(
         "--user",
@@ -70,7 +70,7 @@ def _given(users: list[User], settings: Settings) -> dict[str, str]:
 
 
 def _files(users: list[User], target: Path | None) -> dict[str, Path]:
-    """Where each user's URL is to be written. Raises CannotGoOn before anything is done that could then not be told."""
+    """The file for each user's URL. Raises CannotGoOn if one cannot be written, before any password is set."""
     if target is None:
         return {}
     if target.is_dir():
@@ -91,22 +91,24 @@ def _apply(
             password = secrets.token_urlsafe(32)
         url = "" if password is None else access.url_for(settings.store_url, user.name, password)
         if url and user.name in files:
-            # First the file: a password that is in Redis and nowhere else would be lost.
+            # The file first: a password that only Redis has would be lost.
             try:
                 write(files[user.name], url)
             except OSError as error:
                 print(f"tapewatch: cannot write {files[user.name]}: {error.strerror}", file=sys.stderr)
                 return 1
         access.apply(client, user, password)
-        _tell(user.name, url, user.name in given, files.get(user.name))
+        _report(user.name, url, user.name in given, files.get(user.name))
     if not access.save(client):
         _note("this Redis has no aclfile: after its restart the users are gone until `tapewatch users apply`")
     if access.default_is_open(client):
-        _note("who gives no name may still do everything: give the user `default` a password (ACL SETUSER default …)")
+        _note(
+            "a client without a name may still do everything: give the user `default` a password (ACL SETUSER default …)"
+        )
     return 0
 
 
-def _tell(name: str, url: str, given: bool, file: Path | None) -> None:
+def _report(name: str, url: str, given: bool, file: Path | None) -> None:
     if url and file:
         print(f"{name}: applied, {URL_VARIABLE} is in {file}")
     elif given:
@@ -127,7 +129,7 @@ def write(file: Path, url: str) -> None:
     kept = []
     if file.exists():
         kept = [line for line in file.read_text().splitlines() if not line.startswith(f"{URL_VARIABLE}=")]
-    # Made beside its place (for its owner only from the start) and moved there whole.
+    # Written beside the file (mode 0600 from the start), then moved over it.
     handle, made = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.absolute().parent)
     try:
         with os.fdopen(handle, "w") as out:

@@ -1,1 +1,1 @@
-"""What `tapewatch doctor` looks at: each check answers findings, with the mend where something is wrong."""
+"""The checks of `tapewatch doctor`; each returns findings, with the fix where something is wrong."""

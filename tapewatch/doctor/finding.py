@@ -7,33 +7,33 @@ from typing import Literal
 
 Status = Literal["ok", "warn", "fail"]
 
-#: Every question to another process or machine gives up after so many seconds.
+#: Timeout of every request to another process or machine, in seconds.
 TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True)
 class Finding:
-    """`what` was looked at, how it is (`detail`), and what to do about it (`mend`, empty when ok)."""
+    """The subject of a check, its state in words (`detail`), and the remedy (`fix`, empty when ok)."""
 
     status: Status
     what: str
     detail: str
-    mend: str = ""
+    fix: str = ""
 
     def line(self) -> str:
-        mend = f" — {self.mend}" if self.mend else ""
-        return f"{self.status:<5} {self.what:<16} {self.detail}{mend}"
+        fix = f" — {self.fix}" if self.fix else ""
+        return f"{self.status:<5} {self.what:<16} {self.detail}{fix}"
 
 
 def ok(what: str, detail: str) -> Finding:
     return Finding("ok", what, detail)
 
 
-def warn(what: str, detail: str, mend: str) -> Finding:
+def warn(what: str, detail: str, fix: str) -> Finding:
     """Something works worse than it could, or may stop working."""
-    return Finding("warn", what, detail, mend)
+    return Finding("warn", what, detail, fix)
 
 
-def fail(what: str, detail: str, mend: str) -> Finding:
+def fail(what: str, detail: str, fix: str) -> Finding:
     """Something does not work."""
-    return Finding("fail", what, detail, mend)
+    return Finding("fail", what, detail, fix)

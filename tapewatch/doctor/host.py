@@ -15,7 +15,7 @@ from tapewatch.settings import KEY_VARIABLES, PREFIX, Settings
 GIB = 1 << 30
 #: The append-only file grows by some GB on a busy day before it is rewritten.
 DISK_FAIL, DISK_WARN = GIB, 5 * GIB
-#: For the whole market: in the default profile (labels, a week of minutes, room for a rewrite's fork); in small.
+#: For the whole market: in the default profile (labels, a week of minutes, the fork of a rewrite); in small.
 MEMORY_DEFAULT, MEMORY_SMALL = 3 * GIB, 900 << 20
 
 OVERCOMMIT = Path("/proc/sys/vm/overcommit_memory")
@@ -23,7 +23,7 @@ MEMINFO = Path("/proc/meminfo")
 
 
 def findings(settings: Settings, given: Mapping[str, str]) -> list[Finding]:
-    """All about the machine; `given` is where each setting comes from."""
+    """Findings about this machine; `given` is the source of each setting."""
     found = [
         ok("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         ok("settings", _settings(settings, given)),
@@ -42,7 +42,7 @@ def _settings(settings: Settings, given: Mapping[str, str]) -> str:
 
 
 def data_folder(folder: Path) -> Finding:
-    """Whether the data folder can be written (before the first start: can be made), and the room on its disk."""
+    """Checks that the data folder is writable (before the first start: can be created) and its disk has space."""
     what, place = "data folder", folder.resolve()
     while not place.exists():
         place = place.parent
@@ -53,9 +53,9 @@ def data_folder(folder: Path) -> Finding:
     free = shutil.disk_usage(place).free
     detail = f"{folder.resolve()}, {free / GIB:.1f} GiB free"
     if free < DISK_FAIL:
-        return fail(what, detail, "make room: Redis stops writing when the disk is full")
+        return fail(what, detail, "free disk space: Redis stops writing when the disk is full")
     if free < DISK_WARN:
-        return warn(what, detail, "the append-only file may grow by some GiB in a day: make room")
+        return warn(what, detail, "free disk space: the append-only file may grow by some GiB in a day")
     return ok(what, detail)
 
 
@@ -93,11 +93,11 @@ def overcommit(path: Path) -> Finding:
     try:
         value = path.read_text().strip()
     except OSError:
-        return ok("overcommit", "not a matter on this system")
+        return ok("overcommit", "not applicable to this system")
     if value == "1":
         return ok("overcommit", "vm.overcommit_memory is 1")
     return warn(
         "overcommit",
         f"vm.overcommit_memory is {value}: a rewrite of the append-only file may fail when memory is short",
-        "sudo sysctl vm.overcommit_memory=1 (`make install` sets it for good)",
+        "sudo sysctl vm.overcommit_memory=1 (`make install` makes it permanent)",
     )

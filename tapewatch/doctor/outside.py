@@ -1,4 +1,4 @@
-"""What tapewatch talks to: the feed, the vendor's clock, the bridge, Grafana."""
+"""Other processes and hosts: the feed, the vendor's clock, the bridge, Grafana."""
 
 from __future__ import annotations
 
@@ -19,41 +19,45 @@ from websockets.sync.client import ClientConnection, connect
 from tapewatch.doctor.finding import TIMEOUT_S, Finding, fail, ok, warn
 from tapewatch.settings import LIVE_FEED, LIVE_REST, Settings
 
-#: The Date header has whole seconds; bars more than 5 s ahead of our clock are refused.
+#: The Date header has whole seconds; bars more than 5 s ahead of our clock are rejected.
 CLOCK_WARN_S, CLOCK_FAIL_S = 2.0, 4.0
 OLDEST_GRAFANA = (11, 6)
 PLUGIN = "yesoreyeram-infinity-datasource"
 
 
 def findings(settings: Settings, *, auth: bool = False) -> list[Finding]:
-    """All about the others; `auth` sends the key to the feed, which may cost a running ingest its one connection."""
+    """Findings about other processes; `auth` sends the key to the feed, which may end the connection of a running ingest."""
     return [feed(settings, auth=auth), clock(settings, time.time), bridge(settings), *grafana(settings)]
 
 
 def feed(settings: Settings, *, auth: bool) -> Finding:
     """TCP, TLS, WebSocket and the vendor's greeting; with `auth` the key as well."""
     if settings.simulated:
-        return ok("feed", "simulated: no key and no feed is given; `tapewatch run` brings the market")
+        return ok("feed", "simulated: neither a key nor a feed URL is set; `tapewatch run` starts the market")
     url = settings.feed_url or LIVE_FEED
     host = urlsplit(url).netloc.rpartition("@")[2]
-    mend = "check TAPEWATCH_FEED_URL and the network"
+    fix = "check TAPEWATCH_FEED_URL and the network"
     try:
         with connect(url, open_timeout=TIMEOUT_S, close_timeout=0.5) as socket:
             greeting = _status(socket)
             if greeting != "connected":
-                return fail("feed", f"{host} greets with {greeting}", "is this a feed of the vendor's protocol?")
+                return fail(
+                    "feed",
+                    f"{host} greets with {greeting}, expected connected",
+                    "check TAPEWATCH_FEED_URL: it must speak the vendor's protocol",
+                )
             if not auth:
-                return ok("feed", f"{host} greets us; the key was not sent (--auth does)")
+                return ok("feed", f"{host} greets; the key was not sent (--auth sends it)")
             socket.send(json.dumps({"action": "auth", "params": settings.api_key}))
             answer = _status(socket)
     except InvalidHandshake as error:
-        return fail("feed", f"{host} refuses the WebSocket: {error}", mend)
+        return fail("feed", f"{host} rejects the WebSocket: {error}", fix)
     except TimeoutError:
-        return fail("feed", f"{host} does not answer within {TIMEOUT_S:g} s", mend)
+        return fail("feed", f"{host} does not answer within {TIMEOUT_S:g} s", fix)
     except (OSError, WebSocketException) as error:
-        return fail("feed", f"{host} cannot be reached: {error}", mend)
+        return fail("feed", f"{host} cannot be reached: {error}", fix)
     if answer == "auth_success":
-        return ok("feed", f"{host} takes the key")
+        return ok("feed", f"{host} accepts the key")
     return fail("feed", f"{host} answers {answer} to the key", "check MASSIVE_API_KEY and the plan")
 
 
@@ -76,10 +80,10 @@ def clock(settings: Settings, now: Callable[[], float]) -> Finding:
     _, headers, _ = _get(url)
     after = now()
     try:
-        # The header's second has begun but not ended: on average it lies half a second back.
+        # The header is truncated to seconds: on average the time is half a second later.
         theirs = parsedate_to_datetime(str(headers["Date"])).timestamp() + 0.5
     except (ValueError, TypeError):
-        return ok("clock", f"unknown: {urlsplit(url).netloc} tells no time")
+        return ok("clock", f"unknown: {urlsplit(url).netloc} sends no Date header")
     offset = (before + after) / 2 - theirs
     detail = f"{abs(offset):.1f} s {'ahead of' if offset > 0 else 'behind'} {urlsplit(url).netloc}"
     if abs(offset) < CLOCK_WARN_S:
@@ -96,14 +100,14 @@ def bridge(settings: Settings) -> Finding:
         return ok("bridge", f"ready at {url}")
     if status == 503:
         reason = _field(_json(body), "error", "message") or "not ready"
-        return warn("bridge", f"{url} says: {reason}", "see the lines on redis and ingest")
+        return warn("bridge", f"{url} is not ready: {reason}", "see the lines redis and ingest")
     if status:
-        return fail("bridge", f"{url} answers {status}: is another program there?", "set TAPEWATCH_BRIDGE_PORT")
+        return fail("bridge", f"{url} answers {status}: another program uses the port", "set TAPEWATCH_BRIDGE_PORT")
     return warn("bridge", f"not running at {url}", "tapewatch run, or systemctl start tapewatch-bridge")
 
 
 def grafana(settings: Settings) -> list[Finding]:
-    """Grafana (which is optional) and, where it lets us ask, the plugin that the dashboards need."""
+    """Grafana (optional) and, where the token allows, the plugin that the dashboards need."""
     url = settings.grafana_url.rstrip("/")
     status, _, body = _get(f"{url}/api/health")
     version = str(_field(_json(body), "version") or "")
@@ -121,7 +125,7 @@ def _plugin(url: str, token: str) -> Finding:
         return ok("infinity plugin", str(_field(_json(body), "info", "version") or "installed"))
     if status == 404:
         return fail("infinity plugin", "not installed", f"grafana cli plugins install {PLUGIN}, then restart Grafana")
-    return ok("infinity plugin", "unknown: Grafana tells it only with TAPEWATCH_GRAFANA_TOKEN")
+    return ok("infinity plugin", "unknown: Grafana needs TAPEWATCH_GRAFANA_TOKEN for this")
 
 
 def _get(url: str, token: str = "") -> tuple[int, Message, bytes]:

@@ -1,4 +1,4 @@
-"""Redis: reachable, new enough, set up for time series that must not be lost, and holding what the settings ask for."""
+"""Redis: reachable, new enough, configured for durable time series, and in accordance with the settings."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from tapewatch.doctor.finding import TIMEOUT_S, Finding, fail, ok, warn
 from tapewatch.settings import Settings
 
 MIB = 1 << 20
-#: Of maxmemory: from here on it is worth a warning, and from here on writes are about to be refused.
+#: Shares of maxmemory: from the first a warning, from the second Redis will soon reject writes.
 FULL_WARN, FULL_FAIL = 0.8, 0.97
 
 
 def findings(settings: Settings) -> list[Finding]:
-    """All about the store; only the first, when Redis does not answer."""
+    """Findings about Redis; only the first when Redis does not answer."""
     where = str(shown("redis_url", settings.store_url))
     with connect(settings.store_url, timeout=TIMEOUT_S) as client:
         try:
             client.ping()
             server = inspection.server(client)
         except RedisError as error:
-            mend = "check TAPEWATCH_REDIS_URL and that server" if settings.redis_url else "start it: tapewatch run"
-            return [fail("redis", f"{where} does not answer: {error}", mend)]
+            fix = "check TAPEWATCH_REDIS_URL and that server" if settings.redis_url else "start it: tapewatch run"
+            return [fail("redis", f"{where} does not answer: {error}", fix)]
         found = [ok("redis", f"{server.version} at {where}"), module(server)]
         found += [eviction(server), persistence(server), fullness(server), io_threads(server)]
         if server.module:
@@ -47,13 +47,13 @@ def _asked(what: str, check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except RedisError as error:
-        return warn(what, f"cannot be told: {error}", "allow this user the commands that tapewatch needs")
+        return warn(what, f"unknown: {error}", "allow this user the commands that tapewatch needs")
 
 
 def module(server: Server) -> Finding:
     """RedisTimeSeries, new enough."""
     if not server.module:
-        return fail("time series", "the module RedisTimeSeries is not there", "use Redis 8 (image redis:8)")
+        return fail("time series", "the module RedisTimeSeries is missing", "use Redis 8 (image redis:8)")
     detail = f"RedisTimeSeries {server.module_version}"
     if server.module < OLDEST_MODULE:
         return fail("time series", f"{detail} is too old", "use Redis 8, or the module from 1.10 on")
@@ -61,9 +61,9 @@ def module(server: Server) -> Finding:
 
 
 def eviction(server: Server) -> Finding:
-    """Any other policy than noeviction throws whole series away, or refuses writes as noeviction does."""
+    """Every policy but noeviction evicts whole series."""
     if server.policy is None:
-        return warn("eviction", "the policy cannot be told", "make sure that it is noeviction")
+        return warn("eviction", "the policy is unknown", "make sure that it is noeviction")
     if server.policy != "noeviction":
         return fail("eviction", f"{server.policy} evicts whole series", "CONFIG SET maxmemory-policy noeviction")
     return ok("eviction", "noeviction, logical database 0")
@@ -73,7 +73,7 @@ def persistence(server: Server) -> Finding:
     """An append-only file, without which a restart loses the day."""
     if not server.append_ok:
         return fail(
-            "persistence", "the append-only file could not be written", "look at Redis's log; is the disk full?"
+            "persistence", "the append-only file could not be written", "see Redis's log and the free disk space"
         )
     if not server.append_only:
         return warn("persistence", "no append-only file: a restart loses data", "CONFIG SET appendonly yes")
@@ -88,23 +88,23 @@ def fullness(server: Server) -> Finding:
     detail = f"{server.used_memory / MIB:.0f} of {server.maxmemory / MIB:.0f} MiB used ({part:.0%})"
     if part < FULL_WARN:
         return ok("redis memory", detail)
-    mend = "shorter retentions and `tapewatch schema apply`, fewer symbols, or a higher limit"
-    return (fail if part >= FULL_FAIL else warn)("redis memory", detail, mend)
+    fix = "shorter retentions and `tapewatch schema apply`, fewer symbols, or a higher limit"
+    return (fail if part >= FULL_FAIL else warn)("redis memory", detail, fix)
 
 
 def io_threads(server: Server) -> Finding:
     """More than one thread doubles the server's CPU for our single, pipelined writer."""
     if server.io_threads is not None and server.io_threads > 1:
         return warn("io threads", f"{server.io_threads}: costs more than it brings here", "io-threads 1 in redis.conf")
-    return ok("io threads", "1" if server.io_threads else "unknown: CONFIG may not be asked")
+    return ok("io threads", "1" if server.io_threads else "unknown: this user may not use CONFIG")
 
 
 def functions(client: Redis) -> Finding:
     """The Redis Functions of this version."""
-    loaded, wanted = loader.version_of(client), loader.library().version
-    if loaded == wanted:
+    loaded, ours = loader.version_of(client), loader.library().version
+    if loaded == ours:
         return ok("functions", f"version {loaded}")
-    detail = "not loaded" if loaded is None else f"version {loaded} is loaded, not {wanted}"
+    detail = "not loaded" if loaded is None else f"version {loaded} is loaded, expected {ours}"
     return fail("functions", detail, "tapewatch functions load")
 
 

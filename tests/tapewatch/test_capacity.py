@@ -154,10 +154,10 @@ def test_the_model_is_near_what_redis_holds(chance: float) -> None:
         held = own.client.info("memory")["used_memory"] - before
         assert own.client.scard(keys.SYMBOLS) == len(names)
     chances = np.full(len(names), chance)
-    said = len(names) * 24 * capacity.EMPTY_SERIES + sum(
+    predicted = len(names) * 24 * capacity.EMPTY_SERIES + sum(
         capacity.level_bytes(level, chances, 1_200, capacity.CHUNKS[level], rolling=0.0) for level in capacity.CHUNKS
     )
-    assert said == pytest.approx(held, rel=0.2)
+    assert predicted == pytest.approx(held, rel=0.2)
 
 
 # --- the command
@@ -178,9 +178,9 @@ def test_plan_prints_the_figures(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_plan_takes_the_speed_of_another_machine(capsys: pytest.CaptureFixture[str]) -> None:
     words = "--symbols 100 --bars-per-second 10 --json --memory-mb 2000 --cores 2"
-    same, twice = (json.loads(plan(capsys, f"{words} --slowness {x}")[1]) for x in (1, 2))
-    assert (same["slowness"], twice["slowness"]) == (1, 2)
-    assert twice["cores"] == pytest.approx(2 * same["cores"])
+    same, double = (json.loads(plan(capsys, f"{words} --slowness {x}")[1]) for x in (1, 2))
+    assert (same["slowness"], double["slowness"]) == (1, 2)
+    assert double["cores"] == pytest.approx(2 * same["cores"])
 
 
 def test_plan_refuses_what_cannot_fit(capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,7 +36,7 @@ def by_name(findings: list[Finding]) -> dict[str, Finding]:
     found = {finding.what: finding for finding in findings}
     assert len(found) == len(findings)
     for finding in findings:
-        assert bool(finding.mend) == (finding.status != "ok")
+        assert bool(finding.fix) == (finding.status != "ok")
         assert "\n" not in finding.line()
     return found
 
@@ -62,7 +62,7 @@ def test_a_store_that_is_well(redis: Redis, redis_url: str) -> None:
 
 def test_a_store_that_was_just_made(redis: Redis, redis_url: str) -> None:
     found = by_name(store.findings(Settings(redis_url=redis_url)))
-    assert found["functions"].mend == "tapewatch functions load"
+    assert found["functions"].fix == "tapewatch functions load"
     assert found["rules"] == Finding("ok", "rules", "no symbol yet")
     assert found["ingest"].status == "warn"
 
@@ -71,7 +71,7 @@ def test_series_that_are_not_as_the_settings_have_them(redis: Redis, redis_url: 
     write_bars(redis, [bar("AAPL", 0)])
     settings = Settings(redis_url=redis_url, profile="small")
     rules = by_name(store.findings(settings))["rules"]
-    assert (rules.status, rules.mend) == ("fail", "tapewatch schema apply")
+    assert (rules.status, rules.fix) == ("fail", "tapewatch schema apply")
     assert rules.detail == "ts:{AAPL}:1s:open: labels that the settings do not want and 41 more"
 
 
@@ -104,7 +104,7 @@ def test_another_version_of_the_functions(redis: Redis, redis_url: str) -> None:
     redis.execute_command("FUNCTION LOAD", source)
     functions = by_name(store.findings(Settings(redis_url=redis_url)))["functions"]
     assert functions.status == "fail"
-    assert functions.detail.startswith("version older is loaded, not ")
+    assert functions.detail.startswith("version older is loaded, expected ")
 
 
 def test_a_user_who_may_not_ask_everything(redis: Redis, redis_url: str) -> None:
@@ -120,13 +120,13 @@ def test_a_user_who_may_not_ask_everything(redis: Redis, redis_url: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("redis_url", "mend"), [("", "tapewatch run"), ("redis://127.0.0.1:{port}", "TAPEWATCH_REDIS_URL")]
+    ("redis_url", "fix"), [("", "tapewatch run"), ("redis://127.0.0.1:{port}", "TAPEWATCH_REDIS_URL")]
 )
-def test_no_redis(tmp_path: Path, redis_url: str, mend: str) -> None:
+def test_no_redis(tmp_path: Path, redis_url: str, fix: str) -> None:
     settings = Settings(data_dir=str(tmp_path), redis_url=redis_url.format(port=free_port()))
     (finding,) = store.findings(settings)
     assert (finding.status, finding.what) == ("fail", "redis")
-    assert mend in finding.mend
+    assert fix in finding.fix
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_servers_of_all_kinds(check: object, change: dict[str, object], status: 
     assert callable(check)
     finding = check(dataclasses.replace(GOOD, **change))  # type: ignore[arg-type]
     assert finding.status == status
-    assert bool(finding.mend) == (status != "ok")
+    assert bool(finding.fix) == (status != "ok")
 
 
 # --- the machine
@@ -202,19 +202,19 @@ def test_overcommit(tmp_path: Path, value: str | None, status: str) -> None:
 @contextmanager
 def vendor(*frames: str) -> Iterator[tuple[str, list[str]]]:
     """A feed that greets with the first frame and answers each message with the next one."""
-    heard: list[str] = []
+    received: list[str] = []
 
     def talk(connection: ServerConnection) -> None:
         for frame in frames[:1]:
             connection.send(frame)
         for message, frame in zip(connection, frames[1:], strict=False):
-            heard.append(str(message))
+            received.append(str(message))
             connection.send(frame)
 
     with serve(talk, "127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}/stocks", heard
+        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}/stocks", received
         server.shutdown()
         thread.join()
 
@@ -224,18 +224,18 @@ def status(name: str) -> str:
 
 
 def test_a_feed_that_greets_without_the_key_being_sent() -> None:
-    with vendor(status("connected"), status("auth_success")) as (url, heard):
+    with vendor(status("connected"), status("auth_success")) as (url, received):
         finding = outside.feed(Settings(feed_url=url, api_key="the-key"), auth=False)
     assert finding.status == "ok"
-    assert heard == []
+    assert received == []
 
 
 @pytest.mark.parametrize(("answer", "expected"), [("auth_success", "ok"), ("auth_failed", "fail")])
 def test_a_feed_that_is_asked_with_the_key(answer: str, expected: str) -> None:
-    with vendor(status("connected"), status(answer)) as (url, heard):
+    with vendor(status("connected"), status(answer)) as (url, received):
         finding = outside.feed(Settings(feed_url=url, api_key="the-key"), auth=True)
     assert finding.status == expected
-    assert [json.loads(message) for message in heard] == [{"action": "auth", "params": "the-key"}]
+    assert [json.loads(message) for message in received] == [{"action": "auth", "params": "the-key"}]
 
 
 @pytest.mark.parametrize("greeting", ["hello", "[]", "{}", status("max_connections")])
@@ -254,7 +254,7 @@ def test_a_feed_that_is_no_websocket() -> None:
     with web({"/stocks": (200, "{}")}) as url:
         finding = outside.feed(Settings(feed_url=url.replace("http", "ws") + "/stocks"), auth=False)
     assert finding.status == "fail"
-    assert "refuses the WebSocket" in finding.detail
+    assert "rejects the WebSocket" in finding.detail
 
 
 def test_the_simulated_market_asks_nobody() -> None:

@@ -49,7 +49,7 @@ def lines(settings: Settings, *calls: tuple[str, int, str, dict[str, object]]) -
 
 def test_a_line_for_people() -> None:
     (line,) = lines(Settings(), ("tapewatch.ingest", logging.INFO, "connected", {"feed": "a b", "lag_s": 0.25}))
-    assert re.fullmatch(r'\d\d:\d\d:\d\d\.\d{3} INFO  ingest   connected feed="a b" lag_s=0.25', line)
+    assert re.fullmatch(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO  ingest   connected feed="a b" lag_s=0.25', line)
 
 
 def test_a_message_of_several_lines_stays_one_line() -> None:
@@ -71,7 +71,7 @@ def test_json() -> None:
 
 
 def test_level_and_noisy_libraries() -> None:
-    said = lines(
+    shown = lines(
         Settings(log_level="info"),
         ("tapewatch.ingest", logging.DEBUG, "hidden", {}),
         ("websockets.client", logging.INFO, "hidden", {}),
@@ -79,7 +79,7 @@ def test_level_and_noisy_libraries() -> None:
         ("werkzeug", logging.INFO, "hidden", {}),
         ("websockets.client", logging.ERROR, "shown", {}),
     )
-    assert [line.split()[-1] for line in said] == ["shown"]
+    assert [line.split()[-1] for line in shown] == ["shown"]
 
 
 def test_set_up_twice_says_everything_once() -> None:
@@ -169,7 +169,7 @@ def test_uncaught_errors_are_logged_and_masked() -> None:
     done = subprocess.run([sys.executable, "-c", CRASH], cwd=ROOT, capture_output=True, text=True, timeout=30)
     thread, main = done.stderr.splitlines()
     assert done.returncode == 1
-    assert "the thread worker was stopped by an error ZeroDivisionError" in thread
+    assert "the thread worker was stopped by an unhandled exception ZeroDivisionError" in thread
     assert "RuntimeError: *** was refused" in main
     assert "\x1b" not in done.stderr
 

@@ -88,12 +88,12 @@ def test_wait_gives_up_at_once_when_the_server_is_gone(tmp_path: Path) -> None:
     gone.wait()
     done = call(tmp_path, "--wait", "1000", "--pid", str(gone.pid))
     assert done.returncode == 1
-    assert "has ended" in done.stderr
+    assert "ended before it answered" in done.stderr
 
 
 def test_wanted(tmp_path: Path) -> None:
-    assert call(tmp_path, "--wanted").returncode == 0
-    done = call(tmp_path, "--wanted", TAPEWATCH_REDIS_URL="redis://localhost:6379")
+    assert call(tmp_path, "--needed").returncode == 0
+    done = call(tmp_path, "--needed", TAPEWATCH_REDIS_URL="redis://localhost:6379")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
 
 

@@ -1,4 +1,4 @@
-"""Settings: precedence, refusals in one clear line, and secrets that stay secret."""
+"""Settings: precedence, errors in one line, and secrets that stay secret."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def store(redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch, tmp_pat
     return redis
 
 
-def told(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> tuple[str, str]:
+def output_of(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> tuple[str, str]:
     """stdout and stderr of a command that ends with `code`."""
     assert main(words) == code
     captured = capsys.readouterr()
@@ -31,25 +31,25 @@ def told(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> tupl
 
 def test_functions_load_tells_what_changed(store: Redis, capsys: pytest.CaptureFixture[str]) -> None:
     version = loader.library().version
-    assert told(capsys, "functions", "load") == (f"tapewatch {version}: loaded\n", "")
-    assert told(capsys, "functions", "load") == (f"tapewatch {version}: already loaded, nothing changed\n", "")
+    assert output_of(capsys, "functions", "load") == (f"tapewatch {version}: loaded\n", "")
+    assert output_of(capsys, "functions", "load") == (f"tapewatch {version}: already loaded, nothing changed\n", "")
     store.function_load(loader.library().source.replace(version, "0123456789ab"), replace=True)
-    assert told(capsys, "functions", "load") == (f"tapewatch {version}: loaded in place of 0123456789ab\n", "")
+    assert output_of(capsys, "functions", "load") == (f"tapewatch {version}: loaded in place of 0123456789ab\n", "")
 
 
 def test_functions_list(store: Redis, capsys: pytest.CaptureFixture[str]) -> None:
-    out, err = told(capsys, "functions", "list", code=1)
+    out, err = output_of(capsys, "functions", "list", code=1)
     assert (out, err.count("\n")) == ("", 1)
     assert "`tapewatch functions load`" in err
-    told(capsys, "functions", "load")
-    head, *rows = told(capsys, "functions", "list")[0].splitlines()
+    output_of(capsys, "functions", "load")
+    head, *rows = output_of(capsys, "functions", "list")[0].splitlines()
     assert head == f"tapewatch {loader.library().version} (this version)"
     assert [row.split()[:2] for row in rows] == [
         [function.name, "FCALL" if function.writes else "FCALL_RO"] for function in loader.functions(store)
     ]
     assert {"candles FCALL_RO", "raise_alert FCALL"} <= {" ".join(row.split()[:2]) for row in rows}
     store.function_load(loader.library().source.replace(loader.library().version, "0123456789ab"), replace=True)
-    assert "`tapewatch functions load`" in told(capsys, "functions", "list")[0].splitlines()[0]
+    assert "`tapewatch functions load`" in output_of(capsys, "functions", "list")[0].splitlines()[0]
 
 
 def test_schema_apply(store: Redis, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,8 +57,8 @@ def test_schema_apply(store: Redis, capsys: pytest.CaptureFixture[str], monkeypa
         store.execute_command(*command)
     store.sadd(keys.SYMBOLS, "AAPL")
     monkeypatch.setenv("TAPEWATCH_RETENTION_1M", "90000")
-    assert told(capsys, "schema", "apply") == ("symbols: 1, series created: 20, brought to the settings: 4\n", "")
-    assert told(capsys, "schema", "apply") == ("symbols: 1, series created: 0, brought to the settings: 24\n", "")
+    assert output_of(capsys, "schema", "apply") == ("symbols: 1, series created: 20, brought to the settings: 4\n", "")
+    assert output_of(capsys, "schema", "apply") == ("symbols: 1, series created: 0, brought to the settings: 24\n", "")
     flat = store.execute_command("TS.INFO", keys.series("AAPL", "1m", "open"))
     assert dict(zip(flat[::2], flat[1::2], strict=True))[b"retentionTime"] == 90_000_000
 
@@ -66,16 +66,16 @@ def test_schema_apply(store: Redis, capsys: pytest.CaptureFixture[str], monkeypa
 def test_a_key_in_the_way_is_one_line(store: Redis, capsys: pytest.CaptureFixture[str]) -> None:
     store.sadd(keys.SYMBOLS, "X")
     store.set(keys.series("X", "1s", "open"), "in the way")
-    out, err = told(capsys, "schema", "apply", code=1)
+    out, err = output_of(capsys, "schema", "apply", code=1)
     assert (out, err.count("\n")) == ("", 1)
     assert err.startswith("tapewatch: ts:{X}:1s:open: ")
 
 
 def test_progress_is_told_once_a_second(capsys: pytest.CaptureFixture[str]) -> None:
     now = iter([0.0, 0.5, 1.2, 1.2, 1.9, 2.3, 2.3, 9.0])
-    tell = progress(lambda: next(now))
+    report = progress(lambda: next(now))
     for done in (50, 1100, 1200, 1300, 1350):
-        tell(done, 1350)
+        report(done, 1350)
     assert capsys.readouterr().err == "  1,100 of 1,350 symbols\n  1,300 of 1,350 symbols\n"
 
 
@@ -84,11 +84,11 @@ def test_no_redis_is_one_line(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    out, err = told(capsys, *words, code=1)
+    out, err = output_of(capsys, *words, code=1)
     assert (out, err.count("\n")) == ("", 1)
     assert "start it with `tapewatch run`" in err
     monkeypatch.setenv("TAPEWATCH_REDIS_URL", f"unix://user:secret@{tmp_path}/nothing.sock")
-    _, err = told(capsys, *words, code=1)
+    _, err = output_of(capsys, *words, code=1)
     assert "no Redis at " in err
     assert "secret" not in err
     assert "`tapewatch run`" not in err
@@ -99,8 +99,8 @@ def test_a_refused_password_is_final(
 ) -> None:
     path = store.connection_pool.connection_kwargs["path"]
     monkeypatch.setenv("TAPEWATCH_REDIS_URL", f"unix://nobody:wrong@{path}")
-    _, err = told(capsys, "functions", "load", code=EX_CONFIG)
-    assert err.startswith("tapewatch: Redis refuses us")
+    _, err = output_of(capsys, "functions", "load", code=EX_CONFIG)
+    assert err.startswith("tapewatch: Redis rejects the login")
 
 
 @pytest.mark.parametrize("words", [("functions",), ("functions", "drop"), ("schema",), ("schema", "drop")])

@@ -20,15 +20,15 @@ from tests.support import ROOT, wait_until
 PROGRAM = """
 import os, signal, sys, time
 name, what = sys.argv[1:3]
-def say(word):
+def log(word):
     with open("log", "a") as log:
         log.write(f"{word} {name} {os.getpid()}\\n")
 def end(*_):
     time.sleep(0.1)
-    say("ended")
+    log("ended")
     sys.exit(0)
 signal.signal(signal.SIGTERM, signal.SIG_IGN if what == "stubborn" else end)
-say("began")
+log("began")
 if what.isdigit():
     sys.exit(int(what))
 if what == "once" and open("log").read().count(f"began {name}") == 1:
@@ -168,7 +168,7 @@ def test_the_time_that_an_end_may_take_is_within_ten_seconds() -> None:
     assert module.STOP_S + module.STOP_LAST_S <= 9
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells of a parent's death on Linux only")
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG exists on Linux only")
 def test_when_the_supervisor_is_killed_the_kernel_ends_its_parts(stage: Path) -> None:
     program = (
         "import asyncio, os; from tapewatch.supervisor import Part, Supervisor\n"

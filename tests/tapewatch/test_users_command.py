@@ -1,4 +1,4 @@
-"""`users apply|show` as an operator meets them: passwords are told once, kept, and never where they do not belong."""
+"""`users apply|show` as an operator meets them: passwords are output_of once, kept, and never where they do not belong."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def store(redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch, tmp_pat
     redis.acl_deluser(*USERS)
 
 
-def told(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> tuple[str, str]:
+def output_of(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> tuple[str, str]:
     """stdout and stderr of a command that ends with `code`."""
     assert main(words) == code
     captured = capsys.readouterr()
@@ -46,12 +46,12 @@ def urls(text: str) -> list[str]:
 
 
 def test_passwords_are_made_told_once_and_kept(store: Redis, capsys: pytest.CaptureFixture[str]) -> None:
-    out, err = told(capsys, "users", "apply")
+    out, err = output_of(capsys, "users", "apply")
     found = urls(out)
     assert len(found) == len(USERS) == len(out.splitlines())
     assert len({url.split("@")[0] for url in found}) == len(USERS)
     assert all(works(url) for url in found)
-    again, _ = told(capsys, "users", "apply")
+    again, _ = output_of(capsys, "users", "apply")
     assert urls(again) == []
     assert again.count("its password stays") == len(USERS)
     assert all(works(url) for url in found)
@@ -59,8 +59,8 @@ def test_passwords_are_made_told_once_and_kept(store: Redis, capsys: pytest.Capt
 
 
 def test_new_passwords(store: Redis, capsys: pytest.CaptureFixture[str]) -> None:
-    before = urls(told(capsys, "users", "apply", "--user", "bridge", "grafana")[0])
-    after = urls(told(capsys, "users", "apply", "--user", "bridge", "--new-passwords")[0])
+    before = urls(output_of(capsys, "users", "apply", "--user", "bridge", "grafana")[0])
+    after = urls(output_of(capsys, "users", "apply", "--user", "bridge", "--new-passwords")[0])
     assert [works(url) for url in before] == [False, True]
     assert [works(url) for url in after] == [True]
     assert store.acl_getuser("ingest") is None
@@ -71,11 +71,11 @@ def test_passwords_of_the_settings(
 ) -> None:
     monkeypatch.setenv("TAPEWATCH_PASSWORD_BRIDGE", "mine: a/long@one")
     for _ in range(2):
-        out, err = told(capsys, "users", "apply", "--user", "bridge")
+        out, err = output_of(capsys, "users", "apply", "--user", "bridge")
         assert out == "bridge: applied with the password of TAPEWATCH_PASSWORD_BRIDGE\n"
         assert "mine" not in err
     file = tmp_path / "bridge.env"
-    out, _ = told(capsys, "users", "apply", "--user", "bridge", "--write", str(file))
+    out, _ = output_of(capsys, "users", "apply", "--user", "bridge", "--write", str(file))
     assert "mine" not in out
     [url] = urls(file.read_text())
     assert url == redis_url.replace("unix://", "unix://bridge:mine%3A%20a%2Flong%40one@")
@@ -86,7 +86,7 @@ def test_a_password_that_is_too_short(
     store: Redis, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TAPEWATCH_PASSWORD_INGEST", "shortpw")
-    out, err = told(capsys, "users", "apply", code=EX_CONFIG)
+    out, err = output_of(capsys, "users", "apply", code=EX_CONFIG)
     assert (out, err.count("\n")) == ("", 1)
     assert "TAPEWATCH_PASSWORD_INGEST must have at least" in err
     assert "shortpw" not in err
@@ -99,7 +99,7 @@ def test_a_file_for_one_user_keeps_its_other_lines(
     file = tmp_path / "ingest.env"
     file.write_text("TAPEWATCH_PROFILE=small\nTAPEWATCH_REDIS_URL=redis://old\n#TAPEWATCH_REDIS_URL=x")
     file.chmod(0o644)
-    out, _ = told(capsys, "users", "apply", "--user", "ingest", "--write", str(file))
+    out, _ = output_of(capsys, "users", "apply", "--user", "ingest", "--write", str(file))
     assert out == f"ingest: applied, TAPEWATCH_REDIS_URL is in {file}\n"
     assert file.stat().st_mode & 0o777 == 0o600
     *others, line = file.read_text().splitlines()
@@ -108,8 +108,8 @@ def test_a_file_for_one_user_keeps_its_other_lines(
     assert name == "TAPEWATCH_REDIS_URL"
     assert works(url)
     assert load(None, {name: url}).store_url == url
-    # Told again it keeps password and file.
-    out, _ = told(capsys, "users", "apply", "--user", "ingest", "--write", str(file))
+    # Applied again it keeps password and file.
+    out, _ = output_of(capsys, "users", "apply", "--user", "ingest", "--write", str(file))
     assert f"its password stays and {file} is left as it is" in out
     assert file.read_text().splitlines()[-1] == line
     assert works(url)
@@ -117,7 +117,7 @@ def test_a_file_for_one_user_keeps_its_other_lines(
 
 
 def test_a_folder_has_a_file_for_each_user(store: Redis, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    out, _ = told(capsys, "users", "apply", "--write", str(tmp_path))
+    out, _ = output_of(capsys, "users", "apply", "--write", str(tmp_path))
     assert urls(out) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"{name}.env" for name in USERS)
     for name in USERS:
@@ -139,7 +139,7 @@ def test_a_folder_has_a_file_for_each_user(store: Redis, capsys: pytest.CaptureF
 def test_where_nothing_can_be_written_nothing_is_done(
     store: Redis, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], message: str
 ) -> None:
-    _, err = told(capsys, "users", "apply", *words, code=EX_CONFIG)
+    _, err = output_of(capsys, "users", "apply", *words, code=EX_CONFIG)
     assert message in err
     assert all(store.acl_getuser(name) is None for name in USERS)
 
@@ -148,7 +148,7 @@ def test_a_server_without_a_file_for_users_says_so(
     store: Redis, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(type(store), "config_get", lambda *_: {"aclfile": ""})
-    _, err = told(capsys, "users", "apply")
+    _, err = output_of(capsys, "users", "apply")
     assert "after its restart the users are gone" in err
 
 
@@ -157,12 +157,12 @@ def test_show_needs_no_redis_and_no_password(
 ) -> None:
     monkeypatch.setenv("TAPEWATCH_PASSWORD_BRIDGE", "mine-and-long-enough")
     monkeypatch.setenv("TAPEWATCH_REDIS_URL", "unix:///nowhere/redis.sock")
-    out, err = told(capsys, "users", "show")
+    out, err = output_of(capsys, "users", "show")
     assert err == ""
     assert re.findall(r"^user (\w+) on ", out, re.MULTILINE) == list(USERS)
     assert "mine-and" not in out
     assert not re.search(r" [>#]\w", re.sub(r"^#.*$", "", out, flags=re.MULTILINE))
-    out, _ = told(capsys, "users", "show", "--user", "bridge")
+    out, _ = output_of(capsys, "users", "show", "--user", "bridge")
     assert len(out.splitlines()) == 2
 
 
