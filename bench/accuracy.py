@@ -140,7 +140,9 @@ def _data(short: bool) -> tuple[Bars, str]:
     found = [recorded.bars(symbol, kind) for kind in ("1min", "daily") for symbol in recorded.names(kind)]
     if not found:
         text = f"{_INVENTED} invented symbols of 2,000 minutes each: {recorded.ABSENT}."
-        return [recorded.invented(2_000, seed) for seed in range(_INVENTED)], text
+        invented = [recorded.invented(2_000, seed) for seed in range(_INVENTED)]
+        # TA-Lib knows no notional, as the recorded bars have none.
+        return [bars | {"notional": np.full(len(bars["t"]), np.nan)} for bars in invented], text
     text = "24 US stocks and funds, five days of minutes (February 2019) and thirteen months of days."
     return (found[:_SHORT] if short else found), text
 
