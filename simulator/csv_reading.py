@@ -39,11 +39,13 @@ _SPANS_MS = frozenset(
 _FACTORS_MS = (2 * SECOND_MS, 3 * SECOND_MS, 5 * SECOND_MS)
 _SUFFIXES = re.compile(r"(?:\.(?:csv|txt|gz|zst|zstd))+\Z", re.IGNORECASE)
 
-#: A symbol in a file's name: before a span (then in any case), TradingView's after its exchange, or the whole name.
+#: A symbol in a file's name: before a span, TradingView's after its exchange, or the whole name. It begins with a capital, and
+#: its classes are short, so that no date is taken for a part of it: ``BRK.B``, ``KIMpL``, ``BAC-PL``.
+_TICKER = r"[A-Z][A-Za-z0-9]{0,9}(?:[.\-][A-Za-z]{1,3}){0,2}"
 _SYMBOL_NAMES = (
-    re.compile(r"([A-Za-z0-9.\-]+?)[_\-. ]\d{1,2}(?:min|m|sec|s)\Z"),
-    re.compile(r"(?:[A-Z]+_)*([A-Z][A-Z0-9.\-]*), \w+"),
-    re.compile(r"([A-Z][A-Z0-9.\-]*)(?:_(?:un)?adjusted)?\Z"),
+    re.compile(rf"({_TICKER})[_\-. ]\d{{1,2}} ?(?i:min|m|sec|s)\Z"),
+    re.compile(rf"(?:[A-Z]+_)*({_TICKER}), \w+"),
+    re.compile(rf"({_TICKER})(?:_(?:un)?adjusted)?\Z"),
 )
 
 

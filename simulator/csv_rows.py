@@ -100,9 +100,11 @@ def _bars(layout: Layout, reading: Reading) -> Callable[[Cells], Parsed]:
                 f"{stamp(cells)!r} lies inside a bar of {span // 1000} s: bars begin and end on whole ones"
             )
         start = checked_time(t - before)
+        o, h, l, c = price(cells[opened]), price(cells[high]), price(cells[low]), price(cells[closed])  # noqa: E741
+        if not (l <= o <= h and l <= c <= h):
+            raise ValueError(f"open {o} and close {c} do not lie between low {l} and high {h}")
         body: dict[str, Any] = {
-            "ev": channel, "sym": name(cells), "v": size(cells[volume]), "o": price(cells[opened]),
-            "c": price(cells[closed]), "h": price(cells[high]), "l": price(cells[low]), "s": start,
+            "ev": channel, "sym": name(cells), "v": size(cells[volume]), "o": o, "c": c, "h": h, "l": l, "s": start,
         }  # fmt: skip
         if vwap is not None and cells[vwap].strip():
             body["vw"] = price(cells[vwap])

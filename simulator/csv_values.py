@@ -7,12 +7,9 @@ import math
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from market.limits import MAX_PRICE, MAX_TIME, MAX_VOLUME, MIN_PRICE
 from market.symbols import is_symbol
 
-#: What goes out must fit: sizes as far as a feed's reader takes them, times (epoch ms) to where ms could be µs, whole
-#: numbers into 64 bits.
-_MAX_SIZE = 1e15
-_MAX_TIME = 100_000_000_000_000
 _MAX_WHOLE = 2**63 - 1
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}\Z")
@@ -55,14 +52,14 @@ def number(text: str) -> float | int:
 
 
 def price(text: str) -> float:
-    """A price: a finite number above 0. Raises ValueError, also on ``1,234``, which may be 1234 or 1.234."""
+    """A price within the limits of the feed. Raises ValueError, also on ``1,234``, which may be 1234 or 1.234."""
     value = _finite(text)
     if value is None:
         if _ONE_GROUP.match(text.strip()):
             raise ValueError(f"{text[:20]!r} may be read in two ways: write the price without a comma")
         with contextlib.suppress(ValueError):
             value = float(number(text))
-    if value is None or not value > 0:
+    if value is None or not MIN_PRICE < value < MAX_PRICE:
         raise ValueError(f"{text[:20]!r} is not a price")
     return value
 
@@ -73,7 +70,7 @@ def size(text: str) -> float | int:
     if value is None:
         with contextlib.suppress(ValueError):
             value = float(number(text.replace(",", "") if _ONE_GROUP.match(text.strip()) else text))
-    if value is None or not 0 <= value < _MAX_SIZE:
+    if value is None or not 0 <= value < MAX_VOLUME:
         raise ValueError(f"{text[:20]!r} is not a size")
     return int(value) if value.is_integer() else value
 
@@ -105,7 +102,7 @@ def symbol(text: str) -> str:
 
 def checked_time(ms: int) -> int:
     """`ms` where it may be the time of a trade, epoch ms. Raises ValueError."""
-    if not 0 < ms < _MAX_TIME:
+    if not 0 < ms < MAX_TIME:
         raise ValueError(f"{ms} ms since 1970 is no time of a trade")
     return ms
 

@@ -157,7 +157,12 @@ def test_a_name_that_the_rows_belie_is_an_error() -> None:
         ("NASDAQ_DLY_BRK.B, 1_0b8c1.csv", "BRK.B"),
         ("IBM_unadjusted.txt", "IBM"),
         ("my bars.csv", None),
+        ("AAPL_1Min.csv", "AAPL"),
+        ("BRK-B-1m.csv", "BRK-B"),
         ("2024-01-02.csv", None),
+        ("2024-01-02_1min.csv", None),
+        ("AAPL-2024-01-02_1min.csv", None),
+        ("aapl_1min.csv", None),
         ("aapl.csv", None),
     ],
 )
