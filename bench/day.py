@@ -30,8 +30,7 @@ from redis_functions.contract import keys
 from redis_functions.contract.schema import create_commands
 from tapewatch import machine_speed
 from tapewatch.capacity import DAY_S, MIB, rates
-from tapewatch.commands.redis import SMALL_MAXMEMORY_MB
-from tapewatch.settings import Settings
+from tapewatch.settings import SMALL_MAXMEMORY_MB, Settings
 
 _SETTINGS = Settings(profile="small")
 

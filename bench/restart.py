@@ -26,8 +26,7 @@ from bench.harness import Harness, cpu_s
 from bench.table import Table, command_line, report
 from redis_functions.contract.schema import create_commands
 from redis_functions.server import embedded
-from tapewatch.commands.redis import SMALL_MAXMEMORY_MB
-from tapewatch.settings import Settings
+from tapewatch.settings import SMALL_MAXMEMORY_MB, Settings
 
 #: Minutes of the market before the first restart: at its own rate that is what the spool's warm-up holds.
 BEFORE = 2

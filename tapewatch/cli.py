@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -11,11 +12,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from tapewatch.settings import BadSettings, load
+from tapewatch.given_text import of_kubernetes
+from tapewatch.load_settings import load
+from tapewatch.logs import JsonFormatter, Masker
+from tapewatch.settings import PREFIX, BadSettings
 
-#: Exit codes: wrong use of the command line; trying again will not help (systemd does not restart).
+#: Exit codes: wrong use of the command line; trying again will not help (systemd does not restart); those that a shell
+#: reports for SIGPIPE and SIGINT.
 EX_USAGE = 2
 EX_CONFIG = 78
+EX_PIPE = 141
+EX_INTERRUPTED = 130
 
 #: Command -> its module in tapewatch.commands, imported only when the command is used.
 COMMANDS: dict[str, str] = {
@@ -49,20 +56,40 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    name = next((w for w in words if not w.startswith("-")), None)
-    parser = _parser(name)
-    args = parser.parse_args(words)
     try:
-        settings = load(args.config, os.environ)
-        return int(args.command(args, settings))
-    except BadSettings as error:
-        print(f"tapewatch: {error}", file=sys.stderr)
-        return EX_CONFIG
-    except CannotGoOn as error:
-        print(f"tapewatch: {error}", file=sys.stderr)
-        return EX_CONFIG
+        try:
+            return _main(words)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output (`| head`) has seen enough. Nothing may be flushed into the closed pipe at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EX_PIPE
     except KeyboardInterrupt:
-        return 130
+        return EX_INTERRUPTED
+
+
+def _main(words: list[str]) -> int:
+    name = next((w for w in words if not w.startswith("-")), None)
+    try:
+        args = _parser(name).parse_args(words)
+        settings = load(args.config, os.environ)
+        if foreign := of_kubernetes(os.environ):
+            _complain(f"ignoring variables that Kubernetes made of its Services: {', '.join(foreign)}", logging.WARNING)
+        return int(args.command(args, settings))
+    except (BadSettings, CannotGoOn) as error:
+        _complain(str(error), logging.ERROR)
+        return EX_CONFIG
+
+
+def _complain(text: str, level: int) -> None:
+    """One line on stderr; as a log record where the environment asks for logs in JSON."""
+    if os.environ.get(f"{PREFIX}LOG_FORMAT") == "json":
+        record = logging.LogRecord("tapewatch", level, __file__, 0, text, None, None)
+        text = JsonFormatter(Masker(())).format(record)
+        print(text, file=sys.stderr)
+    else:
+        print(f"tapewatch: {text}", file=sys.stderr)
 
 
 def _parser(command: str | None) -> argparse.ArgumentParser:

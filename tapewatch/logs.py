@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, TextIO
 from urllib.parse import quote, unquote, urlsplit
 
+from tapewatch.given_text import query_secrets
 from tapewatch.settings import SECRETS, Settings
 
 MASK = "***"
@@ -56,7 +57,7 @@ def secrets_of(settings: Settings) -> list[str]:
             password = urlsplit(url).password or ""
         except ValueError:
             password = ""
-        found += [password, unquote(password)]
+        found += [password, unquote(password), *query_secrets(url), *map(unquote, query_secrets(url))]
     return [secret for secret in found if secret]
 
 

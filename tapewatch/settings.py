@@ -1,128 +1,213 @@
 """Settings: `tapewatch.toml` (or --config), each overridable by an environment variable TAPEWATCH_<NAME>; secrets also
 by a systemd credential of their name.
 
-Unknown names stop the start. Secrets never appear in a repr.
+A setting is one field of `Settings`, with its help, limits and default: `tapewatch config`, docs/settings.md and
+systemd/tapewatch.env.example are made of these. Unknown names stop the start. Secrets never appear in a repr.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
 from redis_functions.contract.schema import DAY_MS, Schema
 from redis_functions.server import embedded
-from redis_functions.server.connection import check_url
+from tapewatch.given_text import PREFIX as PREFIX
+from tapewatch.given_text import masked_url
 from vendor.vendors import DEFAULT
 
-PREFIX = "TAPEWATCH_"
 #: The vendor's real-time stock feed and REST base.
 LIVE_FEED = DEFAULT.live_feed
 LIVE_REST = DEFAULT.live_rest
 KEY_VARIABLES = ("MASSIVE_API_KEY", "POLYGON_API_KEY")
-#: Settings whose value is never shown.
-SECRETS = (
-    "token", "api_key", "grafana_token", "password_ingest", "password_alerts", "password_bridge", "password_grafana",
-)  # fmt: skip
-
-#: Settings that are also read from a file of their name in $CREDENTIALS_DIRECTORY (systemd's LoadCredential=).
-CREDENTIALS = (*SECRETS, "redis_url")
 
 HOUR_MS = 3_600_000
 _RETENTION_DEFAULT = {"1s": 2 * HOUR_MS, "1m": 7 * DAY_MS, "5m": 30 * DAY_MS, "1h": 365 * DAY_MS}
-#: A small file is read soon after a crash of Redis (some 45 ms a MB); but a rewrite at the market's rate takes memory that a
-#: small machine does not have, so there the file may hold a whole day.
-_AOF_MB = {"default": 512, "small": 16_384}
 _RETENTION_SMALL = {"1s": 2 * HOUR_MS, "1m": DAY_MS, "5m": 2 * DAY_MS, "1h": 10 * DAY_MS}
-#: Ten years; and how the addresses must begin.
-_LONGEST_RETENTION_S = 3653 * 86_400
+#: maxmemory of the embedded server in `small`: with it a machine of 1 GiB keeps room for the rest.
+SMALL_MAXMEMORY_MB = 650
+#: Growth of the append-only file that is rewritten during the market too.
+_AOF_MB = {"default": 512, "small": 16_384}
+#: Ten years, the longest retention.
+_LONGEST_S = 3653 * 86_400
+#: How the addresses must begin.
 _SCHEMES = {
     "feed_url": ("ws://", "wss://"),
     "rest_url": ("http://", "https://"),
     "bridge_url": ("http://", "https://"),
     "grafana_url": ("http://", "https://"),
 }
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+#: Shortest token that is used beyond loopback.
+TOKEN_LENGTH = 16
 
 
 class BadSettings(ValueError):
     """The settings cannot be used; the text is one clear line."""
 
 
+@dataclass(frozen=True)
+class About:
+    """What is to be said of a setting: its effect, its limits (inclusive), an example for the environment file where the
+    default says little, and whether its value is a secret, which is never shown."""
+
+    help: str
+    low: float | None = None
+    high: float | None = None
+    example: str = ""
+    secret: bool = False
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Every setting with its default; `tapewatch config` prints them. Times in seconds unless the name ends in ms."""
+    """Every setting with its default. Times are seconds unless a name ends in ms."""
 
-    redis_url: str = ""  # empty: the embedded server's socket in the data folder
-    feed_url: str = ""  # empty: the vendor's with a key, else the simulator
-    rest_url: str = ""  # the vendor's REST base
-    rest_per_second: float = 50.0
-    subscribe: str = "A.*"
-    feed_name: str = "stocks"
-    data_dir: str = "data"
-    profile: Literal["default", "small"] = "default"
-    bridge_host: str = "127.0.0.1"
-    bridge_port: int = 8080
-    bridge_url: str = ""  # where Grafana reaches the bridge
-    rate_limit: float = 500.0  # REST requests a second from one address; 0: any number
-    allowed_hosts: str = ""  # comma list of names in Host that are answered without a token, besides loopback
-    bridge_connections: int = 500  # open at once
-    bridge_connections_per_address: int = 50
-    bridge_proxies: str = ""  # comma list of proxies' addresses: no limits of one address; their X-Forwarded-For counts
-    bridge_at_work: int = 8  # requests worked on at once; one address has at most a third of them
-    bridge_queue_s: float = 5.0  # a request that waited so long to be worked on is answered with 503
-    bridge_keep_alive_s: float = 5.0  # a connection without a request
-    bridge_request_s: float = 10.0  # from a request's first byte to its last
-    bridge_answer_s: float = 20.0  # for a client to read an answer
-    bridge_in_flight_mb: int = 64  # answers being sent, of all clients
-    push_port: int = 8081
-    token: str = ""
-    cors_origins: str = ""  # comma list of origins; empty: the Grafana of this box
-    grafana_url: str = "http://127.0.0.1:3000"
-    grafana_token: str = ""
-    rules: str = "alerts.toml"
-    api_key: str = ""  # or MASSIVE_API_KEY / POLYGON_API_KEY
-    password_ingest: str = ""  # of Redis's users, for `tapewatch users apply`; empty: made up
-    password_alerts: str = ""
-    password_bridge: str = ""
-    password_grafana: str = ""
+    # fmt: off
+    # --- feed and vendor
+    api_key: Annotated[str, About(
+        "the vendor's key; also read from MASSIVE_API_KEY or POLYGON_API_KEY. Without key and feed URL, `run` "
+        "simulates a market", secret=True
+    )] = ""
+    feed_url: Annotated[str, About(
+        "WebSocket of the feed: the vendor's delayed one, or a server of `tapewatch simulate` or `tapewatch replay`; "
+        "empty: the vendor's live feed with a key, the simulator without", example="wss://delayed.massive.com/stocks"
+    )] = ""
+    rest_url: Annotated[str, About(
+        "base of the vendor's REST API; empty: the vendor's with a key", example=LIVE_REST
+    )] = ""
+    rest_per_second: Annotated[float, About("REST requests a second, at most; may be a fraction", 0.001, 1000)] = 50.0
+    subscribe: Annotated[str, About(
+        "comma list of channels: A second bars, AM minute bars, T trades, LULD halts; each with * or a symbol",
+        example="A.*,LULD.*"
+    )] = "A.*"
+    feed_name: Annotated[str, About("name of the feed in keys: lease:{stocks}, gaps:{stocks}")] = "stocks"
+    stall_after_s: Annotated[float, About(
+        "silence after data, after which the connection is closed and opened anew", 1, 3600
+    )] = 30.0
+    always_open: Annotated[bool, About("the market never closes: a simulated one")] = False
+    allow_plaintext_key: Annotated[bool, About(
+        "send the key over ws:// or http:// to another machine, where anybody on the way can read it"
+    )] = False
 
-    velocity_window_s: int = 5
-    velocity_threshold: float = 0.5  # percent
-    velocity_cooldown_s: int = 300
-    velocity_base: Literal["previous_close", "window_start"] = "previous_close"
-    velocity_max_age_s: int = 30
+    # --- store
+    redis_url: Annotated[str, About(
+        "redis://, rediss:// or unix://, logical database 0; empty: the embedded server", example="redis://127.0.0.1:6379"
+    )] = ""
+    data_dir: Annotated[str, About(
+        "folder of the embedded server's files, its redis.sock, and the spool; elsewhere than /var/lib/tapewatch the "
+        "units need ReadWritePaths= as well", example="/var/lib/tapewatch"
+    )] = "data"
+    profile: Annotated[Literal["default", "small"], About(
+        "`small` fits the whole market into 1 GiB of memory and 8 GiB of disk: shorter retentions, no labels, a "
+        "memory limit", example="small"
+    )] = "default"
+    retention_1s: Annotated[int, About("seconds that second bars are kept; 0: 2 hours", 0, _LONGEST_S)] = 0
+    retention_1m: Annotated[int, About("seconds that minutes are kept; 0: 7 days, `small` 1 day", 0, _LONGEST_S)] = 0
+    retention_5m: Annotated[int, About(
+        "seconds that 5 minutes are kept; 0: 30 days, `small` 2 days", 0, _LONGEST_S
+    )] = 0
+    retention_1h: Annotated[int, About(
+        "seconds that hours are kept; 0: 1 year, `small` 10 days. After a change of any retention: `tapewatch schema "
+        "apply`", 0, _LONGEST_S
+    )] = 0
+    labels: Annotated[bool | None, About(
+        "labels symbol, field, timeframe on each series, 939 bytes a series; unset: on, but off in `small`"
+    )] = None
+    chunk_1s: Annotated[int, About("bytes of a chunk of the 1s series; a multiple of 8", 48, 1 << 20)] = 384
+    chunk_rolled: Annotated[int, About(
+        "bytes of a chunk of the 1m, 5m and 1h series; a multiple of 8", 48, 1 << 20
+    )] = 192
+    redis_maxmemory_mb: Annotated[int, About(
+        "maxmemory of the embedded server in MB; 0: half of the machine's memory, `small` 650", 0, 1 << 20
+    )] = 0
+    redis_aof_mb: Annotated[int, About(
+        "growth of the append-only file in MB after which it is rewritten during the market too; 0: 512, `small` "
+        "16384", 0, 1 << 20
+    )] = 0
 
-    labels: bool | None = None  # None: on, but off in the small profile
-    retention_1s: int = 0  # seconds; 0: the profile's
-    retention_1m: int = 0
-    retention_5m: int = 0
-    retention_1h: int = 0
-    chunk_1s: int = 384
-    chunk_rolled: int = 192
-    redis_maxmemory_mb: int = 0  # of the embedded server; 0: the profile's
-    redis_aof_mb: int = 0  # growth of the append-only file that is rewritten during the market too; 0: the profile's
+    # --- spool
+    spool_mb: Annotated[int, About(
+        "limit of the log of raw frames; what is not in Redis yet is never deleted for it", 1, 1_000_000
+    )] = 2048
+    spool_hours: Annotated[float, About("hours that frames are kept that are in Redis", 0.01, 24 * 365)] = 24.0
+    buffer_mb: Annotated[int, About("newest frames also in memory; a longer backlog is read from disk", 1, 4096)] = 64
 
-    buffer_mb: int = 64  # newest frames kept in memory between reading the socket and working
-    spool_mb: int = 2048  # raw frames on disk, in the data folder
-    spool_hours: float = 24.0
-    always_open: bool = False  # the market never closes: a simulated one
-    stall_after_s: float = 30.0
-    allow_plaintext_key: bool = False  # the key over ws:// or http:// to another machine
+    # --- REST
+    bridge_host: Annotated[str, About(
+        "address to listen on, 0.0.0.0 or :: for all; beyond loopback only with a token of at least 16 characters"
+    )] = "127.0.0.1"
+    bridge_port: Annotated[int, About("port of the REST API", 1, 65535)] = 8080
+    token: Annotated[str, About("bearer token that every request then needs", secret=True)] = ""
+    rate_limit: Annotated[float, About(
+        "requests a second from one address, more are answered with 429; 0: any number", 0, 1_000_000
+    )] = 500.0
+    allowed_hosts: Annotated[str, About(
+        "comma list of names in `Host` that are answered without a token, besides those of loopback"
+    )] = ""
+    bridge_proxies: Annotated[str, About(
+        "comma list of proxies' addresses: limits of one address do not apply to them, their X-Forwarded-For is trusted"
+    )] = ""
+    bridge_connections: Annotated[int, About("open connections, at most", 1, 10_000)] = 500
+    bridge_connections_per_address: Annotated[int, About("of them from one address", 1, 10_000)] = 50
+    bridge_at_work: Annotated[int, About(
+        "requests worked on at once; one address has at most a third of them", 1, 64
+    )] = 8
+    bridge_queue_s: Annotated[float, About(
+        "a request that waited longer for its turn is answered with 503", 0.1, 60
+    )] = 5.0
+    bridge_keep_alive_s: Annotated[float, About("how long a connection may stay open without a request", 1, 600)] = 5.0
+    bridge_request_s: Annotated[float, About("from the first byte of a request to its last", 1, 600)] = 10.0
+    bridge_answer_s: Annotated[float, About("time for a client to read an answer", 1, 600)] = 20.0
+    bridge_in_flight_mb: Annotated[int, About("answers that are being sent, of all clients", 1, 4096)] = 64
+    cors_origins: Annotated[str, About(
+        "comma list of origins whose pages may ask; empty: the Grafana of this box", example="https://example.org"
+    )] = ""
+    push_port: Annotated[int, About("port of the WebSocket gateway", 1, 65535)] = 8081
 
-    sim_symbols: int = 100
-    sim_rate: float = 40.0
-    sim_seed: int = 1
+    # --- Grafana
+    bridge_url: Annotated[str, About("where Grafana reaches the bridge; empty: http://127.0.0.1:8080")] = ""
+    grafana_url: Annotated[str, About("where Grafana is")] = "http://127.0.0.1:3000"
+    grafana_token: Annotated[str, About("service account token for `tapewatch grafana push`", secret=True)] = ""
 
-    log_format: Literal["human", "json"] = "human"
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    # --- alerts
+    velocity_threshold: Annotated[float, About("percent that the price must move", 0.001, 1000)] = 0.5
+    velocity_window_s: Annotated[int, About("within so many seconds of event time", 1, 60)] = 5
+    velocity_cooldown_s: Annotated[int, About(
+        "event time until the symbol is alerted again in the same direction", 0, 86_400
+    )] = 300
+    velocity_base: Annotated[Literal["previous_close", "window_start"], About(
+        "what the percentage is of"
+    )] = "previous_close"
+    velocity_max_age_s: Annotated[int, About("how much older than the window the reference price may be", 0, 3600)] = 30
+    rules: Annotated[str, About("file of alert rules")] = "alerts.toml"
+
+    # --- Redis users
+    password_ingest: Annotated[str, About(
+        "of the Redis user `ingest`, for `tapewatch users apply`; empty: made up", secret=True
+    )] = ""
+    password_alerts: Annotated[str, About("of the Redis user `alerts`", secret=True)] = ""
+    password_bridge: Annotated[str, About("of the Redis user `bridge`", secret=True)] = ""
+    password_grafana: Annotated[str, About(
+        "of the Redis user `grafana`, for Grafana's Redis data source", secret=True
+    )] = ""
+
+    # --- simulator of `run`
+    sim_symbols: Annotated[int, About("symbols that trade", 1, 20_000)] = 100
+    sim_rate: Annotated[float, About("bars a second in all", 0.1, 100_000)] = 40.0
+    sim_seed: Annotated[int, About("the same seed, the same market")] = 1
+
+    # --- logs
+    log_format: Annotated[Literal["human", "json"], About("`json`: one JSON object a line", example="json")] = "human"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], About("the least level that is logged")] = "info"
+    # fmt: on
 
     def __repr__(self) -> str:
         shown = {f: getattr(self, f) for f in self.__struct_fields__}
         for secret in SECRETS:
             shown[secret] = "***" if shown[secret] else ""
-        shown["redis_url"] = "***" if "@" in self.redis_url else self.redis_url
+        shown |= {name: masked_url(value) for name, value in shown.items() if name.endswith("_url")}
         return f"Settings({shown})"
 
     @property
@@ -153,104 +238,61 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether `run` brings its own market: no key and no feed was given."""
         return not self.api_key and not self.feed_url
 
+    def effective(self) -> dict[str, Any]:
+        """Every setting with the value that is used: the profile's where none was given."""
+        given = {name: getattr(self, name) for name in self.__struct_fields__}
+        kept = {f"retention_{level}": ms // 1000 for level, ms in self.schema.retention_ms.items()}
+        used = {
+            "labels": self.schema.labels,
+            "redis_aof_mb": self.aof_limit_mb,
+            "redis_maxmemory_mb": self.maxmemory_mb,
+        }
+        return given | kept | used
 
-def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
-    """Reads the file (`tapewatch.toml` if it is there, when `config` is None), systemd's credentials over it, then the
-    environment over both.
+    @property
+    def maxmemory_mb(self) -> int:
+        """The embedded server's limit in MB; 0: half of the machine's memory."""
+        return self.redis_maxmemory_mb or (SMALL_MAXMEMORY_MB if self.profile == "small" else 0)
 
-    Raises BadSettings with one line that names the file or variable.
-    """
-    values = {name: value for name, (value, _) in _gather(config, environ).items()}
-    try:
-        settings = msgspec.convert(values, Settings)
-        if settings.redis_url:
-            check_url(settings.redis_url)
-    except ValueError as error:
-        raise BadSettings(f"settings: {error}") from None
-    _check(settings)
-    return settings
+    @property
+    def token_is_short(self) -> bool:
+        """Whether the token is too short for an address beyond loopback: then the bridge stays on loopback."""
+        return self.bridge_host not in LOOPBACK and 0 < len(self.token) < TOKEN_LENGTH
 
+    @property
+    def listen_host(self) -> str:
+        """The address that the bridge listens on."""
+        if self.token_is_short:
+            return "::1" if ":" in self.bridge_host else "127.0.0.1"
+        return self.bridge_host
 
-def sources(config: Path | None, environ: Mapping[str, str]) -> dict[str, str]:
-    """Where each setting that has not its default was given: the file's or the variable's name."""
-    return {name: source for name, (_, source) in _gather(config, environ).items()}
-
-
-def _gather(config: Path | None, environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
-    """Name -> (value, source): the environment over credentials over the file, TAPEWATCH_API_KEY over the vendor's own."""
-    path = config or Path("tapewatch.toml")
-    found: dict[str, tuple[Any, str]] = {name: (value, str(path)) for name, value in _from_file(config).items()}
-    found |= _from_credentials(environ.get("CREDENTIALS_DIRECTORY", ""))
-    for variable in reversed(KEY_VARIABLES):
-        if environ.get(variable):
-            found["api_key"] = (environ[variable], variable)
-    for variable, text in environ.items():
-        if variable.startswith(PREFIX):
-            name = variable[len(PREFIX) :].lower()
-            if name not in Settings.__struct_fields__:
-                raise BadSettings(f"{variable} is not a setting: `tapewatch config` lists them")
-            found[name] = (_convert(name, text, variable), variable)
-    return found
+    @property
+    def bridge_address(self) -> str:
+        """`http://host:port` at which this machine reaches the bridge."""
+        # A server on `::` need not answer IPv4; on loopback it answers its own family.
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.listen_host, self.listen_host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.bridge_port}"
 
 
-def _from_file(config: Path | None) -> dict[str, Any]:
-    path = config or Path("tapewatch.toml")
-    if config is None and not path.exists():
-        return {}
-    try:
-        values = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadSettings(f"{path}: {error}") from None
-    for name in values:
-        if name not in Settings.__struct_fields__:
-            raise BadSettings(f"{path}: {name} is not a setting: `tapewatch config` lists them")
-    return values
-
-
-def _from_credentials(folder: str) -> dict[str, tuple[str, str]]:
-    """What systemd laid down for this service: name -> (text without its closing line end, file)."""
+def abouts() -> dict[str, About]:
+    """Setting -> what is to be said of it, in the order of `Settings`."""
     found = {}
-    for name in CREDENTIALS if folder else ():
-        path = Path(folder, name)
-        if not path.exists():
-            continue
-        try:
-            found[name] = (path.read_text().rstrip("\r\n"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise BadSettings(f"{path}: {why}") from None
-        if not found[name][0]:
-            raise BadSettings(f"{path}: the credential is empty")
+    for field in msgspec.structs.fields(Settings):
+        found[field.name] = next((more for more in get_args(field.type) if isinstance(more, About)), About(""))
     return found
 
 
-def _convert(name: str, text: str, variable: str) -> Any:
-    kind = next(f.type for f in msgspec.structs.fields(Settings) if f.name == name)
-    try:
-        return msgspec.convert(text, kind, strict=False)
-    except msgspec.ValidationError:
-        shown = "" if name in SECRETS else f" {text[:40]!r}"
-        raise BadSettings(f"{variable}:{shown} is not a valid value") from None
+#: Settings whose value is never shown.
+SECRETS = tuple(name for name, about in abouts().items() if about.secret)
+#: Settings that are also read from a file of their name in $CREDENTIALS_DIRECTORY (systemd's LoadCredential=).
+CREDENTIALS = (*SECRETS, "redis_url")
 
 
-def _check(settings: Settings) -> None:
-    limits: dict[str, tuple[float, float]] = {
-        "bridge_port": (1, 65535), "push_port": (1, 65535), "rest_per_second": (0.001, 1000),
-        "rate_limit": (0, 1_000_000), "bridge_connections": (1, 10_000), "bridge_connections_per_address": (1, 10_000),
-        "bridge_at_work": (1, 64), "bridge_queue_s": (0.1, 60), "bridge_keep_alive_s": (1, 600),
-        "bridge_request_s": (1, 600), "bridge_answer_s": (1, 600), "bridge_in_flight_mb": (1, 4096),
-        "velocity_window_s": (1, 60),
-        "velocity_threshold": (0.001, 1000),
-        "velocity_cooldown_s": (0, 86_400), "velocity_max_age_s": (0, 3600),
-        "buffer_mb": (1, 4096), "spool_mb": (1, 1_000_000), "spool_hours": (0.01, 24 * 365),
-        "stall_after_s": (1, 3600), "chunk_1s": (48, 1 << 20), "chunk_rolled": (48, 1 << 20),
-        "sim_symbols": (1, 20_000), "sim_rate": (0.1, 100_000), "redis_maxmemory_mb": (0, 1 << 20),
-        "redis_aof_mb": (0, 1 << 20),
-        **{f"retention_{level}": (0, _LONGEST_RETENTION_S) for level in _RETENTION_DEFAULT},
-    }  # fmt: skip
-    for name, (low, high) in limits.items():
-        if not low <= getattr(settings, name) <= high:
-            raise BadSettings(f"{PREFIX}{name.upper()} must lie between {low:g} and {high:g}")
+def check(settings: Settings) -> None:
+    """Raises BadSettings, one line, when a value is out of its limits or two do not go together."""
+    for name, about in abouts().items():
+        if about.low is not None and about.high is not None and not about.low <= getattr(settings, name) <= about.high:
+            raise BadSettings(f"{PREFIX}{name.upper()} must lie between {about.low:g} and {about.high:g}")
     if settings.chunk_1s % 8 or settings.chunk_rolled % 8:
         raise BadSettings("chunk sizes must be multiples of 8 bytes")
     if settings.schema.lateness_ms < HOUR_MS / 4:
@@ -264,7 +306,7 @@ def _check(settings: Settings) -> None:
         url = getattr(settings, name)
         if url and not url.lower().startswith(schemes):
             raise BadSettings(f"{PREFIX}{name.upper()} must begin with {' or '.join(schemes)}")
-    if not settings.token and settings.bridge_host not in ("127.0.0.1", "::1", "localhost"):
+    if not settings.token and settings.bridge_host not in LOOPBACK:
         raise BadSettings(
             f"refusing to listen on {settings.bridge_host} without TAPEWATCH_TOKEN: set a token or stay on loopback"
         )

@@ -11,7 +11,7 @@ from rest_bridge.app import create_app
 from rest_bridge.config import BridgeConfig, Limits
 from rest_bridge.server import PortTaken, host_port, serve
 from tapewatch import logs, notify
-from tapewatch.settings import Settings
+from tapewatch.settings import TOKEN_LENGTH, Settings
 
 HELP = "the REST API, in the foreground"
 
@@ -47,7 +47,7 @@ def config_of(settings: Settings) -> BridgeConfig:
         velocity_window_s=settings.velocity_window_s,
         velocity_base=settings.velocity_base,
         velocity_max_age_s=settings.velocity_max_age_s,
-        always_open=settings.always_open or settings.simulated,
+        always_open=settings.always_open,
         limits=limits,
     )
 
@@ -64,7 +64,12 @@ def origin_of(url: str) -> str:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     logs.setup(settings)
-    host, port = settings.bridge_host, settings.bridge_port
+    host, port = settings.listen_host, settings.bridge_port
+    if settings.token_is_short:
+        log.error(
+            "TAPEWATCH_TOKEN has %d characters and needs %d to listen on %s: listening on loopback alone; set a longer one",
+            len(settings.token), TOKEN_LENGTH, settings.bridge_host,
+        )  # fmt: skip
 
     def ready() -> None:
         log.info("listening on http://%s", host_port(host, port))

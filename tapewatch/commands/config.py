@@ -1,20 +1,17 @@
-"""`tapewatch config`: every setting with its value, its default, its variable and where the value comes from."""
+"""`tapewatch config`: every setting with its effective value, its default, its variable and its source."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
-import re
 from typing import Any
 
-from tapewatch.logs import MASK
-from tapewatch.settings import PREFIX, SECRETS, Settings, sources
+from tapewatch.given_text import MASK, masked_url
+from tapewatch.load_settings import sources
+from tapewatch.settings import PREFIX, SECRETS, Settings
 
-HELP = "every setting: value, default, variable, source"
-
-# Up to the last @: a password that was not quoted may hold one.
-_PASSWORD = re.compile(r"(?<=://)([^@/:]*):.*@")
+HELP = "every setting: effective value, default, variable, source"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,10 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     given = sources(args.config, os.environ)
     default = Settings()
+    effective = settings.effective()
     rows = [
         {
             "name": name,
-            "value": shown(name, getattr(settings, name)),
+            "value": shown(name, effective[name]),
             "default": getattr(default, name),
             "variable": PREFIX + name.upper(),
             "source": given.get(name, "default"),
@@ -39,11 +37,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def shown(name: str, value: Any) -> Any:
-    """The value as it may be shown: secrets and passwords inside URLs are masked."""
+    """The value as it may be shown: secrets, and passwords inside URLs, are masked."""
     if name in SECRETS:
         return MASK if value else ""
     if isinstance(value, str):
-        return _PASSWORD.sub(rf"\1:{MASK}@", value)
+        return masked_url(value)
     return value
 
 

@@ -10,8 +10,9 @@ from dataclasses import asdict
 
 from tapewatch.doctor import host, outside, store
 from tapewatch.doctor.finding import Finding
+from tapewatch.load_settings import sources
 from tapewatch.logs import Masker, secrets_of
-from tapewatch.settings import Settings, sources
+from tapewatch.settings import Settings
 
 HELP = "check the machine, Redis, feed, clock and Grafana; one line each, with the fix"
 

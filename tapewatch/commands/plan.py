@@ -8,7 +8,7 @@ import sys
 
 import msgspec
 
-from tapewatch import capacity, machine_speed
+from tapewatch import capacity, machine, machine_speed
 from tapewatch.capacity import Need
 from tapewatch.commands.redis import maxmemory_mb
 from tapewatch.settings import HOUR_MS, Settings
@@ -47,9 +47,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         args.symbols, args.bars_per_second, settings.schema, settings.spool_mb, args.hours, settings.buffer_mb,
         settings.aof_limit_mb, slowness,
     )  # fmt: skip
-    memory, cores = capacity.this_machine()
+    memory, cores = machine.this_machine()
     memory, cores = args.memory_mb or memory, args.cores or cores
-    limit = maxmemory_mb(settings)
+    limit = maxmemory_mb(settings, memory)
     against = capacity.reasons_against(found, memory, cores, limit)
     instance = capacity.smallest_instance(found, limit)
     if args.json:

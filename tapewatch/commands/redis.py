@@ -14,13 +14,12 @@ from redis.exceptions import RedisError
 
 from redis_functions.server import embedded
 from redis_functions.server.connection import connect
+from tapewatch import machine
 from tapewatch.cli import CannotGoOn
 from tapewatch.settings import Settings
 
 HELP = "the embedded Redis in the foreground, on redis.sock in the data folder"
 
-#: maxmemory of the embedded server in the profile `small`: it leaves memory for the rest of a 1 GiB machine (MB).
-SMALL_MAXMEMORY_MB = 650
 #: Seconds to wait for a server that is shutting down to release its folder.
 LOCK_WAIT_S = 3.0
 
@@ -55,9 +54,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     _become(command)
 
 
-def maxmemory_mb(settings: Settings) -> int | None:
-    """The embedded server's limit in MB; None: none."""
-    return settings.redis_maxmemory_mb or (SMALL_MAXMEMORY_MB if settings.profile == "small" else None)
+def maxmemory_mb(settings: Settings, machine_mib: float | None = None) -> int:
+    """The embedded server's limit in MB: the setting's, the profile's, or half of the machine's memory.
+
+    Without a limit symbols without end would take the whole machine; at the limit Redis refuses writes and the spool holds them.
+    """
+    return settings.maxmemory_mb or int((machine_mib or machine.this_machine()[0]) / 2)
 
 
 def _wanted(settings: Settings) -> int:

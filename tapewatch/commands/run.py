@@ -8,22 +8,20 @@ import os
 import signal
 import socket
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from redis_functions.server import embedded
 from tapewatch import logs
+from tapewatch.announcement import announce, announce_ready
 from tapewatch.cli import CannotGoOn
-from tapewatch.settings import LIVE_FEED, Settings
+from tapewatch.part_environment import of_part
+from tapewatch.settings import Settings
 from tapewatch.supervisor import Part, PartRefused, Supervisor
 
 HELP = "run everything on this box: Redis, feed (simulated without a key), ingest and the REST bridge"
 
 #: Seconds of the past that the simulated market sends when it begins.
 HISTORY_S = 3600
-READY_CHECK_S = 0.1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,15 +45,16 @@ async def _main(args: argparse.Namespace, settings: Settings) -> int:
         loop.add_signal_handler(signum, stop.set)
     if args.duration is not None:
         loop.call_later(args.duration, stop.set)
-    _announce(settings)
-    ready = asyncio.create_task(_tell_when_ready(settings))
+    announce(settings)
+    ready = asyncio.create_task(announce_ready(settings))
     try:
         await Supervisor(parts(args, settings)).run(stop)
     except PartRefused as error:
         raise CannotGoOn(f"{error} cannot run: see its line above") from None
     finally:
         ready.cancel()
-    print("stopped", flush=True)
+    if settings.log_format == "human":
+        print("stopped", flush=True)
     return 0
 
 
@@ -65,7 +64,7 @@ def parts(args: argparse.Namespace, settings: Settings) -> list[Part]:
     config = ["--config", str(Path(args.config).resolve())] if args.config else []
     made: list[Part] = []
     if not settings.redis_url:
-        made.append(Part("redis", [*config, "redis"], base, last=True))
+        made.append(Part("redis", [*config, "redis"], of_part("redis", base), last=True))
     ingest = dict(base)
     if settings.simulated:
         port, rest = _free_port(), _free_port()
@@ -73,26 +72,27 @@ def parts(args: argparse.Namespace, settings: Settings) -> list[Part]:
             "simulate", "--port", str(port), "--rest-port", str(rest), "--history", str(HISTORY_S),
             "--symbols", str(settings.sim_symbols), "--rate", str(settings.sim_rate), "--seed", str(settings.sim_seed),
         ]  # fmt: skip
-        made.append(Part("simulate", [*config, *words], base))
+        made.append(Part("simulate", [*config, *words], of_part("simulate", base)))
         base["TAPEWATCH_ALWAYS_OPEN"] = "true"
         ingest |= base | {
             "TAPEWATCH_FEED_URL": f"ws://127.0.0.1:{port}/stocks",
             "TAPEWATCH_REST_URL": f"http://127.0.0.1:{rest}",
         }
-    made.append(Part("ingest", [*config, "ingest"], ingest))
-    made.append(Part("bridge", [*config, "bridge"], base))
+    made.append(Part("ingest", [*config, "ingest"], of_part("ingest", ingest)))
+    made.append(Part("bridge", [*config, "bridge"], of_part("bridge", base)))
     return made
 
 
 def _trouble(settings: Settings) -> str:
     """What would keep a part from ever starting, found before anything is started."""
-    family = socket.AF_INET6 if ":" in settings.bridge_host else socket.AF_INET
+    host, port = settings.listen_host, settings.bridge_port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            s.bind((settings.bridge_host, settings.bridge_port))
+            s.bind((host, port))
         except OSError as error:
-            return f"cannot listen on {settings.bridge_host}:{settings.bridge_port}: {error.strerror} (set TAPEWATCH_BRIDGE_PORT)"
+            return f"cannot listen on {host} port {port}: {error.strerror} (set TAPEWATCH_BRIDGE_PORT)"
     if not settings.redis_url:
         with socket.socket(socket.AF_UNIX) as s:
             try:
@@ -107,40 +107,3 @@ def _free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return int(s.getsockname()[1])
-
-
-def _address(settings: Settings) -> str:
-    host = settings.bridge_host
-    if host in ("0.0.0.0", "::"):
-        host = "127.0.0.1"
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.bridge_port}"
-
-
-def _announce(settings: Settings) -> None:
-    if settings.simulated:
-        market = f"a simulated market of {settings.sim_symbols} symbols (set MASSIVE_API_KEY for the real one)"
-    else:
-        market = settings.feed_url or LIVE_FEED
-    print(f"tapewatch watches {market}\n  REST API   {_address(settings)}/docs", flush=True)
-
-
-async def _tell_when_ready(settings: Settings) -> None:
-    began = time.monotonic()
-    address = _address(settings)
-    while not await asyncio.to_thread(_ready, address):
-        await asyncio.sleep(READY_CHECK_S)
-    print(
-        f"ready after {time.monotonic() - began:.1f} s\n"
-        f"  candles    {address}/api/v1/candles?symbol=AAPL&timeframe=1m\n"
-        f"  Grafana    make grafana (in a second terminal), then {settings.grafana_url}\n"
-        "Ctrl-C stops everything.",
-        flush=True,
-    )
-
-
-def _ready(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/readyz", timeout=2) as reply:
-            return bool(reply.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
+import urllib.request
 
 from redis_functions.contract import keys
 from redis_functions.server import embedded
@@ -64,3 +66,23 @@ def test_it_stops_by_itself_after_the_duration() -> None:
         assert run.process.wait(30) == 0
         assert "stopped" in run.output()
     assert living(str(run.folder)) == []
+
+
+def test_with_json_logs_all_its_output_is_json() -> None:
+    run = Running("run", TAPEWATCH_SIM_SYMBOLS="5", TAPEWATCH_SIM_RATE="5", TAPEWATCH_LOG_FORMAT="json")
+    with run:
+        run.ready()
+        run.wait(lambda: "ready after" in run.output(), 20, "the line that it is ready")
+        assert run.stop(signal.SIGINT) == 0
+    records = [json.loads(line) for line in run.output().splitlines()]
+    assert {"REST API   " + f"http://127.0.0.1:{run.bridge_port}/docs"} <= {record["message"] for record in records}
+
+
+def test_the_address_that_it_announces_answers() -> None:
+    more = {"TAPEWATCH_SIM_SYMBOLS": "5", "TAPEWATCH_SIM_RATE": "5", "TAPEWATCH_TOKEN": "a-token-of-24-characters"}
+    with Running("run", TAPEWATCH_BRIDGE_HOST="::", **more) as run:
+        run.wait(lambda: "ready after" in run.output(), 60, "the line that it is ready")
+        found = re.search(r"REST API +(\S+)/docs", run.output())
+        assert found
+        with urllib.request.urlopen(f"{found[1]}/healthz", timeout=5) as reply:
+            assert reply.status == 200

@@ -13,7 +13,7 @@ import yaml
 
 from grafana.build import HERE
 from grafana.query import DATASOURCE_TYPE, DATASOURCE_UID
-from tapewatch.settings import load
+from tapewatch.load_settings import load
 from tests.grafana.boards import BOARDS
 from tests.support import ROOT
 

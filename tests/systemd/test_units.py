@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from tapewatch.cli import COMMANDS, EX_CONFIG
-from tapewatch.settings import PREFIX, Settings, load
+from tapewatch.load_settings import load
+from tapewatch.part_environment import NEEDED
+from tapewatch.settings import KEY_VARIABLES, PREFIX, SECRETS, Settings, abouts
 from tests.support import ROOT
 
 SERVICES = ("redis", "ingest", "bridge")
@@ -78,6 +80,34 @@ def test_every_service_runs_its_command_and_stops_trying_at_78(stage: Path, name
     assert unit(stage, name)["Unit"]["StartLimitIntervalSec"] == "0"
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_gets_the_secrets_that_it_uses_and_leaves_no_core(stage: Path, name: str) -> None:
+    service = unit(stage, name)["Service"]
+    hidden = {PREFIX + secret.upper() for secret in SECRETS if secret not in NEEDED[name]}
+    if "api_key" not in NEEDED[name]:
+        hidden |= set(KEY_VARIABLES)
+    assert set(service["UnsetEnvironment"].split()) == hidden
+    assert service["LimitCORE"] == "0"
+
+
+def test_the_bridge_can_write_nothing(stage: Path) -> None:
+    service = unit(stage, "bridge")["Service"]
+    assert service["ReadOnlyPaths"] == "-/var/lib/tapewatch"
+    assert not {"StateDirectory", "ReadWritePaths", "CacheDirectory"} & service.keys()
+
+
+def test_when_memory_is_short_the_store_is_killed_last(stage: Path) -> None:
+    scores = [int(unit(stage, name)["Service"]["OOMScoreAdjust"]) for name in ("redis", "ingest", "bridge")]
+    assert scores == [-900, -200, 300]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_target_is_reached_at_once_and_left_last(stage: Path, name: str) -> None:
+    """At the start nothing waits for ingest; `systemctl stop` returns when the services have stopped (the order reversed)."""
+    assert "tapewatch.target" in unit(stage, name)["Unit"]["After"].split()
+    assert unit(stage, name)["Unit"]["PartOf"] == "tapewatch.target"
+
+
 def test_the_target_wants_all_of_them(stage: Path) -> None:
     text = (stage / "etc/systemd/system/tapewatch.target").read_text()
     wanted = next(line for line in text.splitlines() if line.startswith("Wants="))
@@ -108,5 +138,8 @@ def test_the_example_is_made_of_settings_that_can_be_used() -> None:
     assert len(pairs) > 15
     for name in pairs:
         assert name == "MASSIVE_API_KEY" or name.removeprefix(PREFIX).lower() in Settings.__struct_fields__
-    settings = load(None, {name: value for name, value in pairs.items() if value})
-    assert settings.schema.retention_ms["1h"] == 31_536_000_000
+    examples = {name for name, about in abouts().items() if about.example}
+    settings, default = load(None, pairs), Settings()
+    assert {
+        name for name in Settings.__struct_fields__ if getattr(settings, name) != getattr(default, name)
+    } <= examples

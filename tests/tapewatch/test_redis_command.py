@@ -12,8 +12,8 @@ from redis.exceptions import RedisError
 
 from redis_functions.server import embedded
 from redis_functions.server.connection import connect
-from tapewatch.commands.redis import SMALL_MAXMEMORY_MB, maxmemory_mb
-from tapewatch.settings import Settings
+from tapewatch.commands.redis import maxmemory_mb
+from tapewatch.settings import SMALL_MAXMEMORY_MB, Settings
 from tests.support import Running, wait_until
 
 
@@ -98,6 +98,7 @@ def test_wanted(tmp_path: Path) -> None:
 
 
 def test_the_memory_limit() -> None:
-    assert maxmemory_mb(Settings()) is None
+    assert maxmemory_mb(Settings(), 4096) == 2048
+    assert 0 < maxmemory_mb(Settings()) < 1 << 24
     assert maxmemory_mb(Settings(profile="small")) == SMALL_MAXMEMORY_MB
     assert maxmemory_mb(Settings(profile="small", redis_maxmemory_mb=100)) == 100

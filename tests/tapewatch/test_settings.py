@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tapewatch.cli import main
-from tapewatch.settings import BadSettings, Settings, load, sources
+from tapewatch.load_settings import load, sources
+from tapewatch.settings import BadSettings, Settings, abouts
 
 
 def test_nothing_given_is_a_simulated_market_on_the_embedded_server(
@@ -60,7 +61,7 @@ def test_both_key_variables(environ: dict[str, str], key: str) -> None:
     ("name", "text", "message"),
     [
         ("TAPEWATCH_BRIGDE_PORT", "1", "TAPEWATCH_BRIGDE_PORT is not a setting"),
-        ("TAPEWATCH_BRIDGE_PORT", "http", "TAPEWATCH_BRIDGE_PORT: 'http' is not a valid value"),
+        ("TAPEWATCH_BRIDGE_PORT", "http", "TAPEWATCH_BRIDGE_PORT: 'http' is not a valid value of"),
         ("TAPEWATCH_BRIDGE_PORT", "70000", "TAPEWATCH_BRIDGE_PORT must lie between 1 and 65535"),
         ("TAPEWATCH_PROFILE", "tiny", "TAPEWATCH_PROFILE: 'tiny' is not a valid value"),
         ("TAPEWATCH_REST_PER_SECOND", "0", "TAPEWATCH_REST_PER_SECOND must lie"),
@@ -109,8 +110,111 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
         load(tmp_path / "none.toml", {})
 
 
-def test_with_a_token_the_door_may_be_open() -> None:
-    assert load(None, {"TAPEWATCH_BRIDGE_HOST": "0.0.0.0", "TAPEWATCH_TOKEN": "long-enough"}).bridge_host == "0.0.0.0"
+@pytest.mark.parametrize(
+    ("host", "token", "listens", "address"),
+    [
+        ("0.0.0.0", "x" * 16, "0.0.0.0", "http://127.0.0.1:8080"),
+        ("::", "x" * 16, "::", "http://[::1]:8080"),
+        ("192.0.2.7", "x" * 16, "192.0.2.7", "http://192.0.2.7:8080"),
+        ("0.0.0.0", "x" * 15, "127.0.0.1", "http://127.0.0.1:8080"),
+        ("::", "x" * 15, "::1", "http://[::1]:8080"),
+        ("127.0.0.1", "x", "127.0.0.1", "http://127.0.0.1:8080"),
+        ("::1", "", "::1", "http://[::1]:8080"),
+    ],
+)
+def test_beyond_loopback_only_with_a_long_token(host: str, token: str, listens: str, address: str) -> None:
+    settings = load(None, {"TAPEWATCH_BRIDGE_HOST": host, "TAPEWATCH_TOKEN": token})
+    assert (settings.listen_host, settings.bridge_address) == (listens, address)
+    assert settings.token_is_short == (listens != host)
+
+
+@pytest.mark.parametrize("text", ["a-key\n", "a-key\r\n", "  a-key\t", '"a-key"', "'a-key' ", "\ufeffa-key", "a-key"])
+def test_what_a_paste_leaves_around_a_key_is_taken_off(text: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(text)
+    (tmp_path / "t.toml").write_text(f"grafana_token = {json.dumps(text)}")
+    settings = load(tmp_path / "t.toml", {"MASSIVE_API_KEY": text, "CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert (settings.api_key, settings.token, settings.grafana_token) == ("a-key",) * 3
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\u00ad", "\x00", "\x7f", "\u2028", "\n"])
+def test_a_character_that_cannot_be_seen_is_named(hidden: str) -> None:
+    with pytest.raises(BadSettings, match=rf"TAPEWATCH_TOKEN: token holds .* \(U\+{ord(hidden):04X}\)") as refused:
+        load(None, {"TAPEWATCH_TOKEN": f"pw-{hidden}secret"})
+    assert "secret" not in str(refused.value)
+
+
+def test_other_values_lose_their_white_space_too() -> None:
+    settings = load(None, {"TAPEWATCH_BRIDGE_PORT": " 8090\r", "TAPEWATCH_FEED_URL": '"ws://h/stocks"\n'})
+    assert (settings.bridge_port, settings.feed_url) == (8090, "ws://h/stocks")
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "t.toml"
+    file.write_bytes(b"\xef\xbb\xbfbridge_port = 8099\r\n")
+    assert load(file, {}).bridge_port == 8099
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "valid"),
+    [
+        ("profile", "tiny", "one of default, small"),
+        ("log_level", "loud", "one of debug, info, warning, error"),
+        ("always_open", "maybe", "true or false"),
+        ("labels", "maybe", "true or false"),
+        ("bridge_port", "http", "a whole number from 1 to 65535"),
+        ("rest_per_second", "many", "a number from 0.001 to 1000"),
+        ("sim_seed", "x", "a whole number"),
+    ],
+)
+def test_an_invalid_value_lists_the_valid_ones(name: str, text: str, valid: str, tmp_path: Path) -> None:
+    variable = f"TAPEWATCH_{name.upper()}"
+    with pytest.raises(BadSettings) as refused:
+        load(None, {variable: text})
+    assert str(refused.value) == f"{variable}: '{text}' is not a valid value of {name}: {valid}"
+    file = tmp_path / "t.toml"
+    file.write_text(f'{name} = "{text}"')
+    with pytest.raises(BadSettings) as refused:
+        load(file, {})
+    assert str(refused.value) == f"{file}: '{text}' is not a valid value of {name}: {valid}"
+
+
+KUBERNETES = {
+    "TAPEWATCH_PORT": "tcp://10.0.0.1:8080",
+    "TAPEWATCH_SERVICE_HOST": "10.0.0.1",
+    "TAPEWATCH_SERVICE_PORT": "8080",
+    "TAPEWATCH_SERVICE_PORT_HTTP": "8080",
+    "TAPEWATCH_PORT_8080_TCP": "tcp://10.0.0.1:8080",
+    "TAPEWATCH_PORT_8080_TCP_ADDR": "10.0.0.1",
+    "TAPEWATCH_PORT_8080_TCP_PORT": "8080",
+    "TAPEWATCH_PORT_8080_TCP_PROTO": "tcp",
+    # of a Service `tapewatch-bridge`: the name of a setting
+    "TAPEWATCH_BRIDGE_PORT": "tcp://10.0.0.2:8080",
+    "TAPEWATCH_BRIDGE_SERVICE_HOST": "10.0.0.2",
+    "TAPEWATCH_PUSH_PORT": "udp://10.0.0.2:8081",
+}
+
+
+def test_variables_of_kubernetes_are_ignored_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert load(None, KUBERNETES) == Settings()
+    for variable, text in KUBERNETES.items():
+        monkeypatch.setenv(variable, text)
+    assert main(["config"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert (
+        line == f"tapewatch: ignoring variables that Kubernetes made of its Services: {', '.join(sorted(KUBERNETES))}"
+    )
+
+
+@pytest.mark.parametrize("variable", ["TAPEWATCH_PROT", "TAPEWATCH_PORT", "TAPEWATCH_SERVICE"])
+def test_a_mistyped_name_is_none_of_kubernetes(variable: str) -> None:
+    with pytest.raises(BadSettings, match=f"{variable} is not a setting"):
+        load(None, {variable: "8080"})
+
+
+def test_every_setting_has_its_help() -> None:
+    assert {name for name, about in abouts().items() if len(about.help) < 5} == set()
 
 
 def test_the_smallest_second_retention_leaves_fifteen_minutes_for_late_bars() -> None:
@@ -136,6 +240,7 @@ def test_secrets_are_not_in_the_repr() -> None:
     )
     assert "secret" not in repr(settings)
     assert repr(settings).count("***") == 4
+    assert "redis://me:***@example.org" in repr(settings)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +251,7 @@ def test_secrets_are_not_in_the_repr() -> None:
         ("TAPEWATCH_REDIS_URL", "redis://me:pw-secret@h:1x/0"),
         ("TAPEWATCH_REDIS_URL", "redis://me:pw-secret@h:1/3"),
         ("TAPEWATCH_FEED_URL", "https://me:pw-secret@h/stocks"),
+        ("TAPEWATCH_REDIS_URL", "redis://h/3?password=pw-secret"),
     ],
 )
 def test_passwords_are_not_in_refusals(variable: str, text: str) -> None:
@@ -165,6 +271,7 @@ def test_the_config_command(
     as_json = capsys.readouterr().out
     rows = {row["name"]: row for row in json.loads(as_json)}
     assert list(rows) == list(Settings.__struct_fields__)
+    assert (rows["retention_1s"]["value"], rows["redis_aof_mb"]["value"]) == (7200, 512)
     assert rows["redis_url"]["value"] == "redis://me:***@example.org:6379/0"
     assert rows["feed_url"]["value"] == "wss://me:***@example.org/stocks"
     assert rows["api_key"] == {

@@ -14,7 +14,8 @@ from redis_functions.contract.access import USERS
 from redis_functions.server.connection import connect
 from tapewatch import logs
 from tapewatch.cli import EX_CONFIG, EX_USAGE, main
-from tapewatch.settings import SECRETS, Settings, load
+from tapewatch.load_settings import load
+from tapewatch.settings import SECRETS, Settings
 
 
 @pytest.fixture
