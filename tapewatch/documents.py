@@ -114,7 +114,7 @@ def settings_page() -> str:
             lines += ["", f"## {GROUPS[name]}", "", "| variable | default | meaning |", "|---|---|---|"]
         shown = _text(getattr(default, name))
         lines.append(
-            f"| `{PREFIX}{name.upper()}` | {f'`{shown}`' if shown else ''} | {about.help.replace('|', chr(92) + '|')} |"
+            f"| `{PREFIX}{name.upper()}` | {f'`{shown}`' if shown else 'none'} | {about.help.replace('|', chr(92) + '|')} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -306,6 +306,10 @@ def check(settings: Settings) -> None:
         url = getattr(settings, name)
         if url and not url.lower().startswith(schemes):
             raise BadSettings(f"{PREFIX}{name.upper()} must begin with {' or '.join(schemes)}")
+
+
+def check_listening(settings: Settings) -> None:
+    """Raises BadSettings when the bridge would be open to others without a token; for those who start it."""
     if not settings.token and settings.bridge_host not in LOOPBACK:
         raise BadSettings(
             f"refusing to listen on {settings.bridge_host} without TAPEWATCH_TOKEN: set a token or stay on loopback"

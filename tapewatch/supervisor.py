@@ -1,7 +1,7 @@
 """Everything on one box: each part is a process, restarted with backoff when it ends, stopped in order.
 
 Parts run in process groups of their own, so that Ctrl-C in the terminal reaches only this supervisor. It stops the feed's
-reader first and Redis last, so that everything that was read is stored.
+reader first and Redis last, so that everything that was read is stored. A part reports on stderr; its stdout is dropped.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Supervisor:
     async def _start(self, part: Part) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tapewatch", *part.words,
-            env=dict(part.env), stdin=asyncio.subprocess.DEVNULL, process_group=0,
+            env=dict(part.env), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, process_group=0,
             preexec_fn=partial(_end_with_parent, os.getpid()),
         )  # fmt: skip
         self._processes[part.name] = process

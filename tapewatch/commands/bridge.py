@@ -11,7 +11,7 @@ from rest_bridge.app import create_app
 from rest_bridge.config import BridgeConfig, Limits
 from rest_bridge.server import PortTaken, host_port, serve
 from tapewatch import logs, notify
-from tapewatch.settings import TOKEN_LENGTH, Settings
+from tapewatch.settings import TOKEN_LENGTH, Settings, check_listening
 
 HELP = "the REST API, in the foreground"
 
@@ -63,6 +63,7 @@ def origin_of(url: str) -> str:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
+    check_listening(settings)
     logs.setup(settings)
     host, port = settings.listen_host, settings.bridge_port
     if settings.token_is_short:

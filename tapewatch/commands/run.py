@@ -15,7 +15,7 @@ from tapewatch import logs
 from tapewatch.announcement import announce, announce_ready
 from tapewatch.cli import CannotGoOn
 from tapewatch.part_environment import of_part
-from tapewatch.settings import Settings
+from tapewatch.settings import Settings, check_listening
 from tapewatch.supervisor import Part, PartRefused, Supervisor
 
 HELP = "run everything on this box: Redis, feed (simulated without a key), ingest and the REST bridge"
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Runs until Ctrl-C or SIGTERM; 78 with a part's own line when trying again will not help, 1 when a port is taken."""
+    check_listening(settings)
     logs.setup(settings)
     trouble = _trouble(settings)
     if trouble:
@@ -92,7 +93,7 @@ def _trouble(settings: Settings) -> str:
         try:
             s.bind((host, port))
         except OSError as error:
-            return f"cannot listen on {host} port {port}: {error.strerror} (set TAPEWATCH_BRIDGE_PORT)"
+            return f"cannot listen on {_host_port(host, port)}: {error.strerror} (set TAPEWATCH_BRIDGE_PORT)"
     if not settings.redis_url:
         with socket.socket(socket.AF_UNIX) as s:
             try:
@@ -101,6 +102,10 @@ def _trouble(settings: Settings) -> str:
                 return ""
             return f"another tapewatch is running in {settings.data_path.resolve()} (set TAPEWATCH_DATA_DIR for a second one)"
     return ""
+
+
+def _host_port(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _free_port() -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from tapewatch.cli import main
 from tapewatch.load_settings import load, sources
-from tapewatch.settings import BadSettings, Settings, abouts
+from tapewatch.settings import BadSettings, Settings, abouts, check_listening
 
 
 def test_nothing_given_is_a_simulated_market_on_the_embedded_server(
@@ -79,7 +79,6 @@ def test_both_key_variables(environ: dict[str, str], key: str) -> None:
             "TAPEWATCH_FEED_URL must begin with ws:// or wss://",
         ),
         ("TAPEWATCH_REST_URL", "api.massive.com", "TAPEWATCH_REST_URL must begin with http"),
-        ("TAPEWATCH_BRIDGE_HOST", "0.0.0.0", "refusing to listen on 0.0.0.0 without TAPEWATCH_TOKEN"),
     ],
 )
 def test_refused_in_one_line(name: str, text: str, message: str) -> None:
@@ -126,6 +125,17 @@ def test_beyond_loopback_only_with_a_long_token(host: str, token: str, listens: 
     settings = load(None, {"TAPEWATCH_BRIDGE_HOST": host, "TAPEWATCH_TOKEN": token})
     assert (settings.listen_host, settings.bridge_address) == (listens, address)
     assert settings.token_is_short == (listens != host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
+def test_beyond_loopback_never_without_a_token(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Other commands do not listen there, and under systemd are not given the token.
+    settings = load(None, {"TAPEWATCH_BRIDGE_HOST": host})
+    with pytest.raises(BadSettings, match=f"refusing to listen on {host} without TAPEWATCH_TOKEN"):
+        check_listening(settings)
+    check_listening(load(None, {"TAPEWATCH_BRIDGE_HOST": "::1"}))
+    monkeypatch.setenv("TAPEWATCH_BRIDGE_HOST", host)
+    assert [main([command]) for command in ("run", "bridge")] == [78, 78]
 
 
 @pytest.mark.parametrize("text", ["a-key\n", "a-key\r\n", "  a-key\t", '"a-key"', "'a-key' ", "\ufeffa-key", "a-key"])
