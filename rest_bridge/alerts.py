@@ -2,112 +2,111 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta, field
 
 from redis_functions.contract.alerts import Alert
 from rest_bridge import parameters as p
-from rest_bridge import schemas
+from rest_bridge.answers import Answer, Count, Time
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
 
 MAX_ALERTS = 1_000
 DEFAULT_ALERTS = 100
-SEVERITIES = ("info", "warning", "critical")
+
+Severity = Literal["info", "warning", "critical"]
 
 
-def _found(context: Context, q: p.Query) -> list[Alert]:
+class AlertsFilter(p.Parameters):
+    symbol: p.OnlySymbols = None
+    rule: Annotated[str | None, p.text(p.read_word, "Only alerts of this rule.")] = None
+    severity: Annotated[Severity | None, Meta(description="Only alerts of this severity.")] = None
+    from_: p.From = field(name="from", default=0)
+    to: p.To = p.MAX_INTEGER
+
+
+class AlertsQuery(AlertsFilter):
+    limit: Annotated[int, Meta(ge=1, le=MAX_ALERTS, description="The newest so many rows.")] = DEFAULT_ALERTS
+
+    def rows(self) -> int:
+        return self.limit
+
+
+class AlertRow(Answer):
+    id: Annotated[str, Meta(description="the same event has the same id")]
+    t: Annotated[int, Meta(description="event time, epoch milliseconds UTC")]
+    symbol: str
+    rule: str
+    severity: Severity
+    direction: Literal["up", "down"] | None
+    magnitude: Annotated[float, Meta(description="the rule's own measure; percent for velocity")]
+    message: str
+    price: float
+    receipts: Annotated[list[dict[str, str]], Meta(description="deliveries; empty: none")]
+
+
+class Annotation(Answer):
+    time: Time
+    timeEnd: Time
+    title: str
+    text: str
+    tags: Annotated[str, Meta(description="comma list, because a data source reads it as text")]
+
+
+class AlertCounts(Answer):
+    total: Count
+    info: Count = 0
+    warning: Count = 0
+    critical: Count = 0
+    up: Count = 0
+    down: Count = 0
+
+
+def _found(context: Context, q: AlertsFilter) -> list[Alert]:
     """All alerts that pass the filters, ascending by time."""
-    wanted = [(name, q[name]) for name in ("rule", "severity") if q[name] is not None]
-    symbols, start, end = q["symbol"], q["from"], q["to"]
     return [
         alert
         for alert in context.alerts.read()
-        if start <= alert.t <= end
-        and (symbols is None or alert.symbol in symbols)
-        and all(getattr(alert, name) == value for name, value in wanted)
+        if q.from_ <= alert.t <= q.to
+        and (q.symbol is None or alert.symbol in q.symbol)
+        and q.rule in (None, alert.rule)
+        and q.severity in (None, alert.severity)
     ]
 
 
-def alerts(context: Context, q: p.Query) -> Any:
+def alerts(context: Context, q: AlertsQuery) -> list[AlertRow]:
     # Nothing is delivered to anybody yet, so there are no receipts.
-    return [{**msgspec.structs.asdict(alert), "receipts": []} for alert in _found(context, q)[-q["limit"] :]]
+    return [AlertRow(**msgspec.structs.asdict(alert), receipts=[]) for alert in _found(context, q)[-q.limit :]]
 
 
-def as_annotations(context: Context, q: p.Query) -> Any:
+def as_annotations(context: Context, q: AlertsQuery) -> list[Annotation]:
     return [
-        {
-            "time": alert.t,
-            "timeEnd": alert.t,
-            "title": f"{alert.symbol} {alert.rule}",
-            "text": alert.message,
-            "tags": ",".join(filter(None, (alert.rule, alert.symbol, alert.severity, alert.direction))),
-        }
-        for alert in _found(context, q)[-q["limit"] :]
+        Annotation(
+            alert.t,
+            alert.t,
+            f"{alert.symbol} {alert.rule}",
+            alert.message,
+            ",".join(filter(None, (alert.rule, alert.symbol, alert.severity, alert.direction))),
+        )
+        for alert in _found(context, q)[-q.limit :]
     ]
 
 
-def summary(context: Context, q: p.Query) -> Any:
+def summary(context: Context, q: AlertsFilter) -> AlertCounts:
     found = _found(context, q)
-    counts = dict.fromkeys((*SEVERITIES, "up", "down"), 0)
+    counts = AlertCounts(len(found))
     for alert in found:
         for word in (alert.severity, alert.direction):
-            if word in counts:
-                counts[word] += 1
-    return {"total": len(found), **counts}
+            if word in AlertCounts.__struct_fields__:
+                setattr(counts, word, getattr(counts, word) + 1)
+    return counts
 
-
-_FILTERS = (
-    p.any_symbols(),
-    p.Parameter("rule", "Only alerts of this rule.", p.read_word),
-    p.choice("severity", "Only alerts of this severity.", SEVERITIES),
-    *p.span(),
-)
-_LIMIT = p.limit(DEFAULT_ALERTS, MAX_ALERTS)
-_ALERT = schemas.record(
-    {
-        "id": {**schemas.TEXT, "description": "the same event has the same id"},
-        "t": {**schemas.TIME, "description": "event time, epoch milliseconds UTC"},
-        "symbol": schemas.TEXT,
-        "rule": schemas.TEXT,
-        "severity": {"type": "string", "enum": list(SEVERITIES)},
-        "direction": {"type": ["string", "null"], "enum": ["up", "down", None]},
-        "magnitude": {**schemas.NUMBER_OR_NULL, "description": "the rule's own measure; percent for velocity"},
-        "message": schemas.TEXT,
-        "price": schemas.NUMBER_OR_NULL,
-        "receipts": {"type": "array", "items": {"type": "object"}, "description": "deliveries; empty: none"},
-    }
-)
-_ANNOTATION = schemas.record(
-    {
-        "time": schemas.TIME,
-        "timeEnd": schemas.TIME,
-        "title": schemas.TEXT,
-        "text": schemas.TEXT,
-        "tags": {**schemas.TEXT, "description": "comma list, because a data source reads it as text"},
-    }
-)
-_SUMMARY = schemas.record(dict.fromkeys(("total", *SEVERITIES, "up", "down"), schemas.COUNT))
 
 ENDPOINTS = (
+    Endpoint(f"{PREFIX}/alerts", alerts, "Alerts, ascending by time", tag="alerts"),
+    Endpoint(f"{PREFIX}/annotations", as_annotations, "Alerts as Grafana's annotations", tag="alerts"),
     Endpoint(
-        f"{PREFIX}/alerts", alerts, "Alerts, ascending by time", schemas.rows(_ALERT), (*_FILTERS, _LIMIT), tag="alerts"
-    ),
-    Endpoint(
-        f"{PREFIX}/annotations",
-        as_annotations,
-        "Alerts as Grafana's annotations",
-        schemas.rows(_ANNOTATION),
-        (*_FILTERS, _LIMIT),
-        tag="alerts",
-    ),
-    Endpoint(
-        f"{PREFIX}/alerts/summary",
-        summary,
-        "Alerts counted",
-        _SUMMARY,
-        _FILTERS,
-        "Always numbers, 0 where there is none.",
-        "alerts",
+        f"{PREFIX}/alerts/summary", summary, "Alerts counted", "Always numbers, 0 where there is none.", tag="alerts"
     ),
 )

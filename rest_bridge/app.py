@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
@@ -26,19 +27,23 @@ from rest_bridge import (
     market,
     patterns,
     rate_limit,
-    schemas,
     security,
 )
 from rest_bridge.config import BridgeConfig
 from rest_bridge.endpoint import Context, Endpoint
+from rest_bridge.errors import ApiError, bad_request
 from rest_bridge.metrics import Metrics
 from rest_bridge.openapi import describe
-from rest_bridge.parameters import Query, parse
+from rest_bridge.parameters import Parameters, read
 from rest_bridge.single_flight import SingleFlight
 from rest_bridge.work_queue import WorkQueue
 
 #: Writes JSON.
 encode = msgspec.json.Encoder().encode
+
+#: A new path is an Endpoint in the tuple of its subject's module.
+_SUBJECTS = (charts, indicators, patterns, market, alerts, gaps, health)
+ENDPOINTS = tuple(endpoint for subject in _SUBJECTS for endpoint in subject.ENDPOINTS)
 
 
 class _App(Flask):
@@ -46,15 +51,17 @@ class _App(Flask):
         return func  # no function here is a coroutine; Flask would look at each of a request's six
 
 
-def create_app(config: BridgeConfig) -> Flask:
-    """The application; it connects to Redis when first asked, so it may be made before Redis is there."""
+def create_app(config: BridgeConfig, more: Sequence[Endpoint] = ()) -> Flask:
+    """The application, with `more` endpoints than the API has; it connects to Redis when first asked, so it may be made before
+    Redis is there."""
     app = _App("rest_bridge", static_folder=None)
     redis = connect_reader(config.redis_url)
     context = Context(config, redis, AlertLog(redis), Metrics())
-    endpoints = _endpoints()
+    endpoints = _with_description([*ENDPOINTS, *more])
     queue = WorkQueue(config.limits)
     for endpoint in endpoints:
-        app.add_url_rule(endpoint.path, endpoint.path, _view(context, endpoint, queue), methods=["GET"])
+        view = _View(context, endpoint, queue)
+        app.add_url_rule(endpoint.path, f"{endpoint.method} {endpoint.path}", view, methods=[endpoint.method])
     errors.register(app)
     # What looks at answers runs in the reverse order of registration: compression first, counting last.
     context.metrics.register(app)
@@ -68,57 +75,80 @@ def create_app(config: BridgeConfig) -> Flask:
     return app
 
 
-def _endpoints() -> list[Endpoint]:
-    """Everything that is answered, the description of it all included."""
-    parts = (charts, indicators, patterns, market, alerts, gaps, health)
-    endpoints = [endpoint for part in parts for endpoint in part.ENDPOINTS]
+def _with_description(described: list[Endpoint]) -> list[Endpoint]:
+    """The endpoints, and those that describe all of them."""
 
-    def openapi(context: Context, q: Query) -> Any:
-        return document
+    def openapi(context: Context, q: Parameters) -> Response:
+        return Response(document, mimetype="application/json")
 
     @lru_cache(maxsize=4)
     def page(base: str) -> tuple[bytes, int, dict[str, str], str]:
         return docs.page(description, base)
 
-    def readable(context: Context, q: Query) -> Any:
+    def readable(context: Context, q: Parameters) -> Response:
         # By the address that the reader used, whatever stands in between.
         return Response(*page(f"{request.scheme}://{request.environ.get('HTTP_HOST') or 'localhost'}"))
 
-    about: dict[str, Any] = {"tag": "operations", "open": True, "queued": False, "store": False}
-    endpoints += [
-        Endpoint("/openapi.json", openapi, "This description, for programs", schemas.record({}, more={}), **about),
-        Endpoint("/docs", readable, "This description, for people", schemas.TEXT, media="text/html", **about),
-        Endpoint("/", readable, "The same page as /docs", schemas.TEXT, media="text/html", **about),
+    def about(path: str, handler: Callable[..., Response], summary: str, media: str) -> Endpoint:
+        return Endpoint(path, handler, summary, tag="operations", open=True, queued=False, store=False, media=media)
+
+    endpoints = [
+        *described,
+        replace(
+            about("/openapi.json", openapi, "This description, for programs", "application/json"), answer=dict[str, Any]
+        ),
+        about("/docs", readable, "This description, for people", "text/html"),
+        about("/", readable, "The same page as /docs", "text/html"),
     ]
     description = describe(endpoints, version("tapewatch"))
     document = encode(description)
     return endpoints
 
 
-def _view(context: Context, endpoint: Endpoint, queue: WorkQueue) -> Callable[[], Response]:
-    single_flight = SingleFlight()
+class _View:
+    """An endpoint as Flask calls it: parameters and body are read, a place at work is taken, the answer is written."""
 
-    def place() -> AbstractContextManager[None]:
-        if not endpoint.queued:
-            return nullcontext()
-        return queue.place(request.remote_addr or "", request.environ.get("tapewatch.client_gone", _never))
+    def __init__(self, context: Context, endpoint: Endpoint, queue: WorkQueue) -> None:
+        self._context, self._endpoint, self._queue = context, endpoint, queue
+        self._query_type, self._parameters = endpoint.query_type, endpoint.parameters
+        self._decode = None if endpoint.body_type is None else msgspec.json.Decoder(endpoint.body_type).decode
+        self._flights = SingleFlight() if endpoint.method == "GET" and endpoint.media == "application/json" else None
+        self.__name__ = endpoint.path
 
-    def view() -> Response:
-        query = parse(endpoint.parameters, request.args)
-        if endpoint.media != "application/json":
-            with place():
-                made: Response = endpoint.handler(context, query)
-            return made
-
-        def body() -> bytes:
-            with place():
-                answer = endpoint.handler(context, query)
-                return answer if isinstance(answer, bytes) else encode(answer)
-
+    def __call__(self, **path: str) -> Response:
+        query = read(self._query_type, self._parameters, request.args, path)
+        arguments = (query,) if self._decode is None else (query, self._body())
+        if self._flights is None:
+            return self._response(arguments)
         fixed = "from" in request.args and "to" in request.args
-        return Response(single_flight.answer(request.query_string, body, fixed), mimetype="application/json")
+        question = (request.query_string, *path.values())
+        body = self._flights.answer(question, lambda: self._written(arguments), fixed)
+        return Response(body, mimetype="application/json")
 
-    return view
+    def _response(self, arguments: tuple[object, ...]) -> Response:
+        with self._place():
+            answer = self._endpoint.handler(self._context, *arguments)
+            return answer if isinstance(answer, Response) else Response(encode(answer), mimetype="application/json")
+
+    def _written(self, arguments: tuple[object, ...]) -> bytes:
+        with self._place():
+            answer = self._endpoint.handler(self._context, *arguments)
+            return answer.get_data() if isinstance(answer, Response) else encode(answer)
+
+    def _place(self) -> AbstractContextManager[None]:
+        if not self._endpoint.queued:
+            return nullcontext()
+        return self._queue.place(request.remote_addr or "", request.environ.get("tapewatch.client_gone", _never))
+
+    def _body(self) -> object:
+        """The body as its struct. Raises ApiError."""
+        assert self._decode is not None
+        if request.mimetype != "application/json":
+            raise ApiError(415, "unsupported_media_type", "expected a body with Content-Type: application/json")
+        try:
+            return self._decode(request.get_data())
+        except msgspec.DecodeError as error:
+            raise bad_request(f"the body: {error}", "bad_body") from None
 
 
 def _never() -> bool:

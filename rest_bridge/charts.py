@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta, field
 
 from indicators.velocity_series import velocity_series
 from market.price import SCALE
@@ -13,9 +14,8 @@ from redis_functions.read.market import read_previous_closes
 from redis_functions.read.ranges import Samples, Values
 from redis_functions.read.reader import day_starts, read_candles, read_closes
 from rest_bridge import parameters as p
-from rest_bridge import schemas
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
-from rest_bridge.rows import VelocityAt, by_symbol, candle_rows, rounded
+from rest_bridge.rows import Candle, VelocityAt, by_symbol, candle_rows, rounded
 
 MAX_ROWS = 5_000
 #: Two hours of seconds and more: what the store keeps of them by default.
@@ -34,16 +34,39 @@ def share(limit: int, symbols: int) -> int:
     return min(limit, MAX_ROWS_TOGETHER // symbols)
 
 
-def candles(context: Context, q: p.Query) -> Any:
-    symbols = q["symbol"]
-    limit = share(q["limit"], len(symbols))
-    found = read_candles(context.redis, symbols, q["timeframe"], q["from"], q["to"], limit)
-    return by_symbol(symbols, [candle_rows(part) for part in found], labels=q["labels"] == "1")
+class CandlesQuery(p.Parameters):
+    symbol: p.Symbols
+    timeframe: p.Timeframe = p.MINUTE
+    from_: p.From = field(name="from", default=0)
+    to: p.To = p.MAX_INTEGER
+    limit: Annotated[int, Meta(ge=1, le=MAX_ROWS, description=LIMIT_TEXT)] = MAX_ROWS
+    labels: p.Labels = False
+
+    def rows(self) -> int:
+        return len(self.symbol) * share(self.limit, len(self.symbol))
 
 
-def velocity(context: Context, q: p.Query) -> Any:
-    symbols, start, end = q["symbol"], q["from"], q["to"]
-    limit = share(q["limit"], len(symbols))
+class VelocityQuery(p.Parameters):
+    symbol: p.Symbols
+    from_: p.From = field(name="from", default=0)
+    to: p.To = p.MAX_INTEGER
+    limit: Annotated[int, Meta(ge=1, le=MAX_VELOCITY_ROWS, description=LIMIT_TEXT)] = MAX_VELOCITY_ROWS
+    labels: p.Labels = False
+
+    def rows(self) -> int:
+        return len(self.symbol) * share(self.limit, len(self.symbol))
+
+
+def candles(context: Context, q: CandlesQuery) -> list[Candle]:
+    symbols = q.symbol
+    limit = share(q.limit, len(symbols))
+    found = read_candles(context.redis, symbols, q.timeframe, q.from_, q.to, limit)
+    return by_symbol(symbols, [candle_rows(part) for part in found], labels=q.labels)
+
+
+def velocity(context: Context, q: VelocityQuery) -> list[VelocityAt]:
+    symbols, start, end = q.symbol, q.from_, q.to
+    limit = share(q.limit, len(symbols))
     lag_s = context.config.velocity_window_s + context.config.velocity_max_age_s
     first = max(0, start - lag_s * 1000)
     # Closes are a second apart or more: so many before the first row reach back far enough for its reference.
@@ -55,7 +78,7 @@ def velocity(context: Context, q: p.Query) -> Any:
             closes.t, closes.v, context.config.velocity_window_s * 1000, context.config.velocity_max_age_s * 1000, base
         )
         parts.append(_velocity_rows(closes, values, start, limit))
-    return by_symbol(symbols, parts, labels=q["labels"] == "1")
+    return by_symbol(symbols, parts, labels=q.labels)
 
 
 def _velocity_rows(closes: Samples, values: Values, start: int, limit: int) -> list[VelocityAt]:
@@ -83,8 +106,6 @@ ENDPOINTS = (
         f"{PREFIX}/candles",
         candles,
         "Candles of a symbol, or of several",
-        schemas.rows(schemas.record(schemas.CANDLE_MEMBERS, schemas.SYMBOL_OF_LIST)),
-        (p.symbols(), p.timeframe(), *p.span(), p.limit(MAX_ROWS, MAX_ROWS, LIMIT_TEXT), p.labels()),
         "Those whose start lies in `from`..`to`, whole and ascending, the running one included; "
         "none where nothing traded. Timeframes that are not stored are made of the coarsest stored one that fits.",
         "charts",
@@ -93,8 +114,6 @@ ENDPOINTS = (
         f"{PREFIX}/velocity",
         velocity,
         "Velocity of a symbol, or of several",
-        schemas.rows(schemas.record({"t": schemas.TIME, "velocity": schemas.NUMBER}, schemas.SYMBOL_OF_LIST)),
-        (p.symbols(), *p.span(), p.limit(MAX_VELOCITY_ROWS, MAX_VELOCITY_ROWS, LIMIT_TEXT), p.labels()),
         "At each second bar the change of the close over the detector's window, in percent of the previous day's close "
         "(of the window's start where that is not known or not the base). Bars without a reference are left out.",
         "charts",

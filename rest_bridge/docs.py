@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from typing import Any
 
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
 
-Node = dict[str, Any]
+from rest_bridge.openapi import Node
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; --accent: #2a7de1; }
@@ -43,17 +42,16 @@ def page(spec: Node, base: str) -> tuple[bytes, int, dict[str, str], str]:
     bridge for whoever reads it; a browser may load nothing but its own style."""
     templates = Environment(loader=PackageLoader("rest_bridge"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     templates.filters["marked"] = _marked
+    shapes = _Shapes(spec)
     html = templates.get_template("docs.html").render(
         spec=spec,
         style=Markup(_STYLE),
         base=base,
         token_words=Markup(" -H &quot;Authorization: Bearer $TOKEN&quot;"),
-        operations=lambda tag: [
-            (path, item["get"]) for path, item in spec["paths"].items() if tag in item["get"]["tags"]
-        ],
+        operations=lambda tag: _operations(spec, tag),
         example=_example,
-        shape=_shape,
-        members=_members,
+        shape=shapes.shape,
+        members=shapes.members,
         errors=_errors(spec),
     )
     digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -68,40 +66,65 @@ def _marked(text: str) -> Markup:
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
 
 
+def _operations(spec: Node, tag: str) -> list[tuple[str, str, Node]]:
+    """Path, method and operation of all that carry the tag."""
+    return [
+        (path, method.upper(), operation)
+        for path, item in spec["paths"].items()
+        for method, operation in item.items()
+        if tag in operation["tags"]
+    ]
+
+
 def _example(operation: Node) -> str:
-    pairs = [f"{p['name']}={p['example']}" for p in operation["parameters"] if "example" in p]
+    pairs = [f"{p['name']}={p['example']}" for p in operation["parameters"] if "example" in p and p["in"] == "query"]
     return "?" + "&".join(pairs) if pairs else ""
 
 
-def _shape(schema: Node) -> str:
-    """A schema in short: ``[{"t", "velocity"}]``."""
-    if schema.get("type") == "array":
-        return f"[{_shape(schema['items'])}]"
-    if schema.get("type") == "object" and schema.get("properties"):
-        inner = [
-            f'"{name}": {_shape(member)}' if member.get("type") in ("array", "object") else f'"{name}"'
-            for name, member in schema["properties"].items()
-        ]
-        return "{" + ", ".join(inner) + "}"
-    return "{…}" if schema.get("type") == "object" else "…"
+class _Shapes:
+    """Schemas of a document in short."""
 
+    def __init__(self, spec: Node) -> None:
+        self._schemas: Node = spec["components"]["schemas"]
 
-def _members(schema: Node) -> list[tuple[str, str]]:
-    """The members anywhere in a schema that have a description."""
-    if schema.get("type") == "array":
-        return _members(schema["items"])
-    found: list[tuple[str, str]] = []
-    for name, member in schema.get("properties", {}).items():
-        if "description" in member:
-            found.append((name, member["description"]))
-        found += _members(member) if member.get("type") in ("array", "object") else []
-    return found
+    def _resolved(self, schema: Node) -> Node:
+        found: Node = self._schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+        return found
+
+    def shape(self, schema: Node) -> str:
+        """``[{"t", "velocity"}]``."""
+        schema = self._resolved(schema)
+        if schema.get("type") == "array":
+            return f"[{self.shape(schema['items'])}]"
+        if schema.get("type") == "object" and schema.get("properties"):
+            inner = [
+                f'"{name}": {self.shape(member)}' if self._nested(member) else f'"{name}"'
+                for name, member in schema["properties"].items()
+            ]
+            return "{" + ", ".join(inner) + "}"
+        return "{…}" if schema.get("type") == "object" else "…"
+
+    def members(self, schema: Node) -> list[tuple[str, str]]:
+        """The members anywhere in a schema that have a description."""
+        schema = self._resolved(schema)
+        if schema.get("type") == "array":
+            return self.members(schema["items"])
+        found: list[tuple[str, str]] = []
+        for name, member in schema.get("properties", {}).items():
+            if "description" in member:
+                found.append((name, member["description"]))
+            found += self.members(member) if self._nested(member) else []
+        return found
+
+    def _nested(self, schema: Node) -> bool:
+        return "$ref" in schema or schema.get("type") in ("array", "object")
 
 
 def _errors(spec: Node) -> list[tuple[str, str]]:
     used: dict[str, str] = {}
     for item in spec["paths"].values():
-        for status, response in item["get"]["responses"].items():
-            if "$ref" in response:
-                used[status] = spec["components"]["responses"][response["$ref"].rpartition("/")[2]]["description"]
+        for operation in item.values():
+            for status, response in operation["responses"].items():
+                if "$ref" in response:
+                    used[status] = spec["components"]["responses"][response["$ref"].rpartition("/")[2]]["description"]
     return sorted(used.items())

@@ -1,17 +1,18 @@
-"""An endpoint: its path, its parameters, its code and its description in one place."""
+"""An endpoint: its path, its code and its description in one place. Parameters, body and answer are the types of its handler."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, get_type_hints
 
 from redis import Redis
 
 from redis_functions.read.alerts import AlertLog
 from rest_bridge.config import BridgeConfig
 from rest_bridge.metrics import Metrics
-from rest_bridge.parameters import Parameter, Query
+from rest_bridge.parameters import Parameter, Parameters, parameters_of
 
 PREFIX = "/api/v1"
 
@@ -26,27 +27,50 @@ class Context:
     metrics: Metrics
 
 
-#: Answers what msgspec writes as JSON; or bytes, which are JSON already.
-Handler = Callable[[Context, Query], Any]
-
-
 @dataclass(frozen=True)
 class Endpoint:
-    """``GET path``; `schema` is the OpenAPI schema of its answer. `store`: it reads Redis, so it may answer 503.
+    """``method path``, answered by ``handler(context, q)`` or, with a body, ``handler(context, q, body)``.
 
-    `open`: no token is asked for. `unlimited`: it may be asked however often. `queued`: it waits for a place at work.
-    `media`: a handler of another type than JSON answers a Response.
+    `q` is a struct of rest_bridge.parameters: its fields are the words in the path, ``<name>``, and the query's parameters.
+    `body` is a msgspec struct that JSON is read into, and the annotated answer what msgspec writes as JSON; `answer` describes
+    it where the annotation cannot. `store`: it reads Redis, so it may answer 503. `open`: no token is asked for. `unlimited`: it
+    may be asked however often. `queued`: it waits for a place at work. `media`: a handler of another type than JSON answers
+    a Response.
     """
 
     path: str
-    handler: Handler
+    handler: Callable[..., object]
     summary: str
-    schema: dict[str, Any]
-    parameters: tuple[Parameter, ...] = field(default=())
     description: str = ""
     tag: str = "market"
+    method: Literal["GET", "POST", "PUT", "DELETE"] = "GET"
+    answer: object = None
     open: bool = False
     unlimited: bool = False
     queued: bool = True
     store: bool = True
     media: str = "application/json"
+
+    @cached_property
+    def _types(self) -> dict[str, object]:
+        return get_type_hints(self.handler, include_extras=True)
+
+    @cached_property
+    def query_type(self) -> type[Parameters]:
+        found = self._types["q"]
+        assert isinstance(found, type)
+        assert issubclass(found, Parameters)
+        return found
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return parameters_of(self.query_type)
+
+    @property
+    def body_type(self) -> object:
+        """None where no body is taken."""
+        return self._types.get("body")
+
+    @property
+    def answer_type(self) -> object:
+        return self.answer or self._types["return"]

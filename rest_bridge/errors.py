@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 from flask import Flask, Response
@@ -13,6 +12,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from werkzeug.exceptions import HTTPException
+
+from rest_bridge.answers import Error, Problem
 
 log = logging.getLogger("tapewatch.bridge")
 
@@ -33,7 +34,7 @@ def bad_request(message: str, code: str = "bad_request") -> ApiError:
 
 
 def error_body(code: str, message: str) -> bytes:
-    return msgspec.json.encode({"error": {"code": code, "message": message}})
+    return msgspec.json.encode(Error(Problem(code, message)))
 
 
 def error_reply(status: int, code: str, message: str) -> Response:
@@ -76,7 +77,7 @@ def _store(error: RedisError) -> Response:
     return error_reply(503, "store_refused", "the store (Redis) refused a command: `tapewatch doctor` says why")
 
 
-def _unforeseen(error: Exception) -> Any:
+def _unforeseen(error: Exception) -> Response:
     log.error("a request failed", exc_info=error)
     return error_reply(500, "internal", "an error on our side; it has been logged")
 

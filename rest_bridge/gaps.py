@@ -3,21 +3,67 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Annotated, Literal, cast
 
 import msgspec
+from msgspec import Meta, field
 
 from market.calendar import tape_hours, trade_date
 from redis_functions.read.completeness import coverage
-from redis_functions.read.gaps import EVERY_SYMBOL, OPEN, REPAIRED, UNREPAIRABLE, Gap, read_gaps
+from redis_functions.read.gaps import EVERY_SYMBOL, Gap, read_gaps
 from redis_functions.read.market import count_symbols, read_movers
 from rest_bridge import parameters as p
-from rest_bridge import schemas
+from rest_bridge.answers import Answer
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
 
+_TimeOrNull = Annotated[int | None, Meta(description="event time, epoch milliseconds UTC; null: not known yet")]
+_Minutes = Annotated[int, Meta(ge=0, description="minutes of symbols: one symbol in one minute of market hours is one")]
 
-def gaps(context: Context, q: p.Query) -> Any:
-    symbol: str | None = q["symbol"]
+
+class GapsQuery(p.Parameters):
+    symbol: p.OnlySymbol = None
+    from_: p.From = field(name="from", default=0)
+    to: p.To = p.MAX_INTEGER
+
+
+class Spike(Answer):
+    symbol: str
+    t: Annotated[int, Meta(description="start of the second bar, epoch milliseconds UTC")]
+    direction: Literal["up", "down"]
+    magnitude: Annotated[float, Meta(description="percent")]
+
+
+State = Literal["open", "repaired", "unrepairable"]
+
+
+class GapRow(Answer):
+    symbol: Annotated[str, Meta(description="`*`: all symbols")]
+    from_: _TimeOrNull = field(name="from")
+    to: _TimeOrNull
+    reason: str
+    state: State
+    repaired_bars: Annotated[int, Meta(ge=0, description="bars of the gap that were brought back, of all its symbols")]
+    spikes: Annotated[list[Spike], Meta(description="velocity alerts that would have been raised in the gap")]
+
+
+class Coverage(Answer):
+    date: Annotated[str, Meta(description="trade date of the newest event", extra_json_schema={"format": "date"})]
+    fraction: Annotated[float, Meta(ge=0, le=1, description="live and repaired, of all")]
+    live_minutes: _Minutes
+    repaired_minutes: _Minutes
+    missing_minutes: _Minutes
+
+
+class Gaps(Answer):
+    gaps: list[GapRow]
+    coverage: Coverage
+
+
+_spikes = msgspec.json.Decoder(list[Spike]).decode
+
+
+def gaps(context: Context, q: GapsQuery) -> Gaps:
+    symbol = q.symbol
     found = [g for g in read_gaps(context.redis, context.config.feed_name) if symbol is None or g.concerns(symbol)]
     # Time is event time: of a delayed feed or a replay, today is the day of its newest event.
     now = max(0, read_movers(context.redis).get("t") or 0) or int(time.time() * 1000)
@@ -27,76 +73,34 @@ def gaps(context: Context, q: p.Query) -> Any:
     else:
         seen, concerned = 1, [g._replace(symbols=(EVERY_SYMBOL,)) for g in found]
     share = coverage(concerned, seen, tape_hours(today, context.config.always_open), now)
-    return {
-        "gaps": [
+    return Gaps(
+        [
             _row(g, name, symbol or name)
             for g in found
-            if _touches(g, q["from"], q["to"])
+            if _touches(g, q.from_, q.to)
             for name in (g.symbols if symbol is None or EVERY_SYMBOL in g.symbols else (symbol,))
         ],
-        "coverage": {
-            "date": today.date.isoformat(),
-            "fraction": share.fraction,
-            "live_minutes": share.live,
-            "repaired_minutes": share.repaired,
-            "missing_minutes": share.missing,
-        },
-    }
+        Coverage(today.date.isoformat(), share.fraction, share.live, share.repaired, share.missing),
+    )
 
 
-def _row(gap: Gap, name: str, of: str) -> dict[str, Any]:
+def _row(gap: Gap, name: str, of: str) -> GapRow:
     try:
-        spikes = [spike for spike in msgspec.json.decode(gap.spikes) if of in (EVERY_SYMBOL, spike["symbol"])]
-    except (ValueError, TypeError, KeyError):
+        spikes = [spike for spike in _spikes(gap.spikes) if of in (EVERY_SYMBOL, spike.symbol)]
+    except msgspec.DecodeError:
         spikes = []  # not our own words: an operator's entry
-    return {
-        "symbol": name, "from": gap.start, "to": gap.end, "reason": gap.reason, "state": gap.state,
-        "repaired_bars": gap.repaired_bars, "spikes": spikes,
-    }  # fmt: skip
+    return GapRow(name, gap.start, gap.end, gap.reason, cast(State, gap.state), gap.repaired_bars, spikes)
 
 
 def _touches(gap: Gap, start: int, end: int) -> bool:
     return (gap.end is None or gap.end >= start) and (gap.start is None or gap.start <= end)
 
 
-_TIME = {"type": ["integer", "null"], "description": "event time, epoch milliseconds UTC; null: not known yet"}
-_SPIKE = schemas.record(
-    {
-        "symbol": schemas.TEXT,
-        "t": {"type": "integer", "description": "start of the second bar, epoch milliseconds UTC"},
-        "direction": {"type": "string", "enum": ["up", "down"]},
-        "magnitude": {**schemas.NUMBER, "description": "percent"},
-    }
-)
-_GAP = schemas.record(
-    {
-        "symbol": {**schemas.TEXT, "description": "`*`: all symbols"},
-        "from": _TIME,
-        "to": _TIME,
-        "reason": schemas.TEXT,
-        "state": {"type": "string", "enum": [OPEN, REPAIRED, UNREPAIRABLE]},
-        "repaired_bars": {**schemas.COUNT, "description": "bars of the gap that were brought back, of all its symbols"},
-        "spikes": {**schemas.rows(_SPIKE), "description": "velocity alerts that would have been raised in the gap"},
-    }
-)
-_MINUTES = {**schemas.COUNT, "description": "minutes of symbols: one symbol in one minute of market hours is one"}
-_COVERAGE = schemas.record(
-    {
-        "date": {"type": "string", "format": "date", "description": "trade date of the newest event"},
-        "fraction": {"type": "number", "minimum": 0, "maximum": 1, "description": "live and repaired, of all"},
-        "live_minutes": _MINUTES,
-        "repaired_minutes": _MINUTES,
-        "missing_minutes": _MINUTES,
-    }
-)
-
 ENDPOINTS = (
     Endpoint(
         f"{PREFIX}/gaps",
         gaps,
         "Gaps of the feed and the day's coverage",
-        schemas.record({"gaps": schemas.rows(_GAP), "coverage": _COVERAGE}),
-        (p.any_symbol(), *p.span()),
         "Gaps that touch `from`..`to`, ascending; the coverage is always of the newest event's trade date, of `symbol` alone "
         "if one is given. A minute of a symbol is `missing` where a gap that is open or unrepairable touches it, "
         "`repaired` where only repaired ones do, else `live`: that nothing traded is no gap. Market hours are 04:00 to "

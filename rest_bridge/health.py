@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from flask import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 
 from redis_functions.write.process_metrics import alive, merge, render
-from rest_bridge import schemas
+from rest_bridge.answers import Status
 from rest_bridge.endpoint import Context, Endpoint
 from rest_bridge.errors import ApiError
-from rest_bridge.parameters import Query
+from rest_bridge.parameters import Parameters
 
 log = logging.getLogger("tapewatch.bridge")
 
 
-def healthz(context: Context, q: Query) -> Any:
-    return {"status": "ok"}
+def healthz(context: Context, q: Parameters) -> Status:
+    return Status("ok")
 
 
-def readyz(context: Context, q: Query) -> Any:
+def readyz(context: Context, q: Parameters) -> Status:
     if not alive(context.redis, "ingest"):
         raise ApiError(503, "not_ready", "ingest is not running: no sign of life from it in Redis")
-    return {"status": "ready"}
+    return Status("ready")
 
 
-def metrics(context: Context, q: Query) -> Any:
+def metrics(context: Context, q: Parameters) -> Response:
     registry = context.metrics.registry
     try:
         text = render(context.redis, {"bridge": registry})
@@ -38,14 +37,11 @@ def metrics(context: Context, q: Query) -> Any:
     return Response(text, content_type=CONTENT_TYPE_LATEST)
 
 
-_STATUS = schemas.record({"status": schemas.TEXT})
-
 ENDPOINTS = (
     Endpoint(
         "/healthz",
         healthz,
         "Whether the bridge lives",
-        _STATUS,
         tag="operations",
         open=True,
         unlimited=True,
@@ -56,7 +52,6 @@ ENDPOINTS = (
         "/readyz",
         readyz,
         "Whether it can answer",
-        _STATUS,
         description="200 when Redis answers and ingest is running, else 503; data need not be there yet.",
         tag="operations",
         open=True,
@@ -67,7 +62,6 @@ ENDPOINTS = (
         "/metrics",
         metrics,
         "Metrics of every process, for Prometheus",
-        schemas.TEXT,
         description="Each sample carries the label `process`. While Redis is away, the bridge's own.",
         tag="operations",
         queued=False,

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Sequence
 from typing import Any
 
-from rest_bridge import schemas
+import msgspec
+
+from rest_bridge.answers import Error
 from rest_bridge.endpoint import Endpoint
 from rest_bridge.parameters import Parameter
 
+#: A part of the document: JSON.
+Node = dict[str, Any]
+
+_PLACE = re.compile(r"<(\w+)>")
+_WORDS = re.compile(r"\w+")
 _TAGS = {
     "charts": "Candles and what is computed from them",
     "market": "The market as a whole",
@@ -16,9 +24,9 @@ _TAGS = {
     "operations": "For whoever runs it",
 }
 _ABOUT = (
-    "Candles, indicators, velocity and alerts of the US stock tape. Times are epoch milliseconds UTC, prices are real "
+    "Candles, indicators, velocity and alerts of the US stock tape. Times are epoch milliseconds UTC, prices are decimal "
     "numbers, what is not known is null; rows ascend by time, and a well-formed symbol that was never seen has none. "
-    'Every refusal is `{"error": {"code", "message"}}`. Unknown or repeated parameters are refused; an empty one '
+    'Every error is `{"error": {"code", "message"}}`. Unknown or repeated parameters are refused; an empty one '
     "counts as not given. Where a token is set it is sent as `Authorization: Bearer …`."
 )
 _ERRORS = {
@@ -26,8 +34,9 @@ _ERRORS = {
     "401": ("Unauthorized", "the token is missing or not the right one"),
     "403": ("Forbidden", "a browser says that a page of another site asks, whose origin is not allowed"),
     "404": ("NotFound", "there is no such path"),
-    "405": ("MethodNotAllowed", "only GET is answered"),
+    "405": ("MethodNotAllowed", "the path does not take this method"),
     "413": ("TooLarge", "the request's body is too large"),
+    "415": ("UnsupportedMediaType", "the body is not sent as application/json"),
     "421": ("Misdirected", "no token is set, and Host names neither loopback nor an allowed host"),
     "429": ("TooManyRequests", "more requests a second from one address than are answered"),
     "500": ("Internal", "an error on our side, which has been logged"),
@@ -35,57 +44,80 @@ _ERRORS = {
 }
 
 
-def describe(endpoints: Iterable[Endpoint], version: str) -> dict[str, Any]:
+_REF = "#/components/schemas/{name}"
+
+
+def describe(endpoints: Sequence[Endpoint], version: str) -> Node:
     """The document that /openapi.json answers."""
-    responses: dict[str, dict[str, Any]] = {
-        name: {"description": text, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
+    responses: dict[str, Node] = {
+        name: {"description": text, "content": {"application/json": {"schema": {"$ref": _REF.format(name="Error")}}}}
         for name, text in _ERRORS.values()
     }
     responses["TooManyRequests"]["headers"] = {
         "Retry-After": {"description": "seconds to wait", "schema": {"type": "integer", "minimum": 1}}
     }
+    bodies = [endpoint for endpoint in endpoints if endpoint.body_type is not None]
+    types = [*(e.answer_type for e in endpoints), *(e.body_type for e in bodies), Error]
+    schemas, components = msgspec.json.schema_components(types, schema_hook=_text, ref_template=_REF)
+    bodies_schemas = dict(zip((id(e) for e in bodies), schemas[len(endpoints) :], strict=False))
+    paths: dict[str, Node] = {}
+    for endpoint, schema in zip(endpoints, schemas, strict=False):
+        path = _PLACE.sub(r"{\1}", endpoint.path)
+        operation = _operation(endpoint, schema, bodies_schemas.get(id(endpoint)))
+        paths.setdefault(path, {})[endpoint.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": "tapewatch", "version": version, "description": _ABOUT},
-        "servers": [{"url": "."}],
+        "servers": [{"url": "./"}],
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
-        "paths": {endpoint.path: {"get": _operation(endpoint)} for endpoint in endpoints},
+        "paths": paths,
         "components": {
-            "schemas": {"Error": schemas.ERROR},
+            "schemas": components,
             "responses": responses,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
 
 
-def _operation(endpoint: Endpoint) -> dict[str, Any]:
-    words = [word for word in endpoint.path.replace("/api/v1", "").replace(".", "/").split("/") if word]
+def _text(kind: type) -> Node:
+    """What an endpoint answers that writes its text itself (a Response)."""
+    return {"type": "string"}
+
+
+def _operation(endpoint: Endpoint, schema: Node, body: Node | None) -> Node:
+    words = _WORDS.findall(endpoint.path.removeprefix("/api/v1"))
+    if endpoint.method != "GET":
+        words.insert(0, endpoint.method.lower())
     statuses = ["400", "403", "405", "413", "421", "500"]
     statuses += [] if endpoint.open else ["401"]
     statuses += [] if endpoint.unlimited else ["429"]
-    statuses += ["503"] if endpoint.store else []
-    answer = {"description": endpoint.summary, "content": {endpoint.media: {"schema": endpoint.schema}}}
-    return {
+    statuses += ["503"] if endpoint.store or endpoint.queued else []
+    statuses += ["415"] if body else []
+    operation: Node = {
         "operationId": "_".join(words) or "root",
         "summary": endpoint.summary,
         "description": endpoint.description or endpoint.summary,
         "tags": [endpoint.tag],
-        "parameters": [_parameter(p) for p in endpoint.parameters],
+        "parameters": [_parameter(p, endpoint.path) for p in endpoint.parameters],
         "security": [] if endpoint.open else [{"token": []}],
         "responses": {
-            "200": answer,
+            "200": {"description": endpoint.summary, "content": {endpoint.media: {"schema": schema}}},
             **{status: {"$ref": f"#/components/responses/{_ERRORS[status][0]}"} for status in sorted(statuses)},
         },
     }
+    if body:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    return operation
 
 
-def _parameter(p: Parameter) -> dict[str, Any]:
-    described: dict[str, Any] = {
+def _parameter(p: Parameter, path: str) -> Node:
+    in_path = f"<{p.name}>" in path
+    described: Node = {
         "name": p.name,
-        "in": "query",
-        "required": p.required,
+        "in": "path" if in_path else "query",
+        "required": p.required or in_path,
         "description": p.description,
-        "schema": dict(p.schema),
+        "schema": p.schema,
     }
     if p.example is not None:
         described["example"] = p.example

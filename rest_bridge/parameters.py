@@ -1,12 +1,15 @@
-"""Query parameters: declared once, for reading them strictly and for describing them in OpenAPI."""
+"""A request's parameters as a struct: its fields are read strictly from path and query, and described in OpenAPI."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
 
+import msgspec
+from msgspec import Meta
+from msgspec.inspect import BoolType, IntType, LiteralType, Metadata, NoneType, StrType, StructType, Type, UnionType
 from werkzeug.datastructures import MultiDict
 
 from market import timeframes
@@ -19,50 +22,128 @@ MAX_SYMBOLS = 50
 
 _DIGITS = re.compile(r"[0-9]{1,16}\Z")
 _WORD = re.compile(r"[\w.:/ +-]{1,64}\Z", re.ASCII)
+_BOOLEANS = {"0": False, "1": True, "false": False, "true": True}
 
-Query = dict[str, Any]
+Schema = dict[str, object]
+Read = Callable[[str], object]
+
+
+class Parameters(msgspec.Struct):
+    """The base of all; alone it says that nothing may be asked. A field is an integer with bounds, a boolean, one of some words
+    (Literal), or what `text` reads; with a default it may be left out."""
+
+    def rows(self) -> int:
+        """How many rows the answer may have at most: what it costs (rate_limit.cost)."""
+        return 0
+
+
+def text(read: Read, description: str, example: str | None = None, default: str | None = None) -> Meta:
+    """Marks a field whose value `read` makes of the parameter's text, or raises ValueError with words for the user.
+    `default` is the text of the field's default, for the description."""
+    schema: Schema = {"type": "string"}
+    if default is not None:
+        schema["default"] = default
+    return Meta(
+        description=description, examples=[example] if example else None, extra={"read": read, "schema": schema}
+    )
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One query parameter. `read` turns its text into a value or raises ValueError with words for the user.
+    """One field as a parameter: `read` makes the value of its text or raises ValueError."""
+
+    name: str
+    field: str
+    read: Read
+    schema: Schema
+    description: str
+    example: object
+    required: bool
+
+
+def parameters_of(struct: type[Parameters]) -> tuple[Parameter, ...]:
+    """The fields of a struct, in their order."""
+    info = msgspec.inspect.type_info(struct)
+    assert isinstance(info, StructType)
+    return tuple(_parameter(field) for field in info.fields)
+
+
+def _parameter(field: msgspec.inspect.Field) -> Parameter:
+    meta, kind = _unwrapped(field.type)
+    described = (meta.extra_json_schema if meta else None) or {}
+    extra = (meta.extra if meta else None) or {}
+    if "read" in extra:
+        read, schema = extra["read"], dict(extra["schema"])
+    else:
+        read, schema = _reader(kind)
+        if not field.required and field.default is not None:
+            schema["default"] = field.default
+    example = (described.get("examples") or [None])[0]
+    return Parameter(
+        field.encode_name, field.name, read, schema, str(described["description"]), example, field.required
+    )
+
+
+def _unwrapped(kind: Type) -> tuple[Metadata | None, Type]:
+    """A type without what is said of it, and without None: one that is not given is not null."""
+    meta = kind if isinstance(kind, Metadata) else None
+    inner = kind.type if isinstance(kind, Metadata) else kind
+    if isinstance(inner, UnionType):
+        (inner,) = (one for one in inner.types if not isinstance(one, NoneType))
+        deeper, inner = _unwrapped(inner)
+        meta = meta or deeper
+    return meta, inner
+
+
+def _reader(kind: Type) -> tuple[Read, Schema]:
+    """How text becomes a value of this type, and the schema of the text."""
+    if isinstance(kind, IntType):
+        low, high = kind.ge, kind.le
+        assert low is not None
+        assert high is not None
+        return integer(low, high), {"type": "integer", "minimum": low, "maximum": high}
+    if isinstance(kind, BoolType):
+        return one_of(_BOOLEANS), {"type": "boolean"}
+    if isinstance(kind, LiteralType):
+        words = [str(value) for value in kind.values]
+        return one_of({word: word for word in words}), {"type": "string", "enum": words}
+    assert isinstance(kind, StrType)
+    return str, {"type": "string"}
+
+
+P = TypeVar("P", bound=Parameters)
+
+
+def read(struct: type[P], declared: Sequence[Parameter], given: MultiDict[str, str], path: Mapping[str, str]) -> P:
+    """The struct of a request: words of the path and the query. Raises a 400 on unknown, repeated, missing and unreadable ones.
 
     An empty text counts as not given: Grafana sends one for a variable without a value.
     """
-
-    name: str
-    description: str
-    read: Callable[[str], Any]
-    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
-    default: Any = None
-    required: bool = False
-    example: Any = None
-
-
-def parse(declared: Sequence[Parameter], given: MultiDict[str, str]) -> Query:
-    """The values of all declared parameters. Raises a 400 on unknown, repeated, missing and unreadable ones."""
-    known = {p.name for p in declared}
-    for name, texts in given.lists():
-        if name not in known:
-            listed = ", ".join(p.name for p in declared) or "none"
-            raise bad_request(f"unknown parameter {name[:40]!r}; known here: {listed}", "unknown_parameter")
-        if len(texts) > 1:
-            raise bad_request(f"{name} is given {len(texts)} times", "repeated_parameter")
-    query: Query = {}
+    _check_names(declared, given, path)
+    values: dict[str, object] = {}
     for p in declared:
-        text = given.get(p.name, "")
-        if text:
+        shown_text = path.get(p.name) or given.get(p.name, "")
+        if shown_text:
             try:
-                query[p.name] = p.read(text)
+                values[p.field] = p.read(shown_text)
             except ValueError as error:
                 raise bad_request(f"{p.name}: {error}", "bad_parameter") from None
         elif p.required:
             raise bad_request(f"{p.name} is required", "missing_parameter")
-        else:
-            query[p.name] = p.default
-    if "from" in query and "to" in query and query["from"] > query["to"]:
+    start, end = values.get("from_", 0), values.get("to", MAX_INTEGER)
+    if isinstance(start, int) and isinstance(end, int) and start > end:
         raise bad_request("from is later than to", "bad_range")
-    return query
+    return struct(**values)
+
+
+def _check_names(declared: Sequence[Parameter], given: MultiDict[str, str], path: Mapping[str, str]) -> None:
+    known = [p.name for p in declared if p.name not in path]
+    for name, texts in given.lists():
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            raise bad_request(f"unknown parameter {name[:40]!r}; known here: {listed}", "unknown_parameter")
+        if len(texts) > 1:
+            raise bad_request(f"{name} is given {len(texts)} times", "repeated_parameter")
 
 
 def integer(low: int, high: int) -> Callable[[str], int]:
@@ -72,6 +153,17 @@ def integer(low: int, high: int) -> Callable[[str], int]:
         if not _DIGITS.match(text) or not low <= int(text) <= high:
             raise ValueError(f"{shown(text)} is not a whole number between {low} and {high}")
         return int(text)
+
+    return read
+
+
+def one_of(words: Mapping[str, object]) -> Read:
+    """Reads one of these words as its value."""
+
+    def read(text: str) -> object:
+        if text not in words:
+            raise ValueError(f"{shown(text)} is not one of {', '.join(words)}")
+        return words[text]
 
     return read
 
@@ -100,59 +192,26 @@ def read_word(text: str) -> str:
     return text
 
 
-def one_of(*words: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"{shown(text)} is not one of {', '.join(words)}")
-        return text
-
-    return read
-
-
-def symbol() -> Parameter:
-    return Parameter("symbol", "One symbol.", read_symbol, required=True, example="AAPL")
-
-
-def any_symbol() -> Parameter:
-    return Parameter("symbol", "Only this symbol.", read_symbol)
-
-
-def any_symbols() -> Parameter:
-    return Parameter("symbol", f"Only this symbol, or those of a comma list of up to {MAX_SYMBOLS}.", read_symbols)
-
-
-def symbols() -> Parameter:
-    text = f"One symbol, or a comma list of up to {MAX_SYMBOLS}: rows then carry `symbol`."
-    return Parameter("symbol", text, read_symbols, required=True, example="AAPL")
-
-
-def timeframe(default: str = "1m") -> Parameter:
-    text = "Candle length: `1s 5s 1m 3m 1h 4h 1d`, any that divides a day. Aligned to UTC, `1d` to New York midnight."
-    schema = {"type": "string", "default": default}
-    return Parameter("timeframe", text, timeframes.parse, schema, timeframes.parse(default), example=default)
-
-
-def span() -> tuple[Parameter, Parameter]:
-    """`from` and `to`: epoch ms, both included; the whole of time when not given."""
-    schema = {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_INTEGER}
-    read = integer(0, MAX_INTEGER)
-    return (
-        Parameter("from", "Earliest time, epoch ms UTC, included.", read, schema, 0),
-        Parameter("to", "Latest time, epoch ms UTC, included.", read, schema, MAX_INTEGER),
-    )
-
-
-def limit(default: int, most: int, text: str = "The newest so many rows.") -> Parameter:
-    schema = {"type": "integer", "minimum": 1, "maximum": most, "default": default}
-    return Parameter("limit", text, integer(1, most), schema, default)
-
-
-def choice(name: str, text: str, words: Sequence[str], default: str | None = None) -> Parameter:
-    schema: dict[str, Any] = {"type": "string", "enum": list(words)}
-    if default is not None:
-        schema["default"] = default
-    return Parameter(name, text, one_of(*words), schema, default)
-
-
-def labels() -> Parameter:
-    return choice("labels", "`1`: rows carry `symbol` also where only one was asked for.", ("0", "1"), "0")
+Symbol = Annotated[str, text(read_symbol, "One symbol.", "AAPL")]
+Symbols = Annotated[
+    list[str],
+    text(read_symbols, f"One symbol, or a comma list of up to {MAX_SYMBOLS}: rows then carry `symbol`.", "AAPL"),
+]
+OnlySymbol = Annotated[str | None, text(read_symbol, "Only this symbol.")]
+OnlySymbols = Annotated[
+    list[str] | None,
+    text(read_symbols, f"Only this symbol, or those of a comma list of up to {MAX_SYMBOLS}."),
+]
+Timeframe = Annotated[
+    timeframes.Timeframe,
+    text(
+        timeframes.parse,
+        "Candle length: `1s 5s 1m 3m 1h 4h 1d`, any that divides a day. Aligned to UTC, `1d` to New York midnight.",
+        "1m",
+        "1m",
+    ),
+]
+MINUTE = timeframes.parse("1m")
+From = Annotated[int, Meta(ge=0, le=MAX_INTEGER, description="Earliest time, epoch ms UTC, included.")]
+To = Annotated[int, Meta(ge=0, le=MAX_INTEGER, description="Latest time, epoch ms UTC, included.")]
+Labels = Annotated[bool, Meta(description="`1`: rows carry `symbol` also where only one was asked for.")]

@@ -2,49 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta, field
 
 from indicators.patterns import TITLES, find, reach
 from indicators.registry import nearest
 from market.price import SCALE
 from redis_functions.read.lookback import Lookback, read_lookback
 from rest_bridge import parameters as p
-from rest_bridge import schemas
+from rest_bridge.answers import Answer, SymbolOfList
 from rest_bridge.charts import MAX_ROWS, share
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
 from rest_bridge.rows import by_symbol
 
 _PRICES = ("open", "high", "low", "close")
-
-
-class PatternAt(msgspec.Struct, gc=False):
-    t: int
-    pattern: str
-    title: str
-    value: int
-    symbol: str | msgspec.UnsetType = msgspec.UNSET
-
-
-def patterns(context: Context, q: p.Query) -> Any:
-    symbols, names = q["symbol"], q["names"]
-    limit = share(MAX_ROWS, len(symbols))
-    found = read_lookback(context.redis, symbols, q["timeframe"], (q["from"], q["to"]), limit, reach(names), _PRICES)
-    newest = share(q["limit"], len(symbols))
-    return by_symbol(symbols, [_rows(part, names)[-newest:] for part in found], labels=q["labels"] == "1")
-
-
-def _rows(part: Lookback, names: list[str]) -> list[PatternAt]:
-    # In decimals, as `/candles` answers them: TA-Lib finds the same patterns in that answer.
-    prices = {name: column / SCALE for name, column in part.inputs(_PRICES).items()}
-    first = len(part.earlier)
-    t = part.asked.t.tolist()
-    return [PatternAt(t[row - first], name, TITLES[name], value) for row, name, value in find(prices, names, first)]
-
-
-def catalog(context: Context, q: p.Query) -> Any:
-    return [{"pattern": name, "title": title} for name, title in TITLES.items()]
 
 
 def read_names(text: str) -> list[str]:
@@ -57,34 +30,64 @@ def read_names(text: str) -> list[str]:
     return names
 
 
-_NAMES = p.Parameter(
-    "names",
-    "Only these, a comma list, such as `CDLENGULFING,golden_cross`; `/patterns/catalog` lists them.",
-    read_names,
-    default=list(TITLES),
-    example="CDLENGULFING,golden_cross",
-)
-_ROW = {
-    "t": {**schemas.TIME, "description": "start of the candle at which the pattern is complete"},
-    "pattern": schemas.TEXT,
-    "title": schemas.TEXT,
-    "value": {"type": "integer", "description": "100 up, -100 down, 200 or -200 confirmed by a later candle"},
-}
+class PatternsQuery(p.Parameters):
+    symbol: p.Symbols
+    timeframe: p.Timeframe = p.MINUTE
+    names: Annotated[
+        list[str] | None,
+        p.text(
+            read_names,
+            "Only these, a comma list, such as `CDLENGULFING,golden_cross`; `/patterns/catalog` lists them.",
+            "CDLENGULFING,golden_cross",
+        ),
+    ] = None
+    from_: p.From = field(name="from", default=0)
+    to: p.To = p.MAX_INTEGER
+    limit: Annotated[int, Meta(ge=1, le=MAX_ROWS, description="The newest so many rows (of each symbol).")] = MAX_ROWS
+    labels: p.Labels = False
+
+    def rows(self) -> int:
+        return len(self.symbol) * share(MAX_ROWS, len(self.symbol)) * len(self.names or TITLES)
+
+
+class PatternAt(Answer, gc=False):
+    t: Annotated[int, Meta(description="start of the candle at which the pattern is complete")]
+    pattern: str
+    title: str
+    value: Annotated[int, Meta(description="100 up, -100 down, 200 or -200 confirmed by a later candle")]
+    symbol: SymbolOfList | msgspec.UnsetType = msgspec.UNSET
+
+
+class PatternEntry(Answer):
+    pattern: str
+    title: str
+
+
+def patterns(context: Context, q: PatternsQuery) -> list[PatternAt]:
+    symbols, names = q.symbol, q.names or list(TITLES)
+    limit = share(MAX_ROWS, len(symbols))
+    found = read_lookback(context.redis, symbols, q.timeframe, (q.from_, q.to), limit, reach(names), _PRICES)
+    newest = share(q.limit, len(symbols))
+    return by_symbol(symbols, [_rows(part, names)[-newest:] for part in found], labels=q.labels)
+
+
+def _rows(part: Lookback, names: list[str]) -> list[PatternAt]:
+    # In decimals, as `/candles` answers them: TA-Lib finds the same patterns in that answer.
+    prices = {name: column / SCALE for name, column in part.inputs(_PRICES).items()}
+    first = len(part.earlier)
+    t = part.asked.t.tolist()
+    return [PatternAt(t[row - first], name, TITLES[name], value) for row, name, value in find(prices, names, first)]
+
+
+def catalog(context: Context, q: p.Parameters) -> list[PatternEntry]:
+    return [PatternEntry(name, title) for name, title in TITLES.items()]
+
 
 ENDPOINTS = (
     Endpoint(
         f"{PREFIX}/patterns",
         patterns,
         "Candlestick patterns and crossings",
-        schemas.rows(schemas.record(_ROW, schemas.SYMBOL_OF_LIST)),
-        (
-            p.symbols(),
-            p.timeframe(),
-            _NAMES,
-            *p.span(),
-            p.limit(MAX_ROWS, MAX_ROWS, "The newest so many rows (of each symbol)."),
-            p.labels(),
-        ),
         "TA-Lib's 61 patterns, the golden and death cross (SMA 50 and 200) and MACD's crossings of its signal, at the newest "
         f"{MAX_ROWS:,} candles of `from`..`to`, ascending. 100 points up, -100 down; a doji points nowhere and has 100.",
         "charts",
@@ -93,9 +96,9 @@ ENDPOINTS = (
         f"{PREFIX}/patterns/catalog",
         catalog,
         "The patterns that can be asked for",
-        schemas.rows(schemas.record({"pattern": schemas.TEXT, "title": schemas.TEXT})),
         description="TA-Lib's names, and those of the four signals, with a title in plain words.",
         tag="charts",
+        queued=False,
         store=False,
     ),
 )

@@ -1,46 +1,62 @@
-"""Columns of the store as rows of JSON: real prices, null where unknown."""
+"""Columns of the store as rows of JSON: decimal prices, null where unknown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Annotated, Protocol, TypeVar
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from market.price import SCALE, vwap
 from redis_functions.read.candles import CLOSE, HIGH, LOW, NOTIONAL, OPEN, VOLUME, Candles, all_known
 from redis_functions.read.ranges import Values
+from rest_bridge.answers import Answer, SymbolOfList, Time
 
-Row = dict[str, Any]
+Value = float | bool | None
 
 
 # Structs are made in a third of the time that dicts take; `symbol` is written where it was set.
 
 
-class Candle(msgspec.Struct, gc=False):
-    t: int
+class Candle(Answer, gc=False):
+    t: Annotated[int, Meta(description="start of the candle, epoch milliseconds UTC")]
     o: float
     h: float
     l: float  # noqa: E741 - the field's own name
     c: float
-    v: float
-    vw: float | None
-    symbol: str | msgspec.UnsetType = msgspec.UNSET
+    v: Annotated[float, Meta(ge=0, description="volume; may be fractional")]
+    vw: Annotated[float | None, Meta(description="volume-weighted average price; null where it is not known")]
+    symbol: SymbolOfList | msgspec.UnsetType = msgspec.UNSET
 
 
-class VelocityAt(msgspec.Struct, gc=False):
-    t: int
+class CandleAndColumns(Candle, forbid_unknown_fields=False):
+    """A candle of /indicators: it has members of further names, numbers, booleans or null."""
+
+
+class VelocityAt(Answer, gc=False):
+    t: Time
     velocity: float | None
-    symbol: str | msgspec.UnsetType = msgspec.UNSET
+    symbol: SymbolOfList | msgspec.UnsetType = msgspec.UNSET
+
+
+class Row(Protocol):
+    """What rows of several symbols have in common."""
+
+    t: int
+    symbol: str | msgspec.UnsetType
+
+
+R = TypeVar("R", bound=Row)
 
 
 def candle_rows(candles: Candles) -> list[Candle]:
     return list(map(Candle, *candle_columns(candles)))
 
 
-def candle_columns(candles: Candles) -> tuple[Sequence[Any], ...]:
+def candle_columns(candles: Candles) -> tuple[Sequence[Value], ...]:
     """t, o, h, l, c, v and vw."""
     prices = (candles.fields[OPEN : CLOSE + 1] / SCALE).tolist()
     volume = candles.fields[VOLUME]
@@ -90,14 +106,14 @@ def rounded(values: Values, digits: int = 6) -> list[float | None]:
     return numbers if all_known(values) else [None if v != v else v for v in numbers]
 
 
-def by_symbol(symbols: Sequence[str], parts: Sequence[list[Any]], *, labels: bool) -> list[Any]:
+def by_symbol(symbols: Sequence[str], parts: Sequence[list[R]], *, labels: bool) -> list[R]:
     """One symbol's rows as they are; several symbols' (`labels`: one's too) with `symbol` set, ascending by time.
 
-    Where times are equal, in the symbols' order. A row is a struct with `t` and `symbol`.
+    Where times are equal, in the symbols' order.
     """
     if len(symbols) == 1 and not labels:
         return parts[0]
-    rows: list[Any] = []
+    rows: list[R] = []
     for symbol, part in zip(symbols, parts, strict=True):
         for row in part:
             row.symbol = symbol

@@ -26,7 +26,7 @@ _HEADERS = [
     ("Cache-Control", "no-store"),
 ]
 _POLICY = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-_SLASHES = re.compile("//+")
+_EMPTY_STEPS = re.compile(r"/(?:\.?/)+")
 
 
 def register(app: Flask, config: BridgeConfig, open_paths: frozenset[str], pages: frozenset[str]) -> None:
@@ -126,11 +126,12 @@ def _is_address(text: str) -> bool:
 
 
 def _one_slash(wsgi_app: WSGIApplication) -> WSGIApplication:
-    """Answers a path as if slashes were not doubled in it: clients glue a base URL with a closing slash to a path."""
+    """Answers a path as if it had neither doubled slashes nor steps `/./`: clients glue a base URL such as `./` to a path."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if "//" in environ["PATH_INFO"]:
-            environ["PATH_INFO"] = _SLASHES.sub("/", environ["PATH_INFO"])
+        path = environ["PATH_INFO"]
+        if "//" in path or "/./" in path:
+            environ["PATH_INFO"] = _EMPTY_STEPS.sub("/", path)
         return wsgi_app(environ, start_response)
 
     return answer

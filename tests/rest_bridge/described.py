@@ -16,7 +16,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 _KNOWN = {
     "type", "enum", "items", "properties", "required", "additionalProperties", "minimum", "maximum", "description",
-    "default", "format", "$ref",
+    "default", "format", "$ref", "title", "anyOf", "maxLength",
 }  # fmt: skip
 
 
@@ -28,7 +28,10 @@ def problems(value: Any, schema: dict[str, Any], spec: dict[str, Any], where: st
         for word in schema["$ref"].removeprefix("#/").split("/"):
             target = target[word]
         return problems(value, target, spec, where)
-    found = []
+    found: list[str] = []
+    if "anyOf" in schema:
+        tried = [problems(value, one, spec, where) for one in schema["anyOf"]]
+        found += [] if [] in tried else [f"{where}: {value!r} is none of {schema['anyOf']}"]
     if "type" in schema:
         kinds = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
         allowed = tuple(kind for name in kinds for kind in _TYPES[name])
