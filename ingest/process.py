@@ -196,6 +196,9 @@ class Ingest:
 
     # --- told by the feed
 
+    async def greeted(self, market: str) -> None:
+        """Any market is taken."""
+
     def frame(self, frame: bytes) -> None:
         assert self._intake is not None
         self._intake.put(frame)

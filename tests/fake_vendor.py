@@ -24,9 +24,10 @@ NOT_AUTHORIZED = ("error", "not authorized")
 LIMIT = ("max_connections", "Maximum number of websocket connections exceeded. ")
 
 
-def status(*pairs: tuple[str, str]) -> str:
-    """One frame of status messages."""
-    return json.dumps([{"ev": "status", "status": word, "message": text} for word, text in pairs])
+def status(*pairs: tuple[str, str], market: str = "") -> str:
+    """One frame of status messages; `market` as a server of ours names it in its greeting."""
+    more = {"market": market} if market else {}
+    return json.dumps([{"ev": "status", "status": word, "message": text, **more} for word, text in pairs])
 
 
 def second_bar(symbol: str, t: int, close: float = 100.0, volume: float = 10, **more: Any) -> dict[str, Any]:
@@ -52,6 +53,7 @@ class Vendor:
         self.unauthorized: set[str] = set()  # topics that the plan does not include
         self.unknown: set[str] = set()  # topics that are met with silence
         self.acks_in_one_frame = True
+        self.market = ""
         self.connections = 0
         self.keys: list[str] = []
         self.topics: list[str] = []
@@ -92,7 +94,7 @@ class Vendor:
         try:
             if self.mute_at == "greeting":
                 await ws.wait_closed()
-            elif await self._answer(ws, "greeting", status(CONNECTED)):
+            elif await self._answer(ws, "greeting", status(CONNECTED, market=self.market)):
                 await self._listen(ws)
         except ConnectionClosed:
             pass

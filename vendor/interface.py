@@ -32,10 +32,14 @@ class RestUnavailable(Exception):
 
 
 class Status(NamedTuple):
-    """A status message of the server: `word` such as auth_success, and its text verbatim."""
+    """A status message of the server: `word` such as auth_success, and its text verbatim.
+
+    `market` is what a server of ours names in its greeting; it is empty for the vendor's own.
+    """
 
     word: str
     message: str
+    market: str = ""
 
 
 class Halt(NamedTuple):
@@ -124,6 +128,9 @@ class FeedConfig:
 
 class Listener(Protocol):
     """Takes what the feed brings, in order. An exception that a method raises ends the feed's `run`."""
+
+    async def greeted(self, market: str, /) -> None:
+        """A server of this market answered, empty for the vendor's own; nothing is sent to it before this returns."""
 
     def frame(self, frame: bytes, /) -> None:
         """A frame with market data, as it was received."""

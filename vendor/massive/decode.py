@@ -18,7 +18,7 @@ import msgspec
 from market.symbols import is_symbol
 from vendor.interface import Decoded
 from vendor.massive.channels import CHANNELS, Event
-from vendor.massive.channels.channel import Channel, Unusable, epoch_ms
+from vendor.massive.channels.channel import Channel, Unusable, epoch_ms, whole
 from vendor.massive.salvage import cut, read_anyhow
 
 _typed = msgspec.json.Decoder(list[Event])
@@ -119,7 +119,8 @@ def _symbol(event: dict[str, Any]) -> str:
 
 def _time(event: dict[str, Any]) -> int | None:
     """When it happened, epoch ms; None where that cannot be read."""
-    stamp = event.get("t", event.get("s"))
-    if isinstance(stamp, bool) or not isinstance(stamp, int) or not 0 < stamp < 2**63:
+    try:
+        stamp = whole(event, "t" if "t" in event else "s")
+    except Unusable:
         return None
-    return epoch_ms(stamp)
+    return epoch_ms(stamp) if 0 < stamp < 2**63 else None

@@ -121,7 +121,8 @@ class WebSocketFeed:
                 await ws.close()
 
     async def _talk(self, ws: ClientConnection) -> None:
-        await self._await_status(ws, "connected", "greeting")
+        greeting = await self._await_status(ws, "connected", "greeting")
+        await self._listener.greeted(greeting.market[:_LONGEST_TEXT])
         await ws.send(json.dumps({"action": "auth", "params": self._config.key}))
         await self._await_status(ws, "auth_success", "authentication")
         await self._subscribe(ws)
@@ -131,14 +132,15 @@ class WebSocketFeed:
         finally:
             watch.cancel()
 
-    async def _await_status(self, ws: ClientConnection, wanted: str, what: str) -> None:
+    async def _await_status(self, ws: ClientConnection, wanted: str, what: str) -> Status:
         try:
             async with asyncio.timeout(ANSWER_S):
-                come = False
-                while not come:
+                while True:
                     statuses = decode(await ws.recv(decode=False)).statuses
-                    come = any(status.word == wanted for status in statuses)
                     self._judge(statuses)
+                    for status in statuses:
+                        if status.word == wanted:
+                            return status
         except TimeoutError:
             raise Dropped(f"no {what} within {ANSWER_S:g} s") from None
 
@@ -176,7 +178,7 @@ class WebSocketFeed:
     def _judge(self, statuses: Sequence[Status]) -> None:
         """Acts on the status messages of a frame. Raises FeedRefused or Dropped where the connection is of no use."""
         warnings = 0
-        for word, message in statuses:
+        for word, message, _ in statuses:
             if word == "success":
                 self._unacked.discard(message[-_LONGEST_TEXT:].rpartition(":")[2].strip())
             elif word not in ("connected", "auth_success"):

@@ -21,8 +21,12 @@ class Reader:
     def __init__(self, vendor: Vendor, topics: str = "A.*", key: str = KEY, stall: float = 30) -> None:
         self.frames: asyncio.Queue[bytes] = asyncio.Queue()
         self.feed = WebSocketFeed(FeedConfig(vendor.url, key, parse_topics(topics), stall), self)
+        self.markets: list[str] = []
         self.told: list[str] = []
         self.task = asyncio.create_task(self.feed.run())
+
+    async def greeted(self, market: str) -> None:
+        self.markets.append(market)
 
     def frame(self, frame: bytes) -> None:
         self.frames.put_nowait(frame)

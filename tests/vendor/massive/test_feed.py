@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import time
 
 import pytest
 
@@ -187,3 +189,83 @@ def test_a_server_that_says_very_much_is_quoted_in_short(caplog: pytest.LogCaptu
     with_vendor(work)
     (line,) = [record.getMessage() for record in caplog.records if "sends a warning" in record.getMessage()]
     assert len(line) < 1_000
+
+
+@pytest.mark.parametrize("market", ["", "simulator-seed-7"])
+def test_the_market_of_the_greeting_is_handed_on_before_the_key_is_sent(market: str) -> None:
+    async def work(vendor: Vendor) -> None:
+        vendor.market = market
+        reader = Reader(vendor)
+        await reader.until(lambda: reader.markets)
+        assert reader.markets == [market]
+        await reader.until(lambda: vendor.open)
+        await reader.stop()
+
+    with_vendor(work)
+
+
+def test_a_market_that_the_listener_does_not_take_gets_no_key() -> None:
+    class Picky(Reader):
+        async def greeted(self, market: str) -> None:
+            raise FeedRefused(f"not {market}")
+
+    async def work(vendor: Vendor) -> None:
+        vendor.market = "another"
+        with pytest.raises(FeedRefused, match="not another"):
+            await Picky(vendor).task
+        assert vendor.keys == []
+
+    with_vendor(work)
+
+
+def test_the_clock_of_the_feed_is_compared_by_the_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(vendor: Vendor) -> None:
+        reader = Reader(vendor)
+        assert reader.feed.clock_offset_s is None
+        monkeypatch.setattr(module, "time", Slow(20.0))
+        await reader.until(lambda: vendor.open)
+        await reader.stop()
+        assert reader.feed.clock_offset_s == pytest.approx(20, abs=2.0)
+
+    with_vendor(work)
+
+
+class Slow:
+    """The module `time` of a machine whose wall clock is behind."""
+
+    monotonic = staticmethod(time.monotonic)
+
+    def __init__(self, behind_s: float) -> None:
+        self._behind_s = behind_s
+
+    def time(self) -> float:
+        return time.time() - self._behind_s
+
+
+def test_very_many_statuses_in_one_frame_are_logged_in_short(caplog: pytest.LogCaptureFixture) -> None:
+    """300,000 of them cost about what decoding their bytes costs."""
+
+    async def work(vendor: Vendor) -> None:
+        reader = Reader(vendor)
+        await reader.until(lambda: vendor.open)
+        await vendor.send_text(v.status(*[("odd", "x")] * 300_000))
+        await vendor.send(second_bar("F", T))
+        await reader.next_frame()
+        await reader.stop()
+
+    with_vendor(work)
+    lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(lines) == 11
+    assert lines[-1] == "299990 more warnings of the feed in the same frame"
+
+
+@pytest.mark.parametrize("url", ["ws://192.0.2.1/stocks", "ws://feed.example:8080/stocks"])
+def test_the_key_goes_unencrypted_to_no_other_machine(url: str) -> None:
+    async def work() -> None:
+        elsewhere = Vendor()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Vendor, "url", url)
+            with pytest.raises(FeedRefused, match="TAPEWATCH_ALLOW_PLAINTEXT_KEY"):
+                await Reader(elsewhere).task
+
+    asyncio.run(work())

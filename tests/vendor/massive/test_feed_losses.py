@@ -78,7 +78,7 @@ def test_the_limit_said_together_with_the_good_answer_counts(
     async def work(vendor: Vendor) -> None:
         original = v.status
 
-        def both(*pairs: tuple[str, str]) -> str:
+        def both(*pairs: tuple[str, str], market: str = "") -> str:
             return original(v.AUTHENTICATED, v.LIMIT) if pairs == (v.AUTHENTICATED,) else original(*pairs)
 
         monkeypatch.setattr(v, "status", both)
@@ -202,6 +202,33 @@ def test_a_server_that_is_not_there_or_no_feed_is_waited_for(caplog: pytest.LogC
             await reader.stop()
 
     asyncio.run(work())
+
+
+@pytest.mark.parametrize(
+    "location", ["ws://192.0.2.1/steal", "http://[not-an-address", "/elsewhere", "", "ws://h:99999/", "\x1b[2J"]
+)
+def test_a_redirect_is_one_more_failed_try_and_followed_nowhere(
+    location: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[bytes] = []
+
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.write(f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.close()
+
+    async def work() -> None:
+        async with Vendor() as vendor:
+            pass
+        async with await asyncio.start_server(redirect, "127.0.0.1", vendor._port):
+            reader = Reader(vendor)
+            await reader.until(lambda: len(asked) >= 3)
+        async with vendor:
+            await reader.until(lambda: vendor.open)
+            await reader.stop()
+
+    asyncio.run(work())
+    assert {line.split()[1] for line in asked} == {b"/stocks"}
 
 
 def test_only_data_resets_the_backoff(resets: list[int]) -> None:

@@ -18,15 +18,16 @@ class StatusMessage(msgspec.Struct, tag_field="ev", tag="status"):
 
     status: str
     message: str = ""
+    market: str = ""
 
 
 def read(event: dict[str, Any]) -> StatusMessage:
     """A status message whose values may be of any type."""
-    return StatusMessage(str(event.get("status", "")), str(event.get("message", "")))
+    return StatusMessage(*(str(event.get(name, "")) for name in ("status", "message", "market")))
 
 
 def _take(event: Any, out: Decoded) -> None:
-    out.statuses.append(Status(event.status, event.message))
+    out.statuses.append(Status(event.status, event.message, event.market))
 
 
 STATUSES = Channel("status", StatusMessage, read, _take, data=False, topic=False)
