@@ -50,8 +50,14 @@ def keep(frame: bytes, symbols: Set[str]) -> bytes | None:
     except _NOT_JSON:
         return None
     events = content if isinstance(content, list) else [content]
-    kept = [event for event in events if isinstance(event, dict) and _symbol(event) in symbols]
+    kept = [event for event in events if isinstance(event, dict) and _is_of(event, symbols)]
     return msgspec.json.encode(kept) if kept else None
+
+
+def _is_of(event: dict[str, Any], symbols: Set[str]) -> bool:
+    channel = CHANNELS.get(str(event.get("ev")))
+    symbol = event.get(channel.symbol) if channel is not None and channel.data else None
+    return isinstance(symbol, str) and symbol in symbols
 
 
 def _take(channel: Channel, events: Sequence[Any], out: Decoded) -> None:
@@ -105,22 +111,18 @@ def _take_loosely(event: Any, out: Decoded) -> None:
 
 
 def _set_aside(channel: Channel, event: dict[str, Any], reason: str, out: Decoded) -> None:
-    if channel.data:
-        out.lose(_symbol(event), _time(event), reason)
-    else:
+    if not channel.data:
         out.set_aside[reason] += 1
+        return
+    symbol = event.get(channel.symbol)
+    known = isinstance(symbol, str) and is_symbol(symbol)
+    out.lose(str(symbol) if known else "", _time(channel, event), reason)
 
 
-def _symbol(event: dict[str, Any]) -> str:
-    """The symbol, empty where it cannot be one."""
-    symbol = event.get("sym", event.get("T"))
-    return symbol if isinstance(symbol, str) and is_symbol(symbol) else ""
-
-
-def _time(event: dict[str, Any]) -> int | None:
+def _time(channel: Channel, event: dict[str, Any]) -> int | None:
     """When it happened, epoch ms; None where that cannot be read."""
     try:
-        stamp = whole(event, "t" if "t" in event else "s")
+        stamp = whole(event, channel.time)
     except Unusable:
         return None
     return epoch_ms(stamp) if 0 < stamp < 2**63 else None

@@ -139,5 +139,5 @@ def _take_minutes(events: Sequence[Any], out: Decoded) -> bool:
     return bars is not None
 
 
-SECONDS = Channel("A", Aggregate, read, _take_second, _take_seconds)
-MINUTES = Channel("AM", MinuteAggregate, read, _take_minute, _take_minutes)
+SECONDS = Channel("A", Aggregate, read, _take_second, _take_seconds, time="s")
+MINUTES = Channel("AM", MinuteAggregate, read, _take_minute, _take_minutes, time="s")

@@ -34,14 +34,19 @@ class TakeMany(Protocol):
 
 
 class Channel(NamedTuple):
-    """One value of the wire's `ev`. `data`: whether its events are market data, so that one that is unusable is missed;
-    `topic`: whether it is subscribed by a topic."""
+    """One value of the wire's `ev`, and the fields of its symbol and its time.
+
+    `data`: whether its events are market data, so that one that is unusable is missed; `topic`: whether it is subscribed by a
+    topic.
+    """
 
     name: str
     struct: type
     read: ReadOne
     take: TakeOne
     take_many: TakeMany | None = None
+    symbol: str = "sym"
+    time: str = "t"
     data: bool = True
     topic: bool = True
 

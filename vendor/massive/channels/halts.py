@@ -42,4 +42,4 @@ def _take(event: Any, out: Decoded) -> None:
         out.bands += 1
 
 
-HALTS = Channel("LULD", Luld, read, _take)
+HALTS = Channel("LULD", Luld, read, _take, symbol="T")
