@@ -1,4 +1,4 @@
-"""The vendor of our tests: a real WebSocket server that speaks the feed's protocol and misbehaves in every documented way."""
+"""The vendor of our tests: a real WebSocket server with the feed's protocol and every documented fault."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def status(*pairs: tuple[str, str], market: str = "") -> str:
 
 
 def second_bar(symbol: str, t: int, close: float = 100.0, volume: float = 10, **more: Any) -> dict[str, Any]:
-    """One `A` event; its prices are all `close` unless told otherwise."""
+    """One `A` event; all its prices are `close` by default."""
     return {
         "ev": "A", "sym": symbol, "v": volume, "vw": close, "o": close, "c": close, "h": close, "l": close,
         "s": t, "e": t + 1000, **more,
@@ -49,7 +49,7 @@ class Vendor:
     def __init__(self, key: str = KEY, port: int = 0) -> None:
         self.key = key
         self.faults: dict[str, list[tuple[str, str]]] = {"greeting": [], "auth": [], "ack": []}
-        self.mute_at: str | None = None  # from this moment on it says nothing
+        self.mute_at: str | None = None  # from this state on it sends nothing
         self.unauthorized: set[str] = set()  # topics that the plan does not include
         self.unknown: set[str] = set()  # topics that are met with silence
         self.acks_in_one_frame = True
@@ -135,7 +135,7 @@ class Vendor:
 
     async def _subscribe(self, ws: ServerConnection, topics: list[str]) -> None:
         self.topics += topics
-        # The refusal names no topic and comes before the acknowledgements of the others.
+        # The error names no topic and comes before the acknowledgements of the others.
         for _ in [t for t in topics if t in self.unauthorized]:
             await ws.send(status(NOT_AUTHORIZED))
         good = [("success", f"subscribed to: {t}") for t in topics if t not in self.unauthorized | self.unknown]

@@ -37,7 +37,7 @@ class OwnRedis:
             return False
 
     def kill(self) -> None:
-        """SIGKILL: nothing more is written, no client is told."""
+        """SIGKILL: nothing more is written, no client is notified."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()

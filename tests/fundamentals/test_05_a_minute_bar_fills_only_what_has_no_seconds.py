@@ -1,4 +1,4 @@
-"""Seconds say more than a minute bar, so it stands in only for minutes that have none, and makes way when one comes."""
+"""Second bars are more precise than a minute bar: it fills only minutes without seconds, and is deleted when one comes."""
 
 from redis import Redis
 

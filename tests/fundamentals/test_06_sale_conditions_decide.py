@@ -1,4 +1,4 @@
-"""Not every print may set a price: its sale conditions say what it may, and of several the strictest holds."""
+"""Not every print may set a price: its sale conditions decide, and the strictest of several applies."""
 
 from ingest.bars.trade_bars import TradeBars
 from market.bar import Bar, Trade
@@ -18,7 +18,7 @@ def test_what_a_print_may_set() -> None:
     bar = bar_of((10.0, 100, plain), (99.0, 5, odd_lot), (12.0, 100, out_of_sequence), (50.0, 100, official_close))
     assert (bar.o, bar.c) == (100_000, 100_000)
     assert (bar.h, bar.l) == (120_000, 100_000)  # the print out of sequence moves high and low, no more
-    assert bar.v == 205  # odd lots are volume; a repeated official price is nothing
+    assert bar.v == 205  # odd lots count as volume, a repeated official price does not
 
 
 def test_of_several_conditions_any_no_wins() -> None:

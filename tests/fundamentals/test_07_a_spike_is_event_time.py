@@ -13,8 +13,8 @@ def spikes(start: int, *closes: tuple[int, float]) -> list[int]:
     detector.set_previous_close("F", 100.0)
     found = []
     for second, close in closes:
-        told = detector.update(np.array([0]), np.array([start + second * 1000]), np.array([close]))
-        found += [(spike.t - start) // 1000 for spike in told.spikes]
+        update = detector.update(np.array([0]), np.array([start + second * 1000]), np.array([close]))
+        found += [(spike.t - start) // 1000 for spike in update.spikes]
     return found
 
 

@@ -16,7 +16,7 @@ def alert(t: int, direction: str = "up") -> Alert:
 
 
 def test_told_again_it_is_known_and_too_soon_it_is_quiet(redis: Redis) -> None:
-    told = [alert(T), alert(T), alert(T + 299_999), alert(T + 299_999, "down"), alert(T + 300_000)]
-    outcomes = [raise_alert_sync(redis, one, COOLDOWN) for one in told]
+    alerts = [alert(T), alert(T), alert(T + 299_999), alert(T + 299_999, "down"), alert(T + 300_000)]
+    outcomes = [raise_alert_sync(redis, one, COOLDOWN) for one in alerts]
     assert outcomes == ["raised", "duplicate", "cooldown", "raised", "raised"]
-    assert [entry[b"id"].decode() for _, entry in redis.xrange(keys.ALERTS)] == [told[i].id for i in (0, 3, 4)]
+    assert [entry[b"id"].decode() for _, entry in redis.xrange(keys.ALERTS)] == [alerts[i].id for i in (0, 3, 4)]

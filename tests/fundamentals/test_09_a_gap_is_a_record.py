@@ -12,12 +12,12 @@ T = 1_760_104_800_000
 
 def test_it_opens_with_the_loss_and_ends_with_the_first_data_after(redis: Redis, redis_url: str) -> None:
     async def lose_and_resume() -> Gap:
-        async with logging_gaps(redis_url) as world:
-            world.gaps.begin(1, T, "connection lost")
-            await world.gaps.pending.emptied()
+        async with logging_gaps(redis_url) as harness:
+            harness.gaps.begin(1, T, "connection lost")
+            await harness.gaps.pending.emptied()
             (open_gap,) = read_gaps(redis, "stocks")
-            world.gaps.resume()
-            world.gaps.data(2, T + 60_000)
+            harness.gaps.resume()
+            harness.gaps.data(2, T + 60_000)
             return open_gap
 
     assert asyncio.run(lose_and_resume()).end is None

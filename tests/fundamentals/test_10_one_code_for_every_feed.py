@@ -1,4 +1,4 @@
-"""Live, delayed, simulated or replayed: a feed is an address. The reader cannot tell a market from a simulated one."""
+"""Live, delayed, simulated or replayed: a feed is an address, and the code behind it is the same."""
 
 import asyncio
 

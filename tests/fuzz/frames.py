@@ -78,7 +78,7 @@ class Frames:
         return event
 
     def _bend(self, event: dict[str, Any]) -> None:
-        """Makes one field odd, absent, or of another kind."""
+        """Makes one field invalid, absent, or of another type."""
         rng = self._random
         name = rng.choice(list(event) or _FIELDS) if rng.random() < 0.8 else rng.choice(_FIELDS)
         how = rng.random()

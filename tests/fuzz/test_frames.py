@@ -1,5 +1,5 @@
-"""Frames of any kind through the decoder, a hot path and a real daemon: nothing raises, nothing odd gets in, and the counters
-add up to what was sent."""
+"""Frames of any kind through the decoder, a hot path and a real daemon: nothing raises, nothing invalid is stored, and
+the counters add up to what was sent."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def check_bar(bar: Bar, span: int) -> None:
 
 
 def test_what_is_kept_of_a_frame_for_those_who_watch() -> None:
-    """While the disk is full, frames are cut down to the events of watched symbols: odd ones like any other."""
+    """While the disk is full, frames are reduced to the events of watched symbols, hostile frames included."""
     frames, watched, kept = Frames(5, NOW), Watched(Redis(), DEFAULT), 0
     watched.symbols = frozenset(SYMBOLS[:3])
     for number in range(times(5_000, 200_000)):

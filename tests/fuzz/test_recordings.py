@@ -1,4 +1,4 @@
-"""Files that are no good recordings: they are an error of one line, or their odd rows are counted and the rest is sent."""
+"""Damaged recordings: either an error of one line, or the bad rows are counted and the rest is sent."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Indicators written from their published formulas, candle by candle, without TA-Lib and without numpy's window functions.
 
 Only for comparison: plain and slow. Lists in and out, NaN where there is no value. Exponential averages are seeded by the
-mean of the first n values, which the publications leave open or (Wilder) say.
+mean of the first n values, which the publications leave open or (Wilder) prescribe.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def wma(close: Column, n: int) -> list[float]:
 
 def dema(close: Column, n: int) -> list[float]:
     once = ema(close, n)
-    twice = _smoothed(once, n, 2 / (n + 1), n - 1)
-    return [2 * a - b for a, b in zip(once, twice, strict=True)]
+    second = _smoothed(once, n, 2 / (n + 1), n - 1)
+    return [2 * a - b for a, b in zip(once, second, strict=True)]
 
 
 def bbands(close: Column, n: int, deviations: float) -> tuple[list[float], ...]:

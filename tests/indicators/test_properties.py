@@ -52,7 +52,7 @@ PAIRS = (
     ("golden_cross", "death_cross", -1),
     ("macd_buy", "macd_sell", -1),
 )
-#: All others tell of one direction only, and TA-Lib has no mirror of them.
+#: All others have one direction only, and TA-Lib has no mirrored pattern.
 ONE_SIDED = set(CANDLES) - {*ODD, *EVEN, *(name for left, right, _ in PAIRS for name in (left, right))}
 
 

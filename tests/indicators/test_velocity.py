@@ -24,7 +24,7 @@ def velocities(detector: Detector, *bars: tuple[int, float], idx: int = 0) -> li
 
 
 def spikes(detector: Detector, *bars: tuple[int, float], idx: int = 0) -> list[int]:
-    """The seconds at which spikes were told."""
+    """The seconds at which spikes were raised."""
     return [(spike.t - T) // 1000 for each in feed(detector, *bars, idx=idx) for spike in each.spikes]
 
 
@@ -113,8 +113,8 @@ def test_exactly_the_threshold_is_a_spike_in_real_prices() -> None:
 def test_what_a_spike_tells() -> None:
     detector = a_detector()
     detector.set_previous_close("S01", 80)
-    told = feed(detector, (0, 100), (5, 99), idx=1)
-    assert told[1].spikes == [Spike(1, T + 5000, -1.25, 99.0, 100.0)]
+    raised = feed(detector, (0, 100), (5, 99), idx=1)
+    assert raised[1].spikes == [Spike(1, T + 5000, -1.25, 99.0, 100.0)]
 
 
 def test_cooldown_is_event_time_per_symbol_and_direction() -> None:
@@ -216,15 +216,15 @@ def test_three_moves_and_a_drift(seconds_a_batch: int, scale: int) -> None:
     closes[:, 9] += np.minimum(3.0, seconds * 0.002)
     detector = Detector()
     idx = np.array([detector.index(f"S{k:02d}") for k in range(symbols)])
-    told: list[Spike] = []
+    raised: list[Spike] = []
     peak = 0.0
     for begin in range(0, len(seconds), seconds_a_batch):
         part = seconds[begin : begin + seconds_a_batch]
         found = detector.update(
             np.tile(idx, len(part)), np.repeat(T + part * 1000, symbols), closes[part].ravel() * scale
         )
-        told += found.spikes
+        raised += found.spikes
         peak = max(peak, np.nanmax(np.abs(found.velocity), initial=0.0))
-    assert {spike.idx for spike in told} == {7}
-    assert [((s.t - T) // 1000, round(s.velocity, 3)) for s in told] == [(600, 0.8), (606, -0.794), (1800, 0.8)]
+    assert {spike.idx for spike in raised} == {7}
+    assert [((s.t - T) // 1000, round(s.velocity, 3)) for s in raised] == [(600, 0.8), (606, -0.794), (1800, 0.8)]
     assert peak == pytest.approx(0.8)

@@ -17,7 +17,7 @@ T = 1_760_103_000_000
 
 
 class Plain:
-    """The definition with no bound on memory: every bar ever told, one symbol after the other."""
+    """The definition without a bound on memory: all bars, symbol by symbol."""
 
     def __init__(self, window_s: int, threshold: float, cooldown_s: int, base: str, max_age_s: int) -> None:
         self.window, self.threshold, self.cooldown = window_s * 1000, threshold, cooldown_s * 1000
@@ -56,7 +56,7 @@ def compare(stream: list[tuple[int, int, float]], sizes: list[int], previous: di
     detector, plain = Detector(**config), Plain(**config)
     for idx in range(max((idx for idx, _, _ in stream), default=-1) + 1):
         detector.index(f"S{idx}")
-    told, at, turn = 0, 0, 0
+    raised, at, turn = 0, 0, 0
     while at < len(stream):
         batch = stream[at : at + sizes[turn % len(sizes)]]
         at, turn = at + len(batch), turn + 1
@@ -66,7 +66,7 @@ def compare(stream: list[tuple[int, int, float]], sizes: list[int], previous: di
         np.testing.assert_allclose(found.velocity, [v for v, _ in expected], rtol=1e-12, atol=1e-12)
         spikes = [bar for bar, (_, spike) in zip(batch, expected, strict=True) if spike]
         assert [(s.idx, s.t, s.close) for s in found.spikes] == spikes
-        told += len(spikes)
+        raised += len(spikes)
         for symbol, bars in plain.history.items():
             newest = max(bars)
             assert detector.newest_t[symbol] == newest
@@ -77,11 +77,11 @@ def compare(stream: list[tuple[int, int, float]], sizes: list[int], previous: di
             plain.previous = dict(previous)
             for symbol, price in previous.items():
                 detector.set_previous_close(f"S{symbol}", price)
-            # Known from now on: velocities that were told before are not told anew.
+            # Known from now on: velocities returned before are not returned again.
             for symbol, bars in plain.history.items():
                 detector.update(np.array([symbol]), np.array([max(bars)]), np.array([bars[max(bars)]]))
                 plain.take(symbol, max(bars), bars[max(bars)])
-    return told
+    return raised
 
 
 configs = st.fixed_dictionaries(
@@ -124,11 +124,11 @@ def test_long_streams_of_many_symbols(seed: int) -> None:
             closes[idx] *= 1 + rng.choice([0, 0, 0.001, -0.001, 0.02, -0.02])
             at = second - (rng.integers(1, 14) if rng.random() < 0.1 else 0)
             stream.append((int(idx), T + int(at) * 1000, float(closes[idx])))
-    told = compare(
+    raised = compare(
         stream, [200, 40, 7], dict.fromkeys(range(0, 150, 2), 90.0),
         window_s=5, threshold=2.0, cooldown_s=20, base="previous_close", max_age_s=8,
     )  # fmt: skip
-    assert told > 50
+    assert raised > 50
 
 
 @settings(max_examples=100, deadline=None)

@@ -46,7 +46,7 @@ def apple() -> tuple[list[str], np.ndarray[Any, np.dtype[np.float64]]]:
 def test_its_ema_is_ours_only_when_ours_begins_where_its_request_does() -> None:
     vendor = [row["value"] for row in sample("ema")]
     dates, closes = apple()
-    first, last = dates.index("2016-10-25"), dates.index("2016-11-04")  # as its answer's `underlying` says
+    first, last = dates.index("2016-10-25"), dates.index("2016-11-04")  # the `underlying` of its answer
     (ema,) = parse_names("ema:5")
     cut = ema.compute({"close": closes[first : last + 1]})["ema_5"]
     # The first value that it shows is the second one that the range gives: the seed itself is left out.

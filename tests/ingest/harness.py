@@ -29,7 +29,7 @@ LATER = 4_000_000_000_000
 
 
 class Path:
-    """A pipeline with its writer and its second look; `alerts` and `days` gather what it tells."""
+    """A pipeline with its writer and its late data writer; `alerts` and `days` collect what it returns."""
 
     def __init__(self, url: str, **options: Any) -> None:
         self._frames = 0
@@ -54,12 +54,12 @@ class Path:
         assert not options
 
     async def frame(self, *events: dict[str, Any]) -> None:
-        """One frame of the feed."""
+        """Processes one frame of the feed."""
         self._frames += 1
         self.pipeline.work(self.pipeline.frame(json.dumps(events).encode(), self._frames))
 
     async def settle(self) -> None:
-        """Everything that is held back is written, and Redis has it."""
+        """Writes everything that is held back and waits until Redis has it."""
         self.pipeline.drain()
         await self.second_look.pending.emptied()
         await self.writer.flushed()
@@ -87,7 +87,7 @@ async def running(url: str, **options: Any) -> AsyncIterator[Path]:
 
 
 def feed(url: str, frames: Iterable[Sequence[dict[str, Any]]], **options: Any) -> Path:
-    """All `frames` through a hot path of their own; it has been written when this returns."""
+    """Sends `frames` through a new hot path; returns when everything is written."""
 
     async def work() -> Path:
         async with running(url, **options) as path:
@@ -99,7 +99,7 @@ def feed(url: str, frames: Iterable[Sequence[dict[str, Any]]], **options: Any) -
 
 
 def candles(redis: Redis, symbol: str, timeframe: str) -> dict[int, tuple[Any, ...]]:
-    """``{start: (o, h, l, c, v, vw)}`` with real prices, as the bridge reads them."""
+    """``{start: (o, h, l, c, v, vw)}`` with decimal prices, as the bridge reads them."""
     (found,) = read_candles(redis, [symbol], parse(timeframe), 0, LATER, 5_000)
     rows = zip(found.t.tolist(), found.fields.T.tolist(), strict=True)
     return {t: (o / 1e4, h / 1e4, low / 1e4, c / 1e4, v, vwap(n, v)) for t, (o, h, low, c, v, n) in rows}

@@ -1,4 +1,4 @@
-"""Spikes on their way to Redis: in order, once, and none stands in the way of the next."""
+"""Alerts on their way to Redis: in order, once each, and none blocks the next."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def alerting(url: str, cooldown_ms: int = 300_000) -> AsyncIterator[Alerti
         await client.aclose()
 
 
-def told(redis: Redis) -> list[str]:
+def raised(redis: Redis) -> list[str]:
     return [fields[b"id"].decode() for _, fields in redis.xrange(keys.ALERTS)]
 
 
@@ -63,7 +63,7 @@ def test_alerts_are_raised_in_order_and_known_ones_are_counted_apart(redis: Redi
         return made
 
     counts = asyncio.run(work()).counts
-    assert told(redis) == [asked[i].id for i in (0, 1, 4, 5)]
+    assert raised(redis) == [asked[i].id for i in (0, 1, 4, 5)]
     assert (counts.raised, counts.known, counts.refused) == (4, 2, 0)
 
 
@@ -80,7 +80,7 @@ def test_an_alert_that_redis_refuses_does_not_stand_in_the_way(
         return made
 
     counts = asyncio.run(work()).counts
-    assert told(redis)[-1] == alert("F").id
+    assert raised(redis)[-1] == alert("F").id
     assert (counts.raised, counts.refused) == (1, 1)
     assert caplog.text.count("refuses the alert") == 1
 
@@ -91,7 +91,7 @@ def test_a_redis_without_the_functions_gets_them(redis: Redis, redis_url: str) -
             made.put(alert("F"))
 
     asyncio.run(work())
-    assert told(redis) == [alert("F").id]
+    assert raised(redis) == [alert("F").id]
 
 
 @pytest.mark.parametrize("trouble", ["full", "replica", "away"])
@@ -126,7 +126,7 @@ def test_what_may_pass_is_waited_for(
     with OwnRedis() as server:
         loader.ensure(server.client)
         assert asyncio.run(work(server)).counts.raised == 3
-        assert told(server.client) == [alert("F", 300 * s).id for s in range(3)]
+        assert raised(server.client) == [alert("F", 300 * s).id for s in range(3)]
 
 
 def test_a_raised_alert_is_said_in_the_log(redis: Redis, redis_url: str, caplog: pytest.LogCaptureFixture) -> None:

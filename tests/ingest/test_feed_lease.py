@@ -1,4 +1,4 @@
-"""One connection to the vendor: who holds the lease reads, others wait; without Redis availability comes first."""
+"""One connection to the vendor: the owner of the lease reads, others wait; without Redis availability comes first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from ingest import feed_lease as holder
+from ingest import feed_lease as module
 from ingest.feed_lease import FeedLease
 from redis_functions.server import embedded
 from redis_functions.server.connection import connect_async
@@ -64,7 +64,7 @@ def test_the_second_waits_until_the_first_gives_way(redis: Redis, redis_url: str
 def test_while_redis_is_away_the_feed_is_read_and_given_up_when_another_turns_out_to_hold_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(holder, "AWAY_S", 0.5)
+    monkeypatch.setattr(module, "AWAY_S", 0.5)
     folder = Path(tempfile.mkdtemp(prefix="tw-hold-"))
     url = embedded.url(folder)
     server = subprocess.Popen(embedded.command(folder), stdout=subprocess.DEVNULL)
@@ -78,7 +78,7 @@ def test_while_redis_is_away_the_feed_is_read_and_given_up_when_another_turns_ou
             task = asyncio.create_task(mine.run())
             await until(lambda: vendor.connections == 1, "a connection without Redis")
             server.send_signal(signal.SIGCONT)
-            await until(lambda: lease.holder == "other", "who holds the lease")
+            await until(lambda: lease.holder == "other", "the owner of the lease")
             await until(lambda: not vendor.open, "giving the feed up")
             assert not lease.token
             task.cancel()

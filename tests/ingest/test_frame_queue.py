@@ -1,4 +1,4 @@
-"""Every frame goes to the spool; the worker gets each once and in order, from memory or from disk; what does not fit is noted."""
+"""Every frame goes to the spool; the worker gets each once and in order, from memory or disk; what is shed is recorded."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ def test_a_full_spool_sheds_what_nobody_watches_and_says_where_it_began_and_ende
     intake.put(b"after")
     assert intake.level is Shed.NOTHING
     intake.rewind(spool.first - 1)
-    told = [(r.kind, orjson.loads(r.payload)["what"] if r.kind == CONTROL else r.payload[:1]) for r in drain(intake)]
-    kept = [x for x in told if x[0] == CONTROL or x[1] != b"x"]
+    records = [(r.kind, orjson.loads(r.payload)["what"] if r.kind == CONTROL else r.payload[:1]) for r in drain(intake)]
+    kept = [x for x in records if x[0] == CONTROL or x[1] != b"x"]
     assert kept == [(CONTROL, "shed"), (DATA, b"["), (DATA, b"a"), (CONTROL, "shed_end")]
     spool.close()
 

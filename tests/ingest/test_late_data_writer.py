@@ -1,4 +1,4 @@
-"""What is written only after a look at Redis: late prints, and minute bars of minutes that may hold seconds."""
+"""Data that is written after reading Redis: late prints, and minute bars of minutes that may have seconds."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ T = 1_760_104_800_000
 HOUR = 3_600_000
 
 
-class World:
-    """A second look at work, with the minute bars that it let through."""
+class Harness:
+    """A running late data writer, and the minute bars that it accepted."""
 
     def __init__(self, url: str) -> None:
         self.client = connect_async(url)
@@ -38,19 +38,19 @@ class World:
 
 
 @asynccontextmanager
-async def looking(url: str) -> AsyncIterator[World]:
-    world = World(url)
-    tasks = [asyncio.create_task(world.writer.run()), asyncio.create_task(world.look.run(world.filled.extend))]
+async def writing(url: str) -> AsyncIterator[Harness]:
+    harness = Harness(url)
+    tasks = [asyncio.create_task(harness.writer.run()), asyncio.create_task(harness.look.run(harness.filled.extend))]
     try:
         async with asyncio.timeout(20):
-            yield world
-            await world.look.pending.emptied()
+            yield harness
+            await harness.look.pending.emptied()
     finally:
         for task in tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        await world.client.aclose()
+        await harness.client.aclose()
 
 
 def second(t: int, **fields: Any) -> Bar:
@@ -70,12 +70,12 @@ def test_a_late_print_moves_high_low_volume_and_notional_of_its_second(redis: Re
     write_bars(redis, [second(T), second(T + 100_000)])
 
     async def work() -> None:
-        async with looking(redis_url) as world:
-            world.look.put(LatePrint("F", T, 120, 2.5, 300), 1, "1:1")
-            world.look.put(LatePrint("F", T, None, 1, 100), 1, "1:2")
-            world.look.put(LatePrint("F", T, 120, 2.5, 300), 1, "1:1")  # told again by a replay
-            assert world.look.pending.oldest == 1
-        assert (world.look.pending.oldest, world.look.merged, world.look.refused) == (None, 2, 1)
+        async with writing(redis_url) as harness:
+            harness.look.put(LatePrint("F", T, 120, 2.5, 300), 1, "1:1")
+            harness.look.put(LatePrint("F", T, None, 1, 100), 1, "1:2")
+            harness.look.put(LatePrint("F", T, 120, 2.5, 300), 1, "1:1")  # told again by a replay
+            assert harness.look.pending.oldest == 1
+        assert (harness.look.pending.oldest, harness.look.merged, harness.look.refused) == (None, 2, 1)
 
     asyncio.run(work())
     assert stored(redis, T) == [100, 120, 90, 105, 13.5, 1400]
@@ -85,8 +85,8 @@ def test_a_late_print_of_an_empty_second_gives_it_volume_but_no_open_or_close(re
     write_bars(redis, [second(T + 100_000)])
 
     async def work() -> None:
-        async with looking(redis_url) as world:
-            world.look.put(LatePrint("F", T, 120, 2, 240), 1, "a")
+        async with writing(redis_url) as harness:
+            harness.look.put(LatePrint("F", T, 120, 2, 240), 1, "a")
 
     asyncio.run(work())
     assert stored(redis, T) == [None, 120, 120, None, 2, 240]
@@ -96,9 +96,9 @@ def test_a_print_too_late_for_its_larger_candles_is_refused(redis: Redis, redis_
     write_bars(redis, [second(T + 2 * HOUR)])
 
     async def work() -> None:
-        async with looking(redis_url) as world:
-            world.look.put(LatePrint("F", T, 120, 2, 240), 1, "a")
-        assert (world.look.merged, world.look.refused) == (0, 1)
+        async with writing(redis_url) as harness:
+            harness.look.put(LatePrint("F", T, 120, 2, 240), 1, "a")
+        assert (harness.look.merged, harness.look.refused) == (0, 1)
 
     asyncio.run(work())
 
@@ -108,10 +108,10 @@ def test_what_redis_refuses_does_not_stand_in_the_way(redis: Redis, redis_url: s
     write_bars(redis, [second(T), second(T)._replace(sym="AAPL")])
 
     async def work() -> None:
-        async with looking(redis_url) as world:
-            world.look.put(LatePrint("F", T, 120, 2, 240), 1, "a")
-            world.look.put(LatePrint("AAPL", T, 120, 2, 240), 1, "b")
-        assert (world.look.merged, world.look.refused) == (1, 1)
+        async with writing(redis_url) as harness:
+            harness.look.put(LatePrint("F", T, 120, 2, 240), 1, "a")
+            harness.look.put(LatePrint("AAPL", T, 120, 2, 240), 1, "b")
+        assert (harness.look.merged, harness.look.refused) == (1, 1)
 
     asyncio.run(work())
 
@@ -121,11 +121,11 @@ def test_a_minute_bar_fills_only_where_redis_holds_no_second(redis: Redis, redis
     redis.set(keys.series("ODD", "1s", "volume"), "no series")
     asked = [minute(T + n * MINUTE_MS) for n in range(4)] + [minute(T, "NEW"), minute(T, "ODD")]
 
-    async def work() -> World:
-        async with looking(redis_url) as world:
+    async def work() -> Harness:
+        async with writing(redis_url) as harness:
             for bar in asked:
-                world.look.put(bar, 7)
-        return world
+                harness.look.put(bar, 7)
+        return harness
 
     filled = asyncio.run(work()).filled
     assert [(b.sym, b.t) for b in filled] == [
@@ -135,20 +135,20 @@ def test_a_minute_bar_fills_only_where_redis_holds_no_second(redis: Redis, redis
 
 def test_what_waits_in_the_writer_is_written_before_redis_is_asked(redis: Redis, redis_url: str) -> None:
     async def work() -> None:
-        world = World(redis_url)
-        look = asyncio.create_task(world.look.run(world.filled.extend))
-        world.writer.put([second(T)], [True])
-        world.look.put(minute(T), 1)
+        harness = Harness(redis_url)
+        look = asyncio.create_task(harness.look.run(harness.filled.extend))
+        harness.writer.put([second(T)], [True])
+        harness.look.put(minute(T), 1)
         await asyncio.sleep(0.1)  # the writer has not begun: nothing may be concluded from what Redis holds
-        assert world.look.pending.oldest == 1
-        writing = asyncio.create_task(world.writer.run())
+        assert harness.look.pending.oldest == 1
+        writing = asyncio.create_task(harness.writer.run())
         async with asyncio.timeout(20):
-            await world.look.pending.emptied()
+            await harness.look.pending.emptied()
         for task in (look, writing):
             task.cancel()
         await asyncio.gather(look, writing, return_exceptions=True)
-        await world.client.aclose()
-        assert world.filled == []
+        await harness.client.aclose()
+        assert harness.filled == []
 
     asyncio.run(work())
 
@@ -157,10 +157,10 @@ def test_what_waits_in_the_writer_is_written_before_redis_is_asked(redis: Redis,
 def test_a_redis_that_cannot_answer_is_asked_again(unready: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RETRY_S", 0.01)
 
-    async def work(server: OwnRedis) -> World:
-        async with looking(server.url) as world:
+    async def work(server: OwnRedis) -> Harness:
+        async with writing(server.url) as harness:
             if unready == "loading":
-                real = world.client.pipeline
+                real = harness.client.pipeline
                 asked: list[int] = []
 
                 def refusing(**options: Any) -> Any:
@@ -172,15 +172,15 @@ def test_a_redis_that_cannot_answer_is_asked_again(unready: str, monkeypatch: py
                         monkeypatch.setattr(pipe, "execute_command", lambda *words: pipe)
                     return pipe
 
-                monkeypatch.setattr(world.client, "pipeline", refusing)
+                monkeypatch.setattr(harness.client, "pipeline", refusing)
             else:
                 await asyncio.to_thread(server.kill)
-            world.look.put(minute(T), 1)
+            harness.look.put(minute(T), 1)
             await asyncio.sleep(0.05)
-            assert world.filled == []
+            assert harness.filled == []
             if unready == "away":
                 await asyncio.to_thread(server.start)
-        return world
+        return harness
 
     with OwnRedis() as server:
         loader.ensure(server.client)

@@ -1,4 +1,4 @@
-"""When a minute bar is used, and what becomes of it: without Redis, against what was handed to the store."""
+"""Which minute bars are used and how, compared with what was given to the store; without Redis."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from redis_functions.write.writer import Writer
 T = 1_760_104_800_000
 
 
-class World:
-    """Minute bars over a tape; `stored` and `unsure` are what they handed on, `commands` what the writer was told."""
+class Harness:
+    """Minute bars over a market state; `stored`, `unsure` and `commands` collect their output."""
 
     def __init__(self, subscribed: bool = True) -> None:
         self.tape = MarketState(3_600_000)
@@ -43,119 +43,119 @@ def minute(n: int = 0, symbol: str = "F", volume: float = 5) -> Bar:
 
 
 def test_where_no_second_was_ever_seen_nothing_is_waited_for() -> None:
-    world = World()
-    world.bars.take([minute(0), minute(1)])
-    assert world.stored == [minute(0), minute(1)]
-    assert world.bars.counts.filled == 2
+    harness = Harness()
+    harness.bars.take([minute(0), minute(1)])
+    assert harness.stored == [minute(0), minute(1)]
+    assert harness.bars.counts.filled == 2
 
 
 def test_else_it_waits_for_the_event_clock() -> None:
-    world = World()
-    world.second(-60)
-    world.bars.take([minute(0), minute(1, "AAPL"), minute(-5)])
+    harness = Harness()
+    harness.second(-60)
+    harness.bars.take([minute(0), minute(1, "AAPL"), minute(-5)])
     ready = [(T + MINUTE_MS + module.HOLD_MS - 1, 1), (T + MINUTE_MS + module.HOLD_MS, 2), (T + 10 * MINUTE_MS, 3)]
-    world.bars.release(T - 5 * MINUTE_MS)
-    assert world.stored == []
+    harness.bars.release(T - 5 * MINUTE_MS)
+    assert harness.stored == []
     for clock, count in ready:
-        world.bars.release(clock)
-        assert len(world.stored) == count
-    assert world.stored == [minute(-5), minute(0), minute(1, "AAPL")]
+        harness.bars.release(clock)
+        assert len(harness.stored) == count
+    assert harness.stored == [minute(-5), minute(0), minute(1, "AAPL")]
 
 
 def test_a_clock_that_stands_still_does_not_keep_it_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World()
-    world.second(0)
-    world.bars.take([minute(3)])
-    world.bars.idle()
-    assert world.stored == []
+    harness = Harness()
+    harness.second(0)
+    harness.bars.take([minute(3)])
+    harness.bars.idle()
+    assert harness.stored == []
     monkeypatch.setattr(module, "IDLE_S", -1.0)
-    world.bars.idle()
-    assert world.stored == [minute(3)]
-    world.bars.take([minute(4)])
-    world.bars.release_all()
-    assert world.stored == [minute(3), minute(4)]
+    harness.bars.idle()
+    assert harness.stored == [minute(3)]
+    harness.bars.take([minute(4)])
+    harness.bars.release_all()
+    assert harness.stored == [minute(3), minute(4)]
 
 
-def the_market(world: World, count: int) -> list[Bar]:
-    """Lets go that many minute bars; the writer of `world` acknowledges nothing."""
+def the_market(harness: Harness, count: int) -> list[Bar]:
+    """Releases that many minute bars; the writer of `harness` acknowledges nothing."""
     bars = [minute(0, f"S{n}") for n in range(count)]
-    world.second(-60)
-    world.bars.take(bars)
-    world.bars.release(T + 10 * MINUTE_MS)
+    harness.second(-60)
+    harness.bars.take(bars)
+    harness.bars.release(T + 10 * MINUTE_MS)
     return bars
 
 
 def test_the_minute_bars_of_the_whole_market_come_in_portions_and_in_order() -> None:
-    world = World()
-    bars = the_market(world, 1_200)
+    harness = Harness()
+    bars = the_market(harness, 1_200)
     for used in (500, 1_000, 1_200):
-        assert world.stored == bars[:used]
-        assert world.bars.is_busy == (used < 1_200)
-        world.bars.idle()
+        assert harness.stored == bars[:used]
+        assert harness.bars.is_busy == (used < 1_200)
+        harness.bars.idle()
 
 
 def test_a_portion_waits_for_the_writer_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World()
-    world.writer.put([minute()] * (module.FEW_WAITING + 1), [True] * (module.FEW_WAITING + 1))
-    bars = the_market(world, 600)
-    assert (world.stored, world.bars.is_busy) == ([], True)
+    harness = Harness()
+    harness.writer.put([minute()] * (module.FEW_WAITING + 1), [True] * (module.FEW_WAITING + 1))
+    bars = the_market(harness, 600)
+    assert (harness.stored, harness.bars.is_busy) == ([], True)
     monkeypatch.setattr(module, "PATIENCE_S", -1.0)
-    world.bars.idle()
-    assert world.stored == bars[:500]
-    world.bars.take([minute(1)])
-    world.bars.release_all()
-    assert (world.stored, world.bars.is_busy) == ([*bars, minute(1)], False)
+    harness.bars.idle()
+    assert harness.stored == bars[:500]
+    harness.bars.take([minute(1)])
+    harness.bars.release_all()
+    assert (harness.stored, harness.bars.is_busy) == ([*bars, minute(1)], False)
 
 
 def test_a_second_that_comes_while_a_minute_bar_waits_its_turn_keeps_it_out() -> None:
-    world = World()
-    bars = the_market(world, 501)
-    world.second(5, "S500")
-    world.bars.idle()
-    assert world.stored == bars[:500]
-    assert world.bars.counts.filled == 500
+    harness = Harness()
+    bars = the_market(harness, 501)
+    harness.second(5, "S500")
+    harness.bars.idle()
+    assert harness.stored == bars[:500]
+    assert harness.bars.counts.filled == 500
 
 
 def test_more_than_is_used_in_portions_is_used_by_shares() -> None:
-    world = World()
-    the_market(world, 16_000)
-    assert len(world.stored) == 1_000
+    harness = Harness()
+    the_market(harness, 16_000)
+    assert len(harness.stored) == 1_000
 
 
 def test_a_minute_with_seconds_is_compared() -> None:
-    world = World()
-    world.second(0)
-    world.bars.take([minute(volume=5), minute(volume=6)])
-    world.bars.release_all()
-    assert (world.stored, world.bars.counts.differ, world.bars.counts.filled) == ([], 1, 0)
+    harness = Harness()
+    harness.second(0)
+    harness.bars.take([minute(volume=5), minute(volume=6)])
+    harness.bars.release_all()
+    assert (harness.stored, harness.bars.counts.differ, harness.bars.counts.filled) == ([], 1, 0)
 
 
 def test_what_an_earlier_process_may_have_stored_is_looked_up() -> None:
-    world = World()
-    world.tape.restore("F", T + MINUTE_MS, 1.0)
-    world.bars.take([minute(0), minute(1), minute(2)])
-    assert world.unsure == [minute(0), minute(1)]
-    assert world.stored == [minute(2)]
+    harness = Harness()
+    harness.tape.restore("F", T + MINUTE_MS, 1.0)
+    harness.bars.take([minute(0), minute(1), minute(2)])
+    assert harness.unsure == [minute(0), minute(1)]
+    assert harness.stored == [minute(2)]
 
 
 def test_a_second_that_came_while_it_was_looked_up_keeps_it_out() -> None:
-    world = World()
-    world.second(5)
-    world.bars.fill([minute(0), minute(1)])
-    assert world.stored == [minute(1)]
+    harness = Harness()
+    harness.second(5)
+    harness.bars.fill([minute(0), minute(1)])
+    assert harness.stored == [minute(1)]
 
 
 def test_a_fill_makes_way_once_for_the_first_second_with_prices() -> None:
-    world = World()
-    world.bars.take([minute(0), minute(0, "AAPL")])
-    world.second(5, close=None)
-    world.second(6)
-    world.second(7)
-    assert world.commands == [make_way_args("F", T)] * 2
+    harness = Harness()
+    harness.bars.take([minute(0), minute(0, "AAPL")])
+    harness.second(5, close=None)
+    harness.second(6)
+    harness.second(7)
+    assert harness.commands == [make_way_args("F", T)] * 2
 
 
 def test_without_minute_bars_seconds_ask_for_nothing() -> None:
-    world = World(subscribed=False)
-    world.tape.restore("F", T + MINUTE_MS, 1.0)
-    world.second(5)
-    assert world.commands == []
+    harness = Harness(subscribed=False)
+    harness.tape.restore("F", T + MINUTE_MS, 1.0)
+    harness.second(5)
+    assert harness.commands == []

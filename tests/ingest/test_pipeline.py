@@ -1,4 +1,4 @@
-"""The hot path, behaviour by behaviour: what each channel does to the candles, and what raises an alert."""
+"""The hot path: what each channel does to the candles, and what raises an alert."""
 
 from __future__ import annotations
 
@@ -231,10 +231,10 @@ def spikes(redis_url: str, *closes: tuple[int, float], **options: Any) -> list[t
 
 
 def test_a_spike_raises_one_alert_per_cooldown_and_direction(redis: Redis, redis_url: str) -> None:
-    told = spikes(
+    raised = spikes(
         redis_url, (0, 100), (5, 100.6), (6, 100.7), (11, 100.0), (200, 100), (205, 101), (400, 100), (405, 103)
     )
-    assert told == [(5, "up", 0.6, "warning"), (11, "down", 0.6951, "warning"), (405, "up", 3.0, "critical")]
+    assert raised == [(5, "up", 0.6, "warning"), (11, "down", 0.6951, "warning"), (405, "up", 3.0, "critical")]
 
 
 def test_seconds_without_prices_and_minute_bars_raise_nothing(redis: Redis, redis_url: str) -> None:

@@ -1,4 +1,4 @@
-"""Whatever order the feed tells it in, the candles come out the same: through the whole hot path and a real Redis."""
+"""Whatever the order of arrival, the candles are the same: through the whole hot path and a real Redis."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Values = tuple[float, float, float, float, float, float | None]  # o h l c v vw
 
 def event(ev: str, symbol: str, t: int, values: Values) -> dict[str, Any]:
     o, h, low, c, v, vw = values
-    told = {"ev": ev, "sym": symbol, "s": t, "o": o, "h": h, "l": low, "c": c, "v": v}
-    return told if vw is None else told | {"vw": vw}
+    fields = {"ev": ev, "sym": symbol, "s": t, "o": o, "h": h, "l": low, "c": c, "v": v}
+    return fields if vw is None else fields | {"vw": vw}
 
 
 def rolled(bars: dict[int, Values], ms: int) -> dict[int, tuple[Any, ...]]:
@@ -67,7 +67,7 @@ def values(draw: st.DrawFn) -> Values:
 
 
 @st.composite
-def told(draw: st.DrawFn) -> tuple[list[tuple[str, int, Values]], dict[str, dict[int, Values]]]:
+def arrivals(draw: st.DrawFn) -> tuple[list[tuple[str, int, Values]], dict[str, dict[int, Values]]]:
     """Second bars as they arrive, restated, late and duplicated, each at most 15 minutes behind; and the clean bars."""
     places = st.tuples(st.sampled_from(["AAPL", "BRK.B"]), st.integers(0, 899), st.integers(0, 899_000))
     arrivals = draw(st.lists(places, min_size=1, max_size=60))
@@ -85,7 +85,7 @@ sizes = st.lists(st.integers(1, 25), min_size=1, max_size=4)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=QUIET)
-@given(told(), sizes)
+@given(arrivals(), sizes)
 def test_restated_late_and_duplicated_second_bars_end_in_the_clean_candles(
     redis: Redis,
     redis_url: str,
@@ -103,7 +103,7 @@ def test_restated_late_and_duplicated_second_bars_end_in_the_clean_candles(
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=QUIET)
-@given(told(), sizes)
+@given(arrivals(), sizes)
 def test_minute_bars_alone_give_the_candles_and_no_second(
     redis: Redis,
     redis_url: str,

@@ -1,4 +1,4 @@
-"""The durations of the stages: buckets and the p99 of what was observed since the last look, and all of them on the real way."""
+"""The durations of the stages: buckets, the p99 since the last report, and all of them in a real hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a daemon that takes the feed over learns from the store: how far whoever held it before had come."""
+"""A daemon that takes over the feed learns from the store how far the former owner had come."""
 
 from __future__ import annotations
 

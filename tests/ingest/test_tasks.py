@@ -1,4 +1,4 @@
-"""A task that loses a cancellation is ended all the same."""
+"""A task that loses a cancellation is ended nevertheless."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ async def done_at_once() -> None:
 
 
 async def deaf(counts: list[int]) -> None:
-    """Takes no notice of the first two cancellations."""
+    """Ignores the first two cancellations."""
     while True:
         try:
             await asyncio.sleep(3600)
@@ -35,7 +35,7 @@ def test_a_task_that_loses_cancellations_ends() -> None:
 
 
 def test_a_loop_of_wait_fors_ends() -> None:
-    """The real thing, as redis-py does it: some of these lose their first cancellation."""
+    """As redis-py does it: some of these lose their first cancellation."""
 
     async def busy() -> None:
         while True:

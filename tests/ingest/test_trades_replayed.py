@@ -1,4 +1,4 @@
-"""A crash in the middle of trades: what is told again from a little before ends in the same seconds, late prints included."""
+"""A crash amidst trades: a replay from a little earlier ends in the same seconds, late prints included."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ SECONDS = 420
 
 
 def frames(seed: int) -> list[list[dict[str, Any]]]:
-    """One frame a second: prints of that second, some told up to 50 s late, a few 70 to 200 s late."""
+    """One frame a second: prints of that second, some up to 50 s late, a few 70 to 200 s late."""
     draw = random.Random(seed)
-    told: list[list[dict[str, Any]]] = [[] for _ in range(SECONDS)]
+    sent: list[list[dict[str, Any]]] = [[] for _ in range(SECONDS)]
     number = 0
     for second in range(SECONDS):
         for _ in range(draw.choice((0, 1, 1, 2, 4))):
             number += 1
             late = draw.choice((0,) * 12 + (draw.randrange(1, 50), draw.randrange(70, 200)))
             at = min(SECONDS - 1, second + late)
-            told[at].append({
+            sent[at].append({
                 "ev": "T", "sym": "X", "x": 4, "i": str(number), "z": 3, "q": number,
                 "p": round(100 + draw.random(), 2), "s": draw.randrange(1, 500), "t": T + second * 1000 + draw.randrange(1000),
             })  # fmt: skip
-    return told
+    return sent
 
 
 def series(redis: Redis) -> dict[str, list[tuple[int, float]]]:
@@ -41,7 +41,7 @@ def series(redis: Redis) -> dict[str, list[tuple[int, float]]]:
     }
 
 
-def work(url: str, told: list[list[dict[str, Any]]], first: int, last: int, replayed_to: int | None) -> None:
+def work(url: str, sent: list[list[dict[str, Any]]], first: int, last: int, replayed_to: int | None) -> None:
     """Frames `first` to `last`, numbered from 1, by a pipeline of its own."""
 
     async def go() -> None:
@@ -51,7 +51,7 @@ def work(url: str, told: list[list[dict[str, Any]]], first: int, last: int, repl
             if replayed_to is not None:
                 path.pipeline.begin(replayed_to=replayed_to, partial=first > 1)
             for number in range(first, last + 1):
-                frame = json.dumps(told[number - 1]).encode()
+                frame = json.dumps(sent[number - 1]).encode()
                 path.pipeline.work(path.pipeline.frame(frame, number, received_ms=T + number * 1000))
                 await path.second_look.pending.emptied()
             await path.writer.flushed()
@@ -61,12 +61,12 @@ def work(url: str, told: list[list[dict[str, Any]]], first: int, last: int, repl
 
 def test_replayed_trades_end_in_the_same_seconds(redis: Redis, redis_url: str) -> None:
     for seed in range(6):
-        told = frames(seed)
+        sent = frames(seed)
         redis.flushall()
-        work(redis_url, told, 1, SECONDS, None)
+        work(redis_url, sent, 1, SECONDS, None)
         clean = series(redis)
         redis.flushall()
-        work(redis_url, told, 1, 300, None)
-        work(redis_url, told, 170, 340, replayed_to=297)  # three frames were worked on, but not acknowledged
-        work(redis_url, told, 210, SECONDS, replayed_to=338)
+        work(redis_url, sent, 1, 300, None)
+        work(redis_url, sent, 170, 340, replayed_to=297)  # three frames were worked on, but not acknowledged
+        work(redis_url, sent, 210, SECONDS, replayed_to=338)
         assert series(redis) == clean, seed

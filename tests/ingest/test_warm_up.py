@@ -1,4 +1,4 @@
-"""What is worked on again at a start: it warms the state up, and only what may be missing is written again."""
+"""The warm-up at a start: it restores the state, and only what may be missing is written again."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_what_is_surely_stored_is_not_written_again_but_known(redis: Redis, redi
             await path.settle()
             return [alert.symbol for alert in path.alerts]
 
-    # The reference of the move is only in what was not written again.
+    # The reference price of the spike lies in the part that is not written again.
     assert asyncio.run(work()) == ["BOTH"]
     assert not redis.exists(keys.series("OLD", "1s", "close"))
     assert redis.execute_command("TS.RANGE", keys.series("BOTH", "1s", "close"), "-", "+") == [

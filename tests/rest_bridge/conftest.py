@@ -36,7 +36,7 @@ class Api:
         return body
 
     def refused(self, path: str, /, **query: Any) -> str:
-        """The message of a refusal as a bad request."""
+        """The message of the error, which must be a bad request."""
         status, body = self(path, **query)
         assert status == 400, body
         return str(body["error"]["message"])

@@ -21,7 +21,7 @@ _KNOWN = {
 
 
 def problems(value: Any, schema: dict[str, Any], spec: dict[str, Any], where: str = "$") -> list[str]:
-    """What in `value` is not as `schema` says; raises on a schema word that is not understood here."""
+    """Where `value` violates `schema`; raises on a schema word that is not understood here."""
     assert set(schema) <= _KNOWN, f"{where}: {set(schema) - _KNOWN}"
     if "$ref" in schema:
         target: Any = spec

@@ -22,14 +22,14 @@ def test_every_path_is_described_and_every_described_path_is_there(api: Api) -> 
 def test_the_paths_of_the_contract_are_there(api: Api) -> None:
     below = "candles indicators velocity movers movers/candles symbols"
     below += " alerts alerts/summary annotations gaps stats stats/series"
-    wanted = {f"/api/v1/{name}" for name in below.split()} | {
+    expected = {f"/api/v1/{name}" for name in below.split()} | {
         "/healthz",
         "/readyz",
         "/metrics",
         "/openapi.json",
         "/docs",
     }
-    assert wanted <= set(api.spec["paths"])
+    assert expected <= set(api.spec["paths"])
 
 
 def test_operations_are_complete(api: Api) -> None:

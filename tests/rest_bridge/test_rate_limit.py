@@ -67,7 +67,7 @@ def test_the_table_forgets_who_was_silent_longest() -> None:
         limiter.wait(client)
     assert len(limiter) == 3
     assert limiter.wait("d") > 0
-    assert limiter.wait("b") == 0.0  # forgotten, so it begins anew
+    assert limiter.wait("b") == 0.0  # forgotten, so it starts with a full bucket
 
 
 def test_a_refusal_says_when_to_come_again(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ def test_a_refusal_says_when_to_come_again(make_api: MakeApi, monkeypatch: pytes
     headers = {"Authorization": "Bearer t0ken-long"}
     far = {"REMOTE_ADDR": "192.0.2.7"}
     assert api.client.get("/api/v1/symbols", headers=headers, environ_base=far).status_code == 200
-    # Also whoever guesses tokens or paths is held back.
+    # Guessing tokens or paths is limited, too.
     for path, given_ in (("/api/v1/symbols", headers), ("/api/v1/symbols", {}), ("/nope", {}), ("/openapi.json", {})):
         reply = api.client.get(path, headers=given_, environ_base=far)
         assert reply.status_code == 429
@@ -96,6 +96,6 @@ def test_a_refusal_says_when_to_come_again(make_api: MakeApi, monkeypatch: pytes
 
 
 def test_what_is_limited_says_so_in_the_description(api: Api) -> None:
-    told = {path for path, item in api.spec["paths"].items() if "429" in item["get"]["responses"]}
-    assert set(api.spec["paths"]) - told == {"/healthz", "/readyz"}
+    limited = {path for path, item in api.spec["paths"].items() if "429" in item["get"]["responses"]}
+    assert set(api.spec["paths"]) - limited == {"/healthz", "/readyz"}
     assert "Retry-After" in api.spec["components"]["responses"]["TooManyRequests"]["headers"]

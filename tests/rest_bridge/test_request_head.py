@@ -1,4 +1,4 @@
-"""The head of a request: read as RFC 9112 says, and an error wherever two servers could differ."""
+"""The head of a request: read by RFC 9112, and an error wherever two servers could differ."""
 
 from __future__ import annotations
 

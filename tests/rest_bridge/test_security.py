@@ -1,4 +1,4 @@
-"""Who is let in, what is told to browsers, how refusals look, what happens without Redis."""
+"""Access with and without a token, headers for browsers, the form of errors, answers without Redis."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def port(redis_url: str) -> Iterator[int]:
 
 
 def test_a_client_that_sends_drop_by_drop_is_given_up(port: int) -> None:
-    """Each drop comes in time for the socket's own limit; all of them together do not."""
+    """Each part arrives within the timeout of the socket; all of them take longer than a request may."""
     with socket.create_connection(("127.0.0.1", port), 10) as dripping:
         dripping.sendall(b"GET /healthz HTTP/1.1\r\nX-Slow: ")
 

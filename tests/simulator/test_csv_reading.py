@@ -1,4 +1,4 @@
-"""How a file is read: what it says counts, what nobody says is an error with both readings, nothing is guessed."""
+"""Reading a file: what it states counts, what is missing is an error with both readings, nothing is guessed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which shape a header has, and what is said of one that has none."""
+"""The shape of a header, and the error for a header without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples of docs/data-in.md are read as the page says, and it has one for each shape; so has `replay --help`."""
+"""The examples of docs/data-in.md are read as documented; the page and `replay --help` have one for each shape."""
 
 from __future__ import annotations
 

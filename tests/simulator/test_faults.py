@@ -107,8 +107,8 @@ def test_a_stall_neither_sends_nor_answers_and_loses_what_was_due() -> None:
             assert loop.time() >= simulator.feed.stall_until
             newest = max((b["s"] for b in tap.events), default=0)
             await tap.until(lambda: tap.events and tap.events[-1]["s"] > newest + 1000, "bars after the stall")
-            heard = sorted({b["s"] for b in tap.events})
-            assert max(later - earlier for earlier, later in pairwise(heard)) >= 3000
+            received = sorted({b["s"] for b in tap.events})
+            assert max(later - earlier for earlier, later in pairwise(received)) >= 3000
 
     run(scene())
 

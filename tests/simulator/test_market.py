@@ -114,7 +114,7 @@ def test_a_spike_every_minute_and_calm_otherwise() -> None:
 
 
 def test_volume_adds_up_to_the_vendors_day_volume() -> None:
-    """`av` is exactly the sum of the day's bars, though nobody adds them up."""
+    """`av` is exactly the sum of the day's bars, though the market does not add them up."""
     market = Market(5, 3, 4)
     day = days_between(T0, T0 + 1)[0].start // 1000
     made = generate(market, np.arange(5), day - 100, day + 4000)

@@ -1,4 +1,4 @@
-"""Recordings over the protocol: each event once, to whoever asked for it, at the pace asked for."""
+"""Recordings over the protocol: each event once, to its subscribers, at the requested speed."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def test_it_begins_at_the_first_subscription_and_goes_on_after_a_reconnect(tmp_p
                 await first.end()
             async with tapped(port, "A.*") as second:
                 await second.until(lambda: second.events and second.events[-1]["n"] == 39, "the last event")
-                heard = [e["n"] for e in first.events + second.events]
-                assert heard == sorted(set(heard))
+                received = [e["n"] for e in first.events + second.events]
+                assert received == sorted(set(received))
                 # What was on its way when the first client left may be lost; the rest waited for the second.
-                assert len(heard) >= 30
+                assert len(received) >= 30
 
     run(scene())
 

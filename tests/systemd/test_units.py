@@ -53,8 +53,8 @@ def test_systemd_finds_nothing_wrong(stage: Path) -> None:
     done = subprocess.run(
         ["systemd-analyze", "verify", "--recursive-errors=no", *units], capture_output=True, text=True, timeout=60
     )
-    said = [line for line in (done.stdout + done.stderr).splitlines() if "is not executable" not in line]
-    assert said == []
+    output = [line for line in (done.stdout + done.stderr).splitlines() if "is not executable" not in line]
+    assert output == []
 
 
 @needs_systemd
@@ -110,8 +110,8 @@ def test_the_target_is_reached_at_once_and_left_last(stage: Path, name: str) -> 
 
 def test_the_target_wants_all_of_them(stage: Path) -> None:
     text = (stage / "etc/systemd/system/tapewatch.target").read_text()
-    wanted = next(line for line in text.splitlines() if line.startswith("Wants="))
-    assert wanted.removeprefix("Wants=").split() == [f"tapewatch-{name}.service" for name in SERVICES]
+    line = next(line for line in text.splitlines() if line.startswith("Wants="))
+    assert line.removeprefix("Wants=").split() == [f"tapewatch-{name}.service" for name in SERVICES]
 
 
 def test_settings_and_secrets_are_not_for_everyone_and_survive_an_upgrade(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is known of every symbol: accept and refuse, days, volumes and changes, against one plain pass bar by bar."""
+"""The market state: accepting and rejecting bars, days, volumes and changes, compared with one plain pass bar by bar."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_active_symbols_traded_within_a_minute_of_the_clock() -> None:
 
 
 class Plain:
-    """One bar after the other. A second is remembered for ever, so the test stays within the memory of the rings."""
+    """The reference: bar by bar. It never forgets a second, so tests stay within the length of the rings."""
 
     def __init__(self, lateness: int) -> None:
         self.lateness = lateness

@@ -1,4 +1,4 @@
-"""What is known of each minute: the rings in numpy against dictionaries that forget nothing they should not."""
+"""The records of minutes: the numpy rings compared with dictionaries."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def minute(n: int, high: int = 110, low: int = 90, volume: float = 10) -> Bar:
 
 
 class Plain:
-    """The definition, one second after the other."""
+    """The reference: second by second."""
 
     def __init__(self) -> None:
         self.slots: dict[tuple[int, int], dict[str, Any]] = {}
@@ -62,8 +62,8 @@ class Plain:
         if held is None or held["minute"] < bar.t // MINUTE_MS or not held["seconds"]:
             return Known.NO_SECONDS
         seconds = held["seconds"].values()
-        told = (max(h for h, _, _ in seconds), min(low for _, low, _ in seconds), sum(v for _, _, v in seconds))
-        return Known.SAME if held["restated"] or told == (bar.h, bar.l, bar.v) else Known.DIFFERS
+        sums = (max(h for h, _, _ in seconds), min(low for _, low, _ in seconds), sum(v for _, _, v in seconds))
+        return Known.SAME if held["restated"] or sums == (bar.h, bar.l, bar.v) else Known.DIFFERS
 
 
 def test_a_second_is_new_once() -> None:
@@ -75,11 +75,11 @@ def test_a_second_is_new_once() -> None:
 def test_a_second_told_twice_in_one_batch_is_new_once() -> None:
     minutes = Minutes(4)
     assert add(minutes, [(0, 5, 110, 90, 1), (0, 5, 120, 90, 2), (0, 5, 110, 90, 1)]) == [True, False, False]
-    assert minutes.compare(0, minute(0, volume=99)) is Known.SAME  # restated: the sums no longer tell
+    assert minutes.compare(0, minute(0, volume=99)) is Known.SAME  # restated: the sums no longer prove a difference
 
 
 @pytest.mark.parametrize(
-    ("told", "known"),
+    ("bar", "known"),
     [
         (minute(0, 120, 80, 6), Known.SAME),
         (minute(0, 121, 80, 6), Known.DIFFERS),
@@ -88,10 +88,10 @@ def test_a_second_told_twice_in_one_batch_is_new_once() -> None:
         (minute(1, 120, 80, 6), Known.NO_SECONDS),
     ],
 )
-def test_a_minute_bar_is_compared_with_its_seconds(told: Bar, known: Known) -> None:
+def test_a_minute_bar_is_compared_with_its_seconds(bar: Bar, known: Known) -> None:
     minutes = Minutes(4)
     add(minutes, [(0, 0, 110, 100, 1), (0, 30, 120, 90, 2), (0, 59, 105, 80, 3)])
-    assert minutes.compare(0, told) is known
+    assert minutes.compare(0, bar) is known
 
 
 def test_seconds_without_prices_count_as_seconds() -> None:

@@ -1,4 +1,4 @@
-"""The memory of recent keys is exact where it must be, forgets, and stays small."""
+"""The set of recent keys: exact within its span, forgets older keys, bounded in memory."""
 
 from __future__ import annotations
 

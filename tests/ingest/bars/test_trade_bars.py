@@ -1,4 +1,4 @@
-"""Second bars from trades: who may set what, in which order, how late, how often."""
+"""Second bars from trades: which print may set which field, order, lateness, duplicates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever the order of arrival and however often a print comes, the bars are those of the definition."""
+"""In any order of arrival, with any duplicates, the bars equal the definition."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REGULAR_OPEN = START + 60_000
 ONE = Decimal(1)
 
 prints = st.tuples(
-    # A few seconds with a few places each, around the distances that matter, so that prints meet.
+    # A few seconds with a few times each, close to the limits of lateness, so that prints collide.
     st.builds(
         lambda second, ms: second * 1000 + ms,
         st.sampled_from([0, 1, 59, 60, 61, 62, 120, 121, 180]),
@@ -83,7 +83,7 @@ def whole(amount: Decimal) -> int:
 
 
 def merged(bar: Bar | None, late: LatePrint) -> Bar:
-    """A late print laid over what the store holds of its second."""
+    """Merges a late print into the stored bar of its second."""
     old = bar or Bar(late.sym, late.t_second, None, None, None, None, 0.0, 0)
     high = [price for price in (old.h, late.price_ticks) if price is not None]
     low = [price for price in (old.l, late.price_ticks) if price is not None]
@@ -92,7 +92,7 @@ def merged(bar: Bar | None, late: LatePrint) -> Bar:
 
 
 def stored(arrivals: list[Trade], pauses: list[int]) -> tuple[dict[tuple[str, int], Bar], TradeBars]:
-    """What a store of upserts and merges ends with, taking at these places of the tape (and of its time)."""
+    """The final content of a store of upserts and merges, with `take` called at these positions (and times)."""
     bars, store = TradeBars(), dict[tuple[str, int], Bar]()
 
     def take(before: int | None) -> None:
@@ -130,5 +130,5 @@ def test_later_prints_move_all_but_open_and_close(arrivals: list[Trade], pauses:
 
 
 def without_empty(bars: dict[tuple[str, int], Bar]) -> dict[tuple[str, int], Bar]:
-    """A second that holds nothing but prints of size 0 may be there or not: late ones are not handed on."""
+    """A second with only prints of size 0 may or may not have a bar: late ones are dropped."""
     return {place: bar for place, bar in bars.items() if bar[2:8] != (None, None, None, None, 0.0, 0)}

@@ -51,7 +51,7 @@ def as_candle(bar: Bar) -> Candle:
 
 
 def built(arrivals: Iterable[Trade], take_every: int = 500) -> dict[int, Bar]:
-    """What a store of upserts ends with, taking the finished seconds now and then."""
+    """The final content of a store of upserts, with finished seconds taken at intervals."""
     bars, store, newest = TradeBars(), dict[int, Bar](), 0
     for count, trade in enumerate(arrivals):
         bars.add(trade)

@@ -1,4 +1,4 @@
-"""When the append-only file is rewritten: the decision, and the real thing."""
+"""When the append-only file is rewritten: the decision, and a rewrite by a real Redis."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def rewrites(client: Any, *, at: int = NIGHT, bars: Callable[[], int] | None = N
 
 
 def grow(redis: Redis, mib: int) -> None:
-    """The same few keys over and over: the file grows, the store does not."""
+    """Sets the same few keys repeatedly: the file grows, the store does not."""
     for i in range(mib):
         redis.set(f"grown:{i % 3}", "x" * MIB)
 
@@ -156,13 +156,13 @@ def test_a_user_without_the_right_is_told_once(redis: Redis, redis_url: str, cap
         assert play(redis_url, work) == [False] * 3
     finally:
         redis.execute_command("ACL", "DELUSER", "mallory")
-    (told,) = warnings(caplog)
-    assert told.startswith("Redis does not rewrite its append-only file for us: ")
+    (warning,) = warnings(caplog)
+    assert warning.startswith("Redis does not rewrite its append-only file for us: ")
 
 
 def test_a_rewrite_that_failed_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     with OwnRedis() as own:
-        # Something is where the new file is to be put.
+        # A folder blocks the path of the new file.
         (own.folder / "redis" / "appendonlydir" / "appendonly.aof.2.base.rdb" / "in the way").mkdir(parents=True)
         own.client.set("kept", 1)
         own.client.bgrewriteaof()
@@ -174,5 +174,5 @@ def test_a_rewrite_that_failed_is_told_once(caplog: pytest.LogCaptureFixture) ->
 
         assert play(own.url, work) == [False, False]
         assert own.client.get("kept") == b"1"
-    (told,) = warnings(caplog)
-    assert told.startswith("the last rewriting of the append-only file failed")
+    (warning,) = warnings(caplog)
+    assert warning.startswith("the last rewriting of the append-only file failed")

@@ -1,4 +1,4 @@
-"""The movers snapshot: ranked both ways, of the day alone, at most so many rows."""
+"""The movers snapshot: ranked both ways, of the day alone, limited in rows."""
 
 from __future__ import annotations
 

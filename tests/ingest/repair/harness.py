@@ -1,4 +1,4 @@
-"""A tape that heard a part of the truth, a vendor that knows all of it, and a repairer between them; Redis is real."""
+"""A market state that received part of the truth, a vendor that has all of it, and a repairer; Redis is real."""
 
 from __future__ import annotations
 
@@ -42,8 +42,11 @@ def at(second: float) -> int:
 
 
 class Vendor:
-    """REST in the test's own process. `refuses` symbols; `fails` answers of a symbol that are no answers; `knows_to` (ms):
-    how far it has come; `meanwhile` is called before each answer; from the `silent_from`-th question on it says nothing."""
+    """REST within the test process.
+
+    `refuses`: symbols answered with an error; `fails`: failing answers per symbol; `knows_to` (ms): the end of its data;
+    `meanwhile` is called before each answer; from request number `silent_from` on it does not answer.
+    """
 
     def __init__(self, truth: Iterable[Bar]) -> None:
         self.truth = list(truth)
@@ -72,8 +75,8 @@ class Vendor:
         ]
 
 
-class World:
-    """Everything around a repairer; to be used within one event loop: ``async with World(url, truth) as world``."""
+class Harness:
+    """Everything that a repairer needs, within one event loop: ``async with Harness(url, truth) as harness``."""
 
     def __init__(
         self, url: str, truth: Iterable[Bar] = (), *, schema: Schema | None = None, built: bool = False,
@@ -92,13 +95,13 @@ class World:
         self.repairer = self.new_repairer()
 
     def new_repairer(self) -> Repairer:
-        """Another one, as after a restart."""
+        """Creates another repairer, as after a restart."""
         return Repairer(self.client, self.rest, self.live, self.record, self._config)
 
     async def record(self, entry: dict[str, str]) -> None:
         await self.client.xadd(keys.gaps("stocks"), dict(entry.items()))
 
-    async def __aenter__(self) -> World:
+    async def __aenter__(self) -> Harness:
         self._writing = asyncio.create_task(self.writer.run())
         return self
 
@@ -109,7 +112,7 @@ class World:
         self.redis.close()
 
     def hear(self, bars: Sequence[Bar]) -> None:
-        """Live bars, queued for Redis."""
+        """Takes live bars and queues them for Redis."""
         for taken in self.tape.take(list(bars), LATER):
             self.writer.put(taken.bars, taken.newest)
             for one in taken.bars:
@@ -117,14 +120,14 @@ class World:
                     self.tape.minutes.fill(self.tape.number(one.sym), one)
 
     def lose(self, start: float, end: float, symbols: str = "*", gap: str = "g", **more: str) -> None:
-        """A gap record over seconds of the truth."""
+        """Writes a gap record over these seconds of the truth."""
         fields: dict[Any, Any] = {
             "gap": gap, "symbols": symbols, "from": at(start), "to": at(end), "reason": "drop", "state": OPEN,
         }  # fmt: skip
         self.redis.xadd(keys.gaps("stocks"), fields | more)
 
     async def repair(self, until: Callable[[], Any] | None = None, repairer: Repairer | None = None) -> None:
-        """Runs the repairer until no gap is open (or `until`), and all is in Redis."""
+        """Runs the repairer until no gap is open (or `until` is true) and everything is in Redis."""
         await self.writer.flushed()
         running = asyncio.create_task((repairer or self.repairer).run())
         ends = time.monotonic() + 20
@@ -135,7 +138,7 @@ class World:
                 assert time.monotonic() < ends, self.gaps()
                 await asyncio.sleep(0.01)
         finally:
-            # Under 3.11 a cancellation that meets the end of an asyncio.wait_for, as redis-py uses it, is lost.
+            # Python 3.11 loses a cancellation at the very end of asyncio.wait_for, which redis-py uses.
             while not running.done():
                 running.cancel()
                 await asyncio.wait([running], timeout=0.1)
@@ -153,7 +156,7 @@ class World:
 
 
 def from_candle(symbol: str, candle: Sequence[float], span: int = SECOND_MS) -> Bar:
-    """A row of `truth_of` as the bar that it is."""
+    """The bar of a row of `truth_of`."""
     t, o, h, low, c, v, n = map(int, candle)
     return Bar(symbol, t, o, h, low, c, v, n, span)
 
@@ -173,8 +176,8 @@ def tape(symbol: str, seconds: int, seed: int = 1, step: int = 3) -> list[Bar]:
     return bars
 
 
-def heard(truth: list[Bar], start: float, end: float) -> list[Bar]:
-    """All but what lies strictly between two seconds."""
+def received(truth: list[Bar], start: float, end: float) -> list[Bar]:
+    """The bars outside the open interval between two seconds."""
     return [b for b in truth if not at(start) < b.t < at(end)]
 
 
@@ -182,6 +185,6 @@ def run(test: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(test, 60))
 
 
-def closed(world: World, gap: str = "g") -> tuple[str, str, int]:
-    found = world.gap(gap)
+def closed(harness: Harness, gap: str = "g") -> tuple[str, str, int]:
+    found = harness.gap(gap)
     return found.state, found.reason, found.repaired_bars

@@ -1,4 +1,4 @@
-"""Repaired bars among live ones: what the tape knows of them, and what it does not let them change."""
+"""Repaired bars among live ones: what the market state records of them, and what they must not change."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from market.bar import MINUTE_MS, Bar
 from redis_functions.contract import keys
 from redis_functions.contract.schema import Schema
 from redis_functions.write.writer import Writer
-from tests.ingest.repair.harness import LATER, World, at, bar
+from tests.ingest.repair.harness import LATER, Harness, at, bar
 
 
 def make(*, built: bool = False, minutes_only: bool = False) -> tuple[MarketState, Backfill]:
-    """A tape and its door, without a Redis behind the writer."""
+    """A market state and its backfill, without a Redis behind the writer."""
     tape, writer = MarketState(3_600_000), Writer("redis://127.0.0.1:1", Schema())
     return tape, Backfill(tape, writer, built=lambda symbol: built, minutes_only=lambda: minutes_only)
 
@@ -27,8 +27,8 @@ def make(*, built: bool = False, minutes_only: bool = False) -> tuple[MarketStat
 def test_what_live_bars_told_is_not_missing() -> None:
     tape, door = make()
     tape.take([bar("A", 5), bar("A", 65)], LATER)
-    told = [bar("A", 4), bar("A", 5), bar("A", 66), bar("B", 5)]
-    assert door.missing(told) == [told[0], told[2], told[3]]
+    received = [bar("A", 4), bar("A", 5), bar("A", 66), bar("B", 5)]
+    assert door.missing(received) == [received[0], received[2], received[3]]
     tape.minutes.fill(tape.number("A"), bar("A", 120)._replace(span=MINUTE_MS))
     assert door.missing([bar("A", 130)]) == []
     minutes = [Bar("A", at(60 * i), 1, 1, 1, 1, 1, 1, MINUTE_MS) for i in range(4)]
@@ -47,7 +47,7 @@ def test_a_repaired_second_is_known_to_the_minute_bar_that_comes_later() -> None
 
 @pytest.mark.parametrize(("built", "volume"), [(True, 350), (False, 300)])
 def test_the_volume_of_the_day(built: bool, volume: float) -> None:
-    """What the vendor tells of the day counts the gap in; a sum of bars built here does not."""
+    """The vendor's volume of the day includes the gap; a sum of bars built here does not."""
     tape, door = make(built=built)
     live = bar("A", 300, volume=100)
     tape.take([bar("A", 0)._replace(av=100 if not built else None), live._replace(av=None if built else 300)], LATER)
@@ -68,18 +68,18 @@ def test_a_bar_of_another_day_adds_nothing_to_today() -> None:
 
 def test_only_a_newer_bar_becomes_the_newest(redis: Redis, redis_url: str) -> None:
     async def go() -> None:
-        async with World(redis_url) as world:
-            world.hear([bar("A", 100, 500_000)])
-            world.live.store([bar("A", 50, 400_000), bar("A", 60, 400_000)])
-            await world.live.stored()
+        async with Harness(redis_url) as harness:
+            harness.hear([bar("A", 100, 500_000)])
+            harness.live.store([bar("A", 50, 400_000), bar("A", 60, 400_000)])
+            await harness.live.stored()
             assert json.loads(redis.get(keys.latest("A")) or b"")["t"] == at(100)
-            assert world.tape.last[0] == 50.0001
-            world.live.store([bar("A", 120, 600_000), bar("A", 130, 600_000)])
-            await world.live.stored()
+            assert harness.tape.last[0] == 50.0001
+            harness.live.store([bar("A", 120, 600_000), bar("A", 130, 600_000)])
+            await harness.live.stored()
             assert json.loads(redis.get(keys.latest("A")) or b"")["t"] == at(130)
-            assert (world.live.newest("A"), world.live.clock, world.tape.last[0]) == (at(130), at(130), 60.0001)
-            assert world.live.newest("B") is None
-            assert [c[0] for c in world.candles("A", "1s")] == [at(s) for s in (50, 60, 100, 120, 130)]
+            assert (harness.live.newest("A"), harness.live.clock, harness.tape.last[0]) == (at(130), at(130), 60.0001)
+            assert harness.live.newest("B") is None
+            assert [c[0] for c in harness.candles("A", "1s")] == [at(s) for s in (50, 60, 100, 120, 130)]
 
     asyncio.run(go())
 
@@ -90,11 +90,11 @@ def test_many_bars_fractions_and_fields_that_are_not_set(redis: Redis, redis_url
     bars[4] = bars[4]._replace(n=None)
 
     async def go() -> None:
-        async with World(redis_url) as world:
-            world.hear([bar("A", 400)])
-            world.live.store(bars)
-            await world.live.stored()
-            rows = {c[0]: c for c in world.candles("A", "1s")}
+        async with Harness(redis_url) as harness:
+            harness.hear([bar("A", 400)])
+            harness.live.store(bars)
+            await harness.live.stored()
+            rows = {c[0]: c for c in harness.candles("A", "1s")}
             for one in (b for b in bars if b.o is not None):
                 assert rows[one.t][1:6] == (one.o, one.h, one.l, one.c, one.v)
             assert bars[3].t not in rows

@@ -1,4 +1,4 @@
-"""A gap is a record: it begins once, ends with the data that comes after, and waits for a Redis and for the lease."""
+"""A gap is a record: it begins once, ends with the next data, and waits for Redis and for the lease."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def recorded(redis: Redis) -> list[tuple[int | None, int | None, str, str]]:
     return [(g.start, g.end, g.reason, g.state) for g in read_gaps(redis, "stocks")]
 
 
-class World:
-    """A gap log at work under a lease of its own."""
+class Harness:
+    """A running gap log with a lease of its own."""
 
     def __init__(self, url: str) -> None:
         self.client = connect_async(url)
         self.token = 0
         self.closed: list[tuple[Fields, int]] = []
-        self.gaps = GapLog(self.client, "stocks", "spool", lambda: self.token, lambda *told: self.closed.append(told))
+        self.gaps = GapLog(self.client, "stocks", "spool", lambda: self.token, lambda *gap: self.closed.append(gap))
 
     async def take_lease(self) -> None:
         lease = Lease(self.client, "stocks", "the test", missing_s=0, poll_s=0.01)
@@ -42,20 +42,20 @@ class World:
 
 
 @asynccontextmanager
-async def logging_gaps(url: str, lease: bool = True) -> AsyncIterator[World]:
-    world = World(url)
-    task = asyncio.create_task(world.gaps.run())
+async def logging_gaps(url: str, lease: bool = True) -> AsyncIterator[Harness]:
+    harness = Harness(url)
+    task = asyncio.create_task(harness.gaps.run())
     try:
         async with asyncio.timeout(20):
             if lease:
-                await world.take_lease()
-            yield world
-            await world.gaps.pending.emptied()
+                await harness.take_lease()
+            yield harness
+            await harness.gaps.pending.emptied()
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        await world.client.aclose()
+        await harness.client.aclose()
 
 
 @pytest.fixture(autouse=True)
@@ -65,18 +65,18 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_gap_is_open_until_data_comes_after_the_feed_is_back(redis: Redis, redis_url: str) -> None:
     async def work() -> None:
-        async with logging_gaps(redis_url) as world:
-            world.gaps.begin(7, T, "connection lost")
-            await world.gaps.pending.emptied()
+        async with logging_gaps(redis_url) as harness:
+            harness.gaps.begin(7, T, "connection lost")
+            await harness.gaps.pending.emptied()
             assert recorded(redis) == [(T, None, "connection lost", OPEN)]
-            world.gaps.data(8, T + 1_000)  # told before the connection was back: of the time before
-            assert world.gaps.is_open
-            world.gaps.resume()
-            assert world.gaps.is_open
-            world.gaps.data(9, T + 60_000)
-            assert not world.gaps.is_open
-            world.gaps.data(10, T + 61_000)
-        assert [(f["gap"], f["to"], n) for f, n in world.closed] == [("spool:7", str(T + 60_000), 9)]
+            harness.gaps.data(8, T + 1_000)  # told before the connection was back: of the time before
+            assert harness.gaps.is_open
+            harness.gaps.resume()
+            assert harness.gaps.is_open
+            harness.gaps.data(9, T + 60_000)
+            assert not harness.gaps.is_open
+            harness.gaps.data(10, T + 61_000)
+        assert [(f["gap"], f["to"], n) for f, n in harness.closed] == [("spool:7", str(T + 60_000), 9)]
 
     asyncio.run(work())
     assert recorded(redis) == [(T, T + 60_000, "connection lost", OPEN)]
@@ -85,12 +85,12 @@ def test_a_gap_is_open_until_data_comes_after_the_feed_is_back(redis: Redis, red
 
 def test_before_any_data_nothing_can_be_missing(redis: Redis, redis_url: str) -> None:
     async def work() -> None:
-        async with logging_gaps(redis_url) as world:
-            world.gaps.begin(1, 0, "connection lost")
-            world.gaps.single(2, 0, "damaged")
-            world.gaps.resume()
-            world.gaps.data(3, T)
-            assert (world.gaps.count, world.closed) == (0, [])
+        async with logging_gaps(redis_url) as harness:
+            harness.gaps.begin(1, 0, "connection lost")
+            harness.gaps.single(2, 0, "damaged")
+            harness.gaps.resume()
+            harness.gaps.data(3, T)
+            assert (harness.gaps.count, harness.closed) == (0, [])
 
     asyncio.run(work())
     assert read_gaps(redis, "stocks") == []
@@ -98,11 +98,11 @@ def test_before_any_data_nothing_can_be_missing(redis: Redis, redis_url: str) ->
 
 def test_losses_in_a_row_without_data_between_are_one_gap(redis: Redis, redis_url: str) -> None:
     async def work() -> None:
-        async with logging_gaps(redis_url) as world:
+        async with logging_gaps(redis_url) as harness:
             for number in range(1, 6):
-                world.gaps.begin(number, T, f"try {number}")
-            world.gaps.resume()
-            world.gaps.data(6, T + 5_000)
+                harness.gaps.begin(number, T, f"try {number}")
+            harness.gaps.resume()
+            harness.gaps.data(6, T + 5_000)
 
     asyncio.run(work())
     assert recorded(redis) == [(T, T + 5_000, "try 1", OPEN)]
@@ -110,9 +110,9 @@ def test_losses_in_a_row_without_data_between_are_one_gap(redis: Redis, redis_ur
 
 def test_a_gap_has_a_length_even_where_the_clock_did_not_move(redis: Redis, redis_url: str) -> None:
     async def work() -> None:
-        async with logging_gaps(redis_url) as world:
-            world.gaps.single(1, T, "a record was damaged")
-            world.gaps.data(2, T)
+        async with logging_gaps(redis_url) as harness:
+            harness.gaps.single(1, T, "a record was damaged")
+            harness.gaps.data(2, T)
 
     asyncio.run(work())
     assert [g.end for g in read_gaps(redis, "stocks")] == [T + LEAST_MS]
@@ -120,11 +120,11 @@ def test_a_gap_has_a_length_even_where_the_clock_did_not_move(redis: Redis, redi
 
 def test_told_again_by_a_replay_it_changes_nothing(redis: Redis, redis_url: str) -> None:
     async def work() -> None:
-        async with logging_gaps(redis_url) as world:
+        async with logging_gaps(redis_url) as harness:
             for _ in range(2):
-                world.gaps.begin(7, T, "connection lost")
-                world.gaps.resume()
-                world.gaps.data(9, T + 60_000)
+                harness.gaps.begin(7, T, "connection lost")
+                harness.gaps.resume()
+                harness.gaps.data(9, T + 60_000)
 
     asyncio.run(work())
     assert redis.xlen(keys.gaps("stocks")) == 2
@@ -132,13 +132,13 @@ def test_told_again_by_a_replay_it_changes_nothing(redis: Redis, redis_url: str)
 
 def test_an_earlier_runs_gap_is_ended_by_this_ones_data(redis: Redis, redis_url: str) -> None:
     async def work() -> None:
-        async with logging_gaps(redis_url) as world:
-            world.gaps.restore(
+        async with logging_gaps(redis_url) as harness:
+            harness.gaps.restore(
                 [{"gap": "spool:3", "symbols": "*", "from": str(T), "to": "", "reason": "x", "state": OPEN}]
             )
-            assert world.gaps.is_open
-            world.gaps.resume()
-            world.gaps.data(9, T + 60_000)
+            assert harness.gaps.is_open
+            harness.gaps.resume()
+            harness.gaps.data(9, T + 60_000)
 
     asyncio.run(work())
     assert [(g.start, g.end) for g in read_gaps(redis, "stocks")] == [(T, T + 60_000)]
@@ -146,14 +146,14 @@ def test_an_earlier_runs_gap_is_ended_by_this_ones_data(redis: Redis, redis_url:
 
 def test_without_the_lease_records_wait(redis: Redis, redis_url: str) -> None:
     async def work() -> None:
-        async with logging_gaps(redis_url, lease=False) as world:
-            world.gaps.begin(7, T, "connection lost")
+        async with logging_gaps(redis_url, lease=False) as harness:
+            harness.gaps.begin(7, T, "connection lost")
             await asyncio.sleep(0.05)
             assert read_gaps(redis, "stocks") == []
-            assert world.gaps.pending.oldest == 7
-            await world.take_lease()
-            await world.gaps.pending.emptied()
-            assert world.gaps.pending.oldest is None
+            assert harness.gaps.pending.oldest == 7
+            await harness.take_lease()
+            await harness.gaps.pending.emptied()
+            assert harness.gaps.pending.oldest is None
 
     asyncio.run(work())
     assert len(read_gaps(redis, "stocks")) == 1

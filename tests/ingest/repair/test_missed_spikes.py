@@ -1,4 +1,4 @@
-"""What would have fired: held against the live detector itself, fed with the same bars."""
+"""The spikes of a gap, compared with the live detector fed with the same bars."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_detector_would_have_raised_the_same(steps: list[tuple[int, int]], p
 
 @given(WALKS, st.integers(0, 500))
 def test_with_a_detector_that_missed_a_part_all_is_told_once(steps: list[tuple[int, int]], split: int) -> None:
-    """What was raised live before the gap and what is named for it together are what one detector raises."""
+    """Alerts raised live before the gap plus those named in its record equal those of one detector."""
     t, close = walk(steps)
     gap = T0 + split * 1_000
     whole = find(t, close, None, T0, NOTHING, RULE)

@@ -1,4 +1,4 @@
-"""Repaired candles on a real Redis with its rules running: equal to the truth now, and after everything that comes later."""
+"""Repaired candles on a real Redis with its rules: equal to the truth now, and after later bars."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def minute_bars(seconds: Sequence[Bar]) -> list[Bar]:
     ]
 
 
-def repair(url: str, told: Sequence[Bar]) -> int:
+def repair(url: str, minutes: Sequence[Bar]) -> int:
     async def run() -> int:
         client = connect_async(url)
         try:
-            return await write_minutes(client, told[0].sym, told, SCHEMA) if told else 0
+            return await write_minutes(client, minutes[0].sym, minutes, SCHEMA) if minutes else 0
         finally:
             await client.aclose()
 
@@ -78,7 +78,7 @@ SECONDS = st.lists(
 def test_a_gap_repaired_at_any_time_leaves_all_candles_equal_to_the_truth(
     redis_url: str, rows: list[tuple[int, int, int, int]], data: st.DataObject
 ) -> None:
-    """Hours that are kept whole get their seconds back, frozen ones their minutes; then the market goes on, late bars too."""
+    """Whole hours get their seconds back, frozen ones their minutes; then live bars follow, late ones included."""
     symbol = f"S{next(SYMBOLS)}"
     begin = data.draw(st.integers(0, 5 * 3600), "gap begins")
     end = data.draw(st.integers(begin, begin + 2 * 3600), "gap ends")
@@ -87,22 +87,22 @@ def test_a_gap_repaired_at_any_time_leaves_all_candles_equal_to_the_truth(
         bar(symbol, s, price, volume, priced=s <= end or dice >= mute) for s, price, volume, dice in sorted(rows)
     ]
     lost = [b for b in everything if begin <= (b.t - T0) // 1000 <= end]
-    heard = [b for b in everything if b not in lost]
-    now = data.draw(st.integers(0, len(heard)), "bars heard before the repair")
-    now = max(now, sum((b.t - T0) // 1000 < begin for b in heard))
+    received = [b for b in everything if b not in lost]
+    now = data.draw(st.integers(0, len(received)), "bars received before the repair")
+    now = max(now, sum((b.t - T0) // 1000 < begin for b in received))
 
     with connect(redis_url) as redis:
-        write_bars(redis, heard[:now], SCHEMA)
-        limit = young_from(max((b.t for b in heard[:now]), default=None), KEPT)
+        write_bars(redis, received[:now], SCHEMA)
+        limit = young_from(max((b.t for b in received[:now]), default=None), KEPT)
         write_bars(redis, [b for b in lost if b.t >= limit], SCHEMA)
-        told = [m for m in minute_bars(everything) if m.t + MINUTE_MS > T0 + begin * 1000 and m.t <= T0 + end * 1000]
-        told = [m for m in told if m.t < limit]
-        repair(redis_url, told)
-        again = repair(redis_url, told)
-        write_bars(redis, heard[now:], SCHEMA)
+        minutes = [m for m in minute_bars(everything) if m.t + MINUTE_MS > T0 + begin * 1000 and m.t <= T0 + end * 1000]
+        minutes = [m for m in minutes if m.t < limit]
+        repair(redis_url, minutes)
+        again = repair(redis_url, minutes)
+        write_bars(redis, received[now:], SCHEMA)
         if everything:
             newest = max(b.t for b in everything)
-            # What the vendor tells again, as late as it is taken, changes nothing.
+            # A bar that the vendor repeats, as late as it is accepted, changes nothing.
             write_bars(redis, [b for b in everything if b.t >= newest - SCHEMA.lateness_ms], SCHEMA)
         assert again == 0
         for timeframe in ("1m", "5m", "1h"):
@@ -110,14 +110,14 @@ def test_a_gap_repaired_at_any_time_leaves_all_candles_equal_to_the_truth(
 
 
 def test_seconds_in_a_frozen_hour_would_destroy_it(redis: Redis) -> None:
-    """Why hours are frozen: the rule makes the bucket anew of the seconds that are left."""
-    heard = [bar("A", s, 1_000 + s) for s in (0, 1800, 3599)] + [bar("A", 4_600, 2_000)]
+    """Why hours are frozen: the rule recomputes the bucket from the seconds that are left."""
+    received = [bar("A", s, 1_000 + s) for s in (0, 1800, 3599)] + [bar("A", 4_600, 2_000)]
     late = bar("A", 3_000, 1_500)
-    write_bars(redis, heard, SCHEMA)
-    limit = young_from(heard[-1].t, KEPT)
-    assert limit == T0 + HOUR_MS > late.t > heard[-1].t - KEPT
+    write_bars(redis, received, SCHEMA)
+    limit = young_from(received[-1].t, KEPT)
+    assert limit == T0 + HOUR_MS > late.t > received[-1].t - KEPT
     write_bars(redis, [late], SCHEMA)
-    assert candles(redis, "A", "1h") != truth([*heard, late], "1h")
+    assert candles(redis, "A", "1h") != truth([*received, late], "1h")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_the_first_hour_that_is_kept_whole(newest: int | None, limit: int) -> No
 
 
 def test_every_bar_that_live_may_come_is_young() -> None:
-    """The tape takes bars up to `lateness_ms` behind: none of them lies in a frozen hour."""
+    """Bars are accepted up to `lateness_ms` late: none of them lies in a frozen hour."""
     for newest in range(T0, T0 + 2 * HOUR_MS, 7_000):
         latest_allowed = newest - SCHEMA.lateness_ms
         assert latest_allowed // HOUR_MS * HOUR_MS >= young_from(newest, KEPT)
@@ -159,14 +159,14 @@ def test_a_minute_without_vwap_leaves_its_larger_candles_without(redis: Redis, r
 
 
 def test_series_that_are_not_there_are_made(redis: Redis, redis_url: str) -> None:
-    told = [Bar("NEW", T0 + i * MINUTE_MS, 10, 12, 9, 11, 40, 400, MINUTE_MS) for i in range(3)]
-    assert repair(redis_url, told) == 3
+    minutes = [Bar("NEW", T0 + i * MINUTE_MS, 10, 12, 9, 11, 40, 400, MINUTE_MS) for i in range(3)]
+    assert repair(redis_url, minutes) == 3
     assert candles(redis, "NEW", "1h")[0][5] == 120
     assert redis.execute_command("TS.INFO", keys.series("NEW", "1h", "close"))
 
 
 def test_a_minute_before_a_bucket_that_a_rule_wrote_late_keeps_the_order(redis: Redis, redis_url: str) -> None:
-    """Redis appends what is newer than the newest sample it knows of, and a late bucket does not count as that."""
+    """Redis appends samples newer than the newest that it knows of, and a bucket written late does not count."""
     everything = [bar("A", s, 1_000 + s, 1) for s in (0, 60, 3600, 4501)]
     write_bars(redis, [everything[i] for i in (0, 3, 2)], SCHEMA)
     repair(redis_url, minute_bars(everything[1:2]))
@@ -194,7 +194,7 @@ def test_rolling_up_is_the_plain_definition(rows: list[tuple[int, int, bool]], t
     minutes = Candles(np.array([b.t for b in bars], np.int64), np.array(columns, np.float64).reshape(-1, 6).T)
     at = [T0 + m * MINUTE_MS for m in touched]
     found = rolled_up(minutes, STORED[level], at).complete()
-    wanted = {t - t % STORED[level] for t in at}
+    expected = {t - t % STORED[level] for t in at}
     assert list(zip(found.t.tolist(), *found.fields.tolist(), strict=True)) == [
-        c for c in truth(bars, level) if c[0] in wanted
+        c for c in truth(bars, level) if c[0] in expected
     ]

@@ -1,4 +1,4 @@
-"""Repairs that cannot be, or not yet: refusals, failures, restarts, what waits and what goes first."""
+"""Repairs that fail or have to wait: errors, restarts, order."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.ingest.repair.harness import (
     LEVELS,
     SCHEMA,
     T0,
-    World,
+    Harness,
     at,
     bar,
     closed,
     from_candle,
-    heard,
+    received,
     run,
     tape,
     truth_of,
@@ -41,17 +41,17 @@ def test_without_rest_and_without_minutes_there_is_no_repair(redis: Redis, redis
     truth = [bar("A", 0), bar("A", 60), bar("A", 3 * 86_400)]
 
     async def go() -> None:
-        async with World(redis_url, truth, rest=False) as world:
-            world.hear([truth[0], truth[1]])
-            world.lose(0, 60)
-            await world.repair()
-            assert closed(world) == (UNREPAIRABLE, "drop; no REST of the vendor is configured", 0)
-        async with World(redis_url, truth, schema=SCHEMA) as world:
-            world.hear([truth[0], truth[2]])
-            world.lose(0, 60, gap="old")
-            await world.repair()
-            assert closed(world, "old") == (UNREPAIRABLE, "drop; older than minutes are kept", 0)
-            assert world.vendor.asked == []
+        async with Harness(redis_url, truth, rest=False) as harness:
+            harness.hear([truth[0], truth[1]])
+            harness.lose(0, 60)
+            await harness.repair()
+            assert closed(harness) == (UNREPAIRABLE, "drop; no REST of the vendor is configured", 0)
+        async with Harness(redis_url, truth, schema=SCHEMA) as harness:
+            harness.hear([truth[0], truth[2]])
+            harness.lose(0, 60, gap="old")
+            await harness.repair()
+            assert closed(harness, "old") == (UNREPAIRABLE, "drop; older than minutes are kept", 0)
+            assert harness.vendor.asked == []
 
     run(go())
 
@@ -60,16 +60,16 @@ def test_a_gap_that_is_partly_too_old_is_repaired_as_far_as_it_can_be(redis: Red
     truth = tape("A", 30 * HOUR, step=120)
 
     async def go() -> None:
-        async with World(redis_url, truth, schema=SCHEMA) as world:
-            world.hear(heard(truth, HOUR, 20 * HOUR))
-            world.lose(HOUR, 20 * HOUR)
-            await world.repair()
-            state, reason, bars = closed(world)
+        async with Harness(redis_url, truth, schema=SCHEMA) as harness:
+            harness.hear(received(truth, HOUR, 20 * HOUR))
+            harness.lose(HOUR, 20 * HOUR)
+            await harness.repair()
+            state, reason, bars = closed(harness)
             assert (state, reason) == (UNREPAIRABLE, "drop; a part of it is older than minutes are kept")
             assert bars > 300
             edge = truth[-1].t - SCHEMA.retention_ms["1h"]
             whole = edge + -edge % 3_600_000
-            assert [c for c in world.candles("A", "1h") if c[0] >= whole] == [
+            assert [c for c in harness.candles("A", "1h") if c[0] >= whole] == [
                 c for c in truth_of(truth, "1h") if c[0] >= whole
             ]
 
@@ -80,13 +80,13 @@ def test_a_vendor_that_refuses_everything_is_not_asked_for_every_symbol(redis: R
     truth = [bar(f"S{i}", s) for s in (0, 10, 20) for i in range(20)]
 
     async def go() -> None:
-        async with World(redis_url, truth) as world:
-            world.hear(heard(truth, 0, 20))
-            world.vendor.refuses = {f"S{i}" for i in range(20)}
-            world.lose(0, 20)
-            await world.repair()
-            assert closed(world) == (UNREPAIRABLE, "drop; the vendor's REST answers 403", 0)
-            assert len(world.vendor.asked) <= 4
+        async with Harness(redis_url, truth) as harness:
+            harness.hear(received(truth, 0, 20))
+            harness.vendor.refuses = {f"S{i}" for i in range(20)}
+            harness.lose(0, 20)
+            await harness.repair()
+            assert closed(harness) == (UNREPAIRABLE, "drop; the vendor's REST answers 403", 0)
+            assert len(harness.vendor.asked) <= 4
 
     run(go())
 
@@ -95,16 +95,16 @@ def test_symbols_that_are_refused_get_a_record_of_their_own(redis: Redis, redis_
     truth = [bar(f"S{i}", s) for s in (0, 10, 20) for i in range(8)]
 
     async def go() -> None:
-        async with World(redis_url, truth) as world:
-            world.hear(heard(truth, 0, 20))
-            world.vendor.refuses = {"S2", "S3", "S4", "S5", "S6"}
+        async with Harness(redis_url, truth) as harness:
+            harness.hear(received(truth, 0, 20))
+            harness.vendor.refuses = {"S2", "S3", "S4", "S5", "S6"}
             redis.sadd(keys.watchlist("mine"), "S1")
-            world.lose(0, 20)
-            await world.repair()
-            assert closed(world) == (REPAIRED, "drop", 3)
-            assert closed(world, "g-refused") == (UNREPAIRABLE, "drop; the vendor's REST answers 403", 0)
-            assert world.gap("g-refused").symbols == ("S2", "S3", "S4", "S5", "S6")
-            found = world.repairer.completeness(8)
+            harness.lose(0, 20)
+            await harness.repair()
+            assert closed(harness) == (REPAIRED, "drop", 3)
+            assert closed(harness, "g-refused") == (UNREPAIRABLE, "drop; the vendor's REST answers 403", 0)
+            assert harness.gap("g-refused").symbols == ("S2", "S3", "S4", "S5", "S6")
+            found = harness.repairer.completeness(8)
             assert (found.repaired, found.unrepairable) == (1, 1)
             assert found.coverage[2:] == (3, 5)
 
@@ -115,14 +115,14 @@ def test_what_is_left_is_tried_again_and_what_is_done_is_not(redis: Redis, redis
     truth = [bar(f"S{i}", s) for s in (0, 10, 20) for i in range(6)]
 
     async def go() -> None:
-        async with World(redis_url, truth) as world:
-            world.hear(heard(truth, 0, 20))
-            world.vendor.fails = {"S1": 1, "S2": 2}
+        async with Harness(redis_url, truth) as harness:
+            harness.hear(received(truth, 0, 20))
+            harness.vendor.fails = {"S1": 1, "S2": 2}
             redis.sadd(keys.watchlist("mine"), "S0")
-            world.lose(0, 20, ",".join(f"S{i}" for i in range(6)))
-            await world.repair()
-            assert closed(world) == (REPAIRED, "drop", 6)
-            asked = [symbol for symbol, _, start, _ in world.vendor.asked if start < at(15)]
+            harness.lose(0, 20, ",".join(f"S{i}" for i in range(6)))
+            await harness.repair()
+            assert closed(harness) == (REPAIRED, "drop", 6)
+            asked = [symbol for symbol, _, start, _ in harness.vendor.asked if start < at(15)]
             assert {s: asked.count(s) for s in set(asked)} == {"S0": 1, "S1": 2, "S2": 3, "S3": 1, "S4": 1, "S5": 1}
             assert redis.keys("gaps:*progress*") == []
 
@@ -133,14 +133,14 @@ def test_a_vendor_that_is_away_is_left_in_peace(redis: Redis, redis_url: str) ->
     truth = [bar(f"S{i}", s) for s in (0, 10, 20) for i in range(30)]
 
     async def go() -> None:
-        async with World(redis_url, truth, backoff_s=(0.01, 60.0)) as world:
-            world.hear(heard(truth, 0, 20))
-            world.vendor.fails = {f"S{i}": 99 for i in range(30)}
-            world.lose(0, 20, "S1,S2,S3,S4,S5")
-            await world.repair(until=lambda: len(world.vendor.asked) >= 2)
+        async with Harness(redis_url, truth, backoff_s=(0.01, 60.0)) as harness:
+            harness.hear(received(truth, 0, 20))
+            harness.vendor.fails = {f"S{i}": 99 for i in range(30)}
+            harness.lose(0, 20, "S1,S2,S3,S4,S5")
+            await harness.repair(until=lambda: len(harness.vendor.asked) >= 2)
             await asyncio.sleep(0.05)
-            assert len(world.vendor.asked) <= 8
-            assert world.gap().state == OPEN
+            assert len(harness.vendor.asked) <= 8
+            assert harness.gap().state == OPEN
 
     run(go())
 
@@ -149,23 +149,23 @@ def test_a_restarted_repairer_goes_on_where_it_was(redis: Redis, redis_url: str)
     truth = [bar(f"S{i}", s, 1_000_000 + 10_000 * (s >= 10)) for s in (0, 5, 10, 20) for i in range(10)]
 
     async def go() -> None:
-        async with World(redis_url, truth) as world:
-            world.hear(heard(truth, 0, 20))
-            world.lose(0, 20)
-            world.vendor.silent_from = 5
+        async with Harness(redis_url, truth) as harness:
+            harness.hear(received(truth, 0, 20))
+            harness.lose(0, 20)
+            harness.vendor.silent_from = 5
             progress = keys.gap_progress("stocks", "g")
-            await world.repair(until=lambda: len(world.vendor.asked) > 5 and redis.hlen(progress) == 5)
-            assert world.gap().state == OPEN
+            await harness.repair(until=lambda: len(harness.vendor.asked) > 5 and redis.hlen(progress) == 5)
+            assert harness.gap().state == OPEN
             done = {
                 str(key, "utf-8") for key in redis.hkeys(keys.gap_progress("stocks", "g")) if isinstance(key, bytes)
             }
             assert len(done) == 5
-            world.vendor.asked.clear()
-            world.vendor.silent_from = 100
-            await world.repair(repairer=world.new_repairer())
-            assert not done & {symbol for symbol, *_ in world.vendor.asked}
-            assert closed(world) == (REPAIRED, "drop", 20)
-            spikes = json.loads(world.gap().spikes)
+            harness.vendor.asked.clear()
+            harness.vendor.silent_from = 100
+            await harness.repair(repairer=harness.new_repairer())
+            assert not done & {symbol for symbol, *_ in harness.vendor.asked}
+            assert closed(harness) == (REPAIRED, "drop", 20)
+            spikes = json.loads(harness.gap().spikes)
             assert [(s["symbol"], s["t"], s["direction"]) for s in spikes] == [
                 (f"S{i}", at(10), "up") for i in range(10)
             ]
@@ -177,12 +177,12 @@ def test_the_spikes_of_a_symbol_that_a_crash_left_half_done_are_not_forgotten(re
     truth = [bar("A", s, 1_010_000 if s == 20 else 1_000_000) for s in range(60)]
 
     async def go() -> None:
-        async with World(redis_url, truth) as world:
-            world.hear(heard(truth, 10, 40))
-            world.live.store([b for b in truth if at(10) < b.t < at(40)])  # written, but nothing was noted
-            world.lose(10, 40)
-            await world.repair()
-            spikes = [(s["t"], s["direction"]) for s in json.loads(world.gap().spikes)]
+        async with Harness(redis_url, truth) as harness:
+            harness.hear(received(truth, 10, 40))
+            harness.live.store([b for b in truth if at(10) < b.t < at(40)])  # written, but nothing was noted
+            harness.lose(10, 40)
+            await harness.repair()
+            spikes = [(s["t"], s["direction"]) for s in json.loads(harness.gap().spikes)]
             assert spikes == [(at(20), "up"), (at(25), "down")]
 
     run(go())
@@ -193,23 +193,23 @@ def test_the_vendor_is_given_time_to_catch_up(redis: Redis, redis_url: str, capl
     caplog.set_level(logging.INFO, "tapewatch.repair")
 
     async def go() -> None:
-        async with World(redis_url, truth) as world:
-            world.hear(heard(truth, 100, 200))
-            world.vendor.knows_to = at(150)
-            world.lose(100, 200)
-            await world.repair(until=lambda: len(world.vendor.asked) > 5)
-            assert world.gap().state == OPEN
-            world.vendor.knows_to = at(10_000)
-            await world.repair(until=lambda: "is repaired" in caplog.text)  # told once it is written
-            assert world.gap().state == REPAIRED
-            assert world.candles("A", "1s") == truth_of(truth, "1s")
+        async with Harness(redis_url, truth) as harness:
+            harness.hear(received(truth, 100, 200))
+            harness.vendor.knows_to = at(150)
+            harness.lose(100, 200)
+            await harness.repair(until=lambda: len(harness.vendor.asked) > 5)
+            assert harness.gap().state == OPEN
+            harness.vendor.knows_to = at(10_000)
+            await harness.repair(until=lambda: "is repaired" in caplog.text)  # told once it is written
+            assert harness.gap().state == REPAIRED
+            assert harness.candles("A", "1s") == truth_of(truth, "1s")
         assert "behind the feed" in caplog.text
-        async with World(redis_url, truth, behind_s=0.0) as world:
-            world.hear(heard(truth, 300, 400))
-            world.vendor.knows_to = at(150)
-            world.lose(300, 400, gap="h")
-            await world.repair()
-            assert world.gap("h").state == REPAIRED
+        async with Harness(redis_url, truth, behind_s=0.0) as harness:
+            harness.hear(received(truth, 300, 400))
+            harness.vendor.knows_to = at(150)
+            harness.lose(300, 400, gap="h")
+            await harness.repair()
+            assert harness.gap("h").state == REPAIRED
 
     run(go())
 
@@ -218,18 +218,18 @@ def test_a_gap_is_left_alone_until_its_end_is_known_and_has_settled(redis: Redis
     truth = [bar("A", s) for s in range(60)]
 
     async def go() -> None:
-        async with World(redis_url, truth, settle_ms=5_000, quiet_s=3_600) as world:
-            world.hear(truth[:11])
+        async with Harness(redis_url, truth, settle_ms=5_000, quiet_s=3_600) as harness:
+            harness.hear(truth[:11])
             fields: dict[Any, Any] = {"gap": "g", "symbols": "*", "from": at(10), "to": "", "state": OPEN}
             redis.xadd(keys.gaps("stocks"), fields)
-            world.hear(truth[20:24])
-            world.lose(10, 20, gap="h")
+            harness.hear(truth[20:24])
+            harness.lose(10, 20, gap="h")
             turns = iter(range(10))
-            await world.repair(until=lambda: next(turns, None) is None)
-            assert world.vendor.asked == []
-            world.hear(truth[24:26])
-            await world.repair(until=lambda: world.gap("h").state == REPAIRED)
-            assert world.gap("g").state == OPEN
+            await harness.repair(until=lambda: next(turns, None) is None)
+            assert harness.vendor.asked == []
+            harness.hear(truth[24:26])
+            await harness.repair(until=lambda: harness.gap("h").state == REPAIRED)
+            assert harness.gap("g").state == OPEN
 
     run(go())
 
@@ -237,69 +237,69 @@ def test_a_gap_is_left_alone_until_its_end_is_known_and_has_settled(redis: Redis
 def test_newest_gaps_first_and_in_them_what_is_watched(
     redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repair_round, "AT_ONCE", 1)  # of several at once nobody can say which is asked for first
+    monkeypatch.setattr(repair_round, "AT_ONCE", 1)  # the order of concurrent requests is undefined
     names = ["LATE", "EARLY", "LOUD", "MINE"]
     truth = [bar(s, t) for t in (0, 10, 20, 2_000, 2_010, 2_020) for s in names]
 
     async def go() -> None:
-        async with World(redis_url, truth) as world:
-            world.vendor.truth.append(bar("LATE", 2_045))
-            world.hear([b for b in world.vendor.truth if b.t not in (at(10), at(2_010))])
+        async with Harness(redis_url, truth) as harness:
+            harness.vendor.truth.append(bar("LATE", 2_045))
+            harness.hear([b for b in harness.vendor.truth if b.t not in (at(10), at(2_010))])
             redis.sadd(keys.watchlist("w"), "MINE", "UNKNOWN")
             redis.hset(keys.watchlist_settings("w"), "email", "x@example.org")
             redis.set(keys.MOVERS, json.dumps({"t": 1, "volume": [{"symbol": "LOUD"}]}))
-            world.lose(0, 20, gap="a")
-            world.lose(2_000, 2_020, gap="b")
-            await world.repair()
-            asked = [(end > at(30), symbol) for symbol, _, _, end in world.vendor.asked if end < at(2_044)]
+            harness.lose(0, 20, gap="a")
+            harness.lose(2_000, 2_020, gap="b")
+            await harness.repair()
+            asked = [(end > at(30), symbol) for symbol, _, _, end in harness.vendor.asked if end < at(2_044)]
             assert asked == [(new, s) for new in (True, False) for s in ("MINE", "LOUD", "LATE", "EARLY")]
 
     run(go())
 
 
 def test_gaps_near_each_other_are_repaired_by_one_question_a_symbol(redis: Redis, redis_url: str) -> None:
-    """A connection that flaps: each gap gets its own bars and spikes; a symbol of one gap alone is not asked for the other."""
+    """A flapping connection: each gap gets its own bars and spikes; a symbol of one gap is not requested for the other."""
     truth = [bar(s, t, 1_010_000 if t >= 290 else 1_000_000) for t in range(400) for s in ("A", "B")]
 
     async def go() -> None:
-        async with World(redis_url, truth) as world:
+        async with Harness(redis_url, truth) as harness:
             gone = {at(t) for t in (*range(101, 110), *range(281, 300))}
-            world.hear([b for b in truth if b.t not in gone or (b.sym == "B" and b.t < at(200))])
-            world.lose(100, 110, "A", gap="first")
-            world.lose(280, 300, gap="second")
-            await world.repair()
+            harness.hear([b for b in truth if b.t not in gone or (b.sym == "B" and b.t < at(200))])
+            harness.lose(100, 110, "A", gap="first")
+            harness.lose(280, 300, gap="second")
+            await harness.repair()
             for symbol in ("A", "B"):
                 own = [b for b in truth if b.sym == symbol]
                 for level in LEVELS:
-                    assert world.candles(symbol, level) == truth_of(own, level), (symbol, level)
-            assert [closed(world, g) for g in ("first", "second")] == [(REPAIRED, "drop", 9), (REPAIRED, "drop", 38)]
-            assert world.repairer.bars_repaired == 47
-            assert json.loads(world.gap("first").spikes) == []
-            assert [(s["symbol"], s["t"]) for s in json.loads(world.gap("second").spikes)] == [
+                    assert harness.candles(symbol, level) == truth_of(own, level), (symbol, level)
+            assert [closed(harness, g) for g in ("first", "second")] == [(REPAIRED, "drop", 9), (REPAIRED, "drop", 38)]
+            assert harness.repairer.bars_repaired == 47
+            assert json.loads(harness.gap("first").spikes) == []
+            assert [(s["symbol"], s["t"]) for s in json.loads(harness.gap("second").spikes)] == [
                 ("A", at(290)),
                 ("B", at(290)),
             ]
-            answered = [symbol for symbol, _, start, _ in world.vendor.asked if start < at(200)]
+            answered = [symbol for symbol, _, start, _ in harness.vendor.asked if start < at(200)]
             assert sorted(answered) == ["A", "B"]
 
     run(go())
 
 
 def test_a_redis_that_goes_away_costs_no_patience(redis: Redis, redis_url: str) -> None:
-    """Errors of Redis say nothing of the vendor: the gap is tried again soon, however often they come."""
+    """Errors of Redis are not errors of the vendor: the gap is tried again soon, however many there are."""
     truth = [bar("A", s) for s in (0, 10, 20)]
 
     async def go() -> None:
-        async with World(redis_url, truth, backoff_s=(0.01, 3_600.0)) as world:
-            world.hear(heard(truth, 0, 20))
+        async with Harness(redis_url, truth, backoff_s=(0.01, 3_600.0)) as harness:
+            harness.hear(received(truth, 0, 20))
             key = keys.gap_progress("stocks", "g")
             redis.set(key, "of another type")
-            world.lose(0, 20)
+            harness.lose(0, 20)
             turns = iter(range(10))
-            await world.repair(until=lambda: next(turns, None) is None)
+            await harness.repair(until=lambda: next(turns, None) is None)
             redis.delete(key)
-            await world.repair()
-            assert closed(world) == (REPAIRED, "drop", 1)
+            await harness.repair()
+            assert closed(harness) == (REPAIRED, "drop", 1)
 
     run(go())
 
@@ -323,16 +323,16 @@ def test_a_gap_of_the_simulated_market(redis: Redis, redis_url: str) -> None:
 
     async def go() -> None:
         vendor = HttpRest(RestConfig(f"http://127.0.0.1:{server.server_port}", "any", 200))
-        async with World(redis_url) as world:
-            world.rest = vendor
-            world.hear([b for b in truth if not (start + 300) * 1000 < b.t < (start + 700) * 1000])
-            world.lose(start + 300 - T0 // 1_000, start + 700 - T0 // 1_000)
-            await world.repair(repairer=world.new_repairer())
+        async with Harness(redis_url) as harness:
+            harness.rest = vendor
+            harness.hear([b for b in truth if not (start + 300) * 1000 < b.t < (start + 700) * 1000])
+            harness.lose(start + 300 - T0 // 1_000, start + 700 - T0 // 1_000)
+            await harness.repair(repairer=harness.new_repairer())
             for name in market.names:
                 own = [b for b in truth if b.sym == name]
                 for level in LEVELS:
-                    assert world.candles(name, level) == truth_of(own, level), (name, level)
-            assert world.gap().repaired_bars > 100
+                    assert harness.candles(name, level) == truth_of(own, level), (name, level)
+            assert harness.gap().repaired_bars > 100
         await vendor.close()
 
     run(go())
@@ -372,15 +372,15 @@ def test_over_http_with_a_vendor_that_pages_throttles_and_stumbles(redis: Redis,
     async def go() -> None:
         with Vendor(answer) as server:
             vendor = HttpRest(RestConfig(server.url, "any", 200), Impatient())
-            async with World(redis_url) as world:
-                world.rest = vendor
-                world.hear(sorted(heard(truth, 200, 700), key=lambda b: b.t))
-                world.lose(200, 700)
-                await world.repair(repairer=world.new_repairer())
+            async with Harness(redis_url) as harness:
+                harness.rest = vendor
+                harness.hear(sorted(received(truth, 200, 700), key=lambda b: b.t))
+                harness.lose(200, 700)
+                await harness.repair(repairer=harness.new_repairer())
                 for symbol in ("A", "B"):
                     for level in LEVELS:
                         own = [b for b in truth if b.sym == symbol]
-                        assert world.candles(symbol, level) == truth_of(own, level), (symbol, level)
+                        assert harness.candles(symbol, level) == truth_of(own, level), (symbol, level)
             assert vendor.retried == 3
             await vendor.close()
 

@@ -1,4 +1,4 @@
-"""A vendor's REST that answers what a test tells it to, and remembers what it was asked and when."""
+"""A vendor's REST with prepared answers, which records each request and its time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Reply:
 
 @dataclass
 class Asked:
-    """One request: when it came (monotonic), for which bars (where it is for a symbol's), and with which headers."""
+    """One request: its time (monotonic), the bars requested (if any), its headers."""
 
     at: float
     symbol: str
@@ -73,13 +73,13 @@ class Vendor:
                 self.wfile.write(raw)
 
             def log_message(self, format: str, *args: Any) -> None:
-                """Quiet."""
+                """Logs nothing."""
 
         class Server(http.server.ThreadingHTTPServer):
             daemon_threads = True
 
             def handle_error(self, request: Any, client_address: Any) -> None:
-                """Quiet: a client gave up, as some tests have it."""
+                """Logs nothing: clients that disconnect are part of some tests."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"

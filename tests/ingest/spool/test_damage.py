@@ -1,4 +1,4 @@
-"""The spool after damage: each byte cut, each bit flipped; what is lost is told, and nothing else is lost."""
+"""The spool after damage: each byte cut, each bit flipped; what is lost is reported, and nothing else is lost."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def numbers(records: list[Record]) -> list[int]:
 
 @pytest.fixture(params=[256 * 1024, 40])
 def chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """How much is read at once: a usual amount, and so little that records lie across the edges."""
+    """Block sizes of reading: the default, and one so small that records cross block boundaries."""
     monkeypatch.setattr(spool_cursor, "_CHUNK", request.param)
     return int(request.param)
 
@@ -126,7 +126,7 @@ class TestFlippedBit:
             with make(tmp_path, fsync=False).open() as spool:
                 records = everything(spool)
                 assert records[:3] == good(1, 2, 3)
-                if spool.torn:  # not to be told from a torn one
+                if spool.torn:  # indistinguishable from a torn one
                     assert (records[3:], spool.last) == ([], 3)
                 else:
                     assert [(one.number, one.kind) for one in records[3:]] == [(4, CORRUPT)]
@@ -262,7 +262,7 @@ class TestManyDamaged:
 def test_any_bytes_can_be_opened_and_read(
     tmp_path_factory: pytest.TempPathFactory, rubbish: list[bytes], at: int, tail: bool
 ) -> None:
-    """Rubbish as segments, and between good records: the counts add up, and appending goes on."""
+    """Garbage as segments and between good records: the counts add up, and appending still works."""
     folder = tmp_path_factory.mktemp("spool")
     raw = b"".join(pack(number, number, 0, b"abc") for number in range(1, 11))
     spoiled = [raw[:at] + b"".join(rubbish) + raw[at:] if tail else raw, *rubbish]
@@ -283,7 +283,7 @@ def flipped(raw: bytes, bit: int) -> bytes:
 
 
 def put(path: Path, content: bytes) -> None:
-    """Changes the file in place, as a disk would: nobody's descriptor notices."""
+    """Changes the file in place, as a failing disk would."""
     with path.open("r+b") as file:
         file.write(content)
         file.truncate()

@@ -1,4 +1,4 @@
-"""The spool on disks that are full or broken, and after its process was killed."""
+"""The spool on full or failing disks, and after its process was killed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support import ROOT
 MIB = 1024 * 1024
 
 
-#: Files and folders the tiny disk has room for.
+#: Files and folders that fit on the tiny disk.
 INODES = 20
 
 
@@ -57,7 +57,7 @@ def fill_disk(spool: Spool, size: int) -> None:
 
 
 def assert_whole(spool: Spool) -> None:
-    """Every number once, each payload its own, and no byte besides."""
+    """Checks that every number occurs once with its payload, and that no other byte is there."""
     records = everything(spool)
     assert [one.number for one in records] == list(range(spool.first, spool.last + 1))
     assert all(one.payload[:7] == b"%07d" % one.number for one in records)
@@ -149,7 +149,7 @@ class TestFullDisk:
             make(tiny_disk / "other").open(first_after=3).append(b"x" * 5000, 1)
 
     def test_a_limit_on_the_size_of_files_counts_as_full(self, tmp_path: Path) -> None:
-        """The kernel takes part of a record and refuses the rest, in any place."""
+        """The kernel writes part of a record and fails for the rest, at any position."""
         script = """
 import resource, sys
 from pathlib import Path
@@ -258,24 +258,24 @@ while True:
     number = spool.append(b"%07d" % (spool.last + 1) + b"x" * (spool.last * 7919 % 5000), 1)
     os.write(1, b"%d\\n" % number)
 """
-        told = 0
+        appended = 0
         for _ in range(6):
             child = start(script, tmp_path)
             assert child.stdout is not None
-            want = told + 400
+            want = appended + 400
             for line in child.stdout:
-                told = int(line)
-                if told >= want:
+                appended = int(line)
+                if appended >= want:
                     break
             child.send_signal(signal.SIGKILL)
-            told = max([told, *(int(line) for line in child.stdout.read().splitlines())])
+            appended = max([appended, *(int(line) for line in child.stdout.read().splitlines())])
             child.wait()
             child.stdout.close()
             with make(tmp_path).open() as spool:
-                assert told <= spool.last <= told + 1
+                assert appended <= spool.last <= appended + 1
                 assert_whole(spool)
                 assert spool.corrupt == 0
-                told = spool.last
+                appended = spool.last
 
     def test_a_killed_owner_lets_go_and_a_living_one_does_not(self, tmp_path: Path) -> None:
         script = """

@@ -1,4 +1,4 @@
-"""The spool while nothing goes wrong: numbers, order, limits, what is kept and for how long."""
+"""The spool without faults: numbers, order, limits, retention."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def test_records_come_back_as_they_were_given(tmp_path: Path) -> None:
         assert spool.append(b'[{"ev":"A"}]', 1_700_000_000_000) == 1
         assert spool.append(b"", 1_700_000_000_001, CONTROL) == 2
         assert spool.append(b"\x00\xff" * 300_000, 1_700_000_000_002) == 3
-        wanted = [
+        expected = [
             Record(1, 1_700_000_000_000, DATA, b'[{"ev":"A"}]'),
             Record(2, 1_700_000_000_001, CONTROL, b""),
             Record(3, 1_700_000_000_002, DATA, b"\x00\xff" * 300_000),
         ]
-        assert everything(spool) == wanted
-        assert everything(spool, 2) == wanted[2:]
+        assert everything(spool) == expected
+        assert everything(spool, 2) == expected[2:]
         assert everything(spool, 3) == []
         assert (spool.first, spool.last, spool.oldest_ms) == (1, 3, 1_700_000_000_000)
         assert spool.bytes == sum(path.stat().st_size for path in files(spool.folder)) == 3 * HEADER_BYTES + 600_012

@@ -1,4 +1,4 @@
-"""The spool against a plain list: whatever is appended, killed, cut, flipped, acknowledged and filled up, in any order."""
+"""The spool compared with a plain list, over appends, kills, cuts, flipped bits, acknowledgements and full disks in any order."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class SpoolMachine(RuleBasedStateMachine):
         else:
             self.spool.close()
         bytes_before = self.spool.bytes
-        # what a consumer has seen must not be numbered again
+        # a number that a consumer has seen must not be given again
         self.open(max(self.read_up_to, self.acknowledged))
         cut = {number for number in self.stored if number >= self.spool.first_of_run}
         assert cut <= torn, "only damaged records are cut"
@@ -91,7 +91,7 @@ class SpoolMachine(RuleBasedStateMachine):
             del self.stored[number]
         if not torn:
             assert (self.spool.last, self.spool.bytes, self.spool.torn) == (last, bytes_before, 0)
-        # numbers that were never given, or cut and then passed over
+        # numbers that were never given, or were cut and then skipped
         self.gone |= {number for number in range(self.spool.first, self.spool.last + 1) if number not in self.stored}
         self.gone = {number for number in self.gone if self.spool.first <= number <= self.spool.last}
         sizes = {path: path.stat().st_size for path in files(self.folder)}
@@ -101,7 +101,7 @@ class SpoolMachine(RuleBasedStateMachine):
     def restart(self, crashed: bool) -> None:
         self.reopen(crashed)
 
-    # what a disk does to files
+    # faults of the disk
 
     def damaged(self) -> set[int]:
         """Numbers that cannot be read any more."""
@@ -159,7 +159,7 @@ class SpoolMachine(RuleBasedStateMachine):
         paths = files(self.folder)
         return paths[int(place * len(paths))]
 
-    # what the daemon does
+    # actions of the daemon
 
     @rule(payload=payloads, kind=st.sampled_from([DATA, CONTROL]), ms=st.integers(0, 100), reserve=st.booleans())
     def append(self, payload: bytes, kind: int, ms: int, reserve: bool) -> None:
@@ -238,7 +238,7 @@ class SpoolMachine(RuleBasedStateMachine):
             here = {number for number in lost if number >= self.spool.first}
             assert here <= damaged, "nothing that is whole is given up"
 
-    # what always holds
+    # invariants
 
     @invariant()
     def all_that_is_whole_is_there(self) -> None:

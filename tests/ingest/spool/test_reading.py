@@ -94,8 +94,8 @@ class TestTimes:
         with spool:
             assert len(files(tmp_path)) > 3
             for ms in (0, 1000, 1001, 1010, 5000, 5005, 33_333, 67_660, 67_665, 67_670):
-                wanted = next((n for n in range(1, 20_001) if 1000 + n // 3 * 10 >= ms), 20_001)
-                assert spool.find_time(ms) == wanted, ms
+                expected = next((n for n in range(1, 20_001) if 1000 + n // 3 * 10 >= ms), 20_001)
+                assert spool.find_time(ms) == expected, ms
 
     def test_a_clock_set_back_finds_the_first_of_both_passes(self, tmp_path: Path) -> None:
         with make(tmp_path, limit_bytes=8 << 20).open() as spool:

@@ -209,8 +209,8 @@ def test_grafana_reads_series_movers_and_last_bars(store: Redis, redis_url: str)
     assert denied(store) == []
 
 
-#: What nobody may: commands that see or change all of the store, and keys outside it.
-NOBODY: list[tuple[Any, ...]] = [
+#: Denied to every user: commands that see or change the whole store, and foreign keys.
+DENIED_TO_ALL: list[tuple[Any, ...]] = [
     ("FLUSHALL",), ("FLUSHDB",), ("KEYS", "*"), ("RANDOMKEY",), ("CONFIG", "SET", "maxmemory", 1),
     ("CONFIG", "GET", "*"), ("SHUTDOWN", "NOSAVE"), ("ACL", "LIST"),
     ("ACL", "SETUSER", "mallory", "on"), ("FUNCTION", "FLUSH"), ("FUNCTION", "DELETE", "tapewatch"), ("MONITOR",),
@@ -264,7 +264,7 @@ NOT_MINE: dict[str, list[tuple[Any, ...]]] = {
 def test_what_is_not_its_work_is_denied(store: Redis, redis_url: str, name: str) -> None:
     before = snapshot(store)
     with as_user(redis_url, name) as client:
-        assert [words for words in NOBODY + NOT_MINE[name] if not is_denied(client, words)] == []
+        assert [words for words in DENIED_TO_ALL + NOT_MINE[name] if not is_denied(client, words)] == []
     assert snapshot(store) == before
 
 

@@ -1,4 +1,4 @@
-"""A bar on its way out: what Redis reads of the packed command, and the JSON that is told."""
+"""The packed command of a bar as Redis parses it, and the published JSON."""
 
 from __future__ import annotations
 

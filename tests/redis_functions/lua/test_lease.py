@@ -1,4 +1,4 @@
-"""lease_*: one holder at a time, tokens that only grow, and a lease that comes back to a holder that was cut off."""
+"""lease_*: one owner at a time, tokens that only grow, and a lease that returns to an owner that was cut off."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_an_owner_that_asks_again_fences_its_former_life(redis: Redis) -> None:
 
 
 def test_redis_emptied(redis: Redis) -> None:
-    """Its holder gets it back with its token; who saw a holder leaves it; tokens go on growing."""
+    """Its owner gets it back with its token; a process that saw an owner does not take it; tokens keep growing."""
     token, _ = acquire(redis, "a")
     redis.delete(LEASE, TOKEN)
     assert acquire(redis, "b", seen=token) == (0, "")
@@ -190,9 +190,9 @@ steps = st.lists(
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(steps)
 def test_whatever_happens_there_is_one_holder(redis: Redis, history: list[tuple[str, str]]) -> None:
-    """Who believes to hold the lease and renews: at most one of them is told that it does; tokens that are given grow.
+    """Several processes renew: at most one of them succeeds; new tokens grow.
 
-    A Redis that was emptied remembers no token: whoever of its holders renews first has the lease, be it a former one.
+    An emptied Redis remembers no token: the first process that renews has the lease, even a former owner.
     """
     redis.delete(LEASE, TOKEN, RELEASED)
     tokens: dict[str, int] = {}

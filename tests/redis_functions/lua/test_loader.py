@@ -1,4 +1,4 @@
-"""The library is one source, loaded once per version, whoever starts first."""
+"""The library is one source, loaded once per version, whichever process starts first."""
 
 from __future__ import annotations
 
@@ -85,11 +85,11 @@ def test_eight_starts_at_once(redis: Redis, redis_url: str) -> None:
 
 
 def test_asyncio_variant(redis: Redis, redis_url: str) -> None:
-    async def twice() -> tuple[loader.Loaded, loader.Loaded]:
+    async def both() -> tuple[loader.Loaded, loader.Loaded]:
         async with connect_async(redis_url) as client:
             return await loader.ensure_async(client), await loader.ensure_async(client)
 
-    first, second = asyncio.run(twice())
+    first, second = asyncio.run(both())
     assert first.changed
     assert not second.changed
     assert "raise_alert" in names(redis)

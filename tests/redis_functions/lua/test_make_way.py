@@ -1,4 +1,4 @@
-"""make_way: the bar that filled a minute leaves where second bars say it better, and never empties an open bucket."""
+"""make_way: the bar that fills a minute is deleted where second bars replace it, and never empties an open bucket."""
 
 from __future__ import annotations
 

@@ -55,10 +55,10 @@ def test_published_json_is_exact(redis: Redis, message: str) -> None:
     assert listener.get_message(timeout=5)
     alert = an_alert(t=9_007_199_254_740_991, message=message, magnitude=-0.1 - 0.2, price=1e-07, direction=None)
     assert fire(redis, alert) == RAISED
-    told = listener.get_message(timeout=5)
+    published = listener.get_message(timeout=5)
     listener.close()
-    assert told is not None
-    parsed = json.loads(told["data"])
+    assert published is not None
+    parsed = json.loads(published["data"])
     assert parsed == {
         "id": alert.id, "t": alert.t, "symbol": "S07", "rule": "velocity", "severity": "warning", "direction": None,
         "magnitude": alert.magnitude, "message": message, "price": 1e-07,

@@ -1,4 +1,4 @@
-"""write_gap: each record of a gap once, in the order a gap lives through, by the holder of the lease only."""
+"""write_gap: each record of a gap once, in the order of its states, by the owner of the lease only."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_life_of_a_gap_told_again(redis: Redis) -> None:
     end = str(T + 9000)
     life = [a_record(), a_record(to=end), a_record("unrepairable", end), a_record("repaired", end)]
     assert [write(redis, record) for record in life] == [WRITTEN] * 4
-    # A crash tells all of it again: nothing is appended, and above all the gap does not open again.
+    # After a crash all records come again: nothing is appended, and the gap does not reopen.
     assert [write(redis, record) for record in life] == [KNOWN] * 4
     assert [state for _, state, _ in states(redis)] == ["open", "open", "unrepairable", "repaired"]
 
@@ -156,9 +156,9 @@ records = st.lists(
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(records)
-def test_a_gap_never_goes_back(redis: Redis, told: list[dict[str, str]]) -> None:
+def test_a_gap_never_goes_back(redis: Redis, records: list[dict[str, str]]) -> None:
     redis.delete(GAPS, REMEMBERED)
-    for record in told:
+    for record in records:
         write(redis, record)
     stages = {"open": 0, "unrepairable": 2, "repaired": 3}
     log = states(redis)
@@ -166,5 +166,5 @@ def test_a_gap_never_goes_back(redis: Redis, told: list[dict[str, str]]) -> None
         course = [(stages[state] or int(bool(to)), to) for name, state, to in log if name == gap]
         assert [stage for stage, _ in course] == sorted(stage for stage, _ in course)
         assert all(one != next_one for one, next_one in pairwise(course))
-        furthest = max((stages[r["state"]] or int(bool(r["to"])) for r in told if r["gap"] == gap), default=None)
+        furthest = max((stages[r["state"]] or int(bool(r["to"])) for r in records if r["gap"] == gap), default=None)
         assert (course[-1][0] if course else None) == furthest

@@ -102,8 +102,8 @@ def test_both_ways_of_reading_agree(series: list[list[tuple[int, float]]]) -> No
         raw += b"".join(b"*2\r\n:%d\r\n+%s\r\n" % (t, repr(v).replace("e+", "E").encode()) for t, v in samples)
     asked = [Range("", 0, 0, newest) for newest in (0, 1, 2, 3, 4)][: len(series)]
     quick = _parse_numbers(asked, raw)
-    for one, other, samples, wanted in zip(quick, _parse_any(asked, raw), series, asked, strict=True):
-        assert plain(one) == plain(other) == (samples[::-1] if wanted.newest else samples)
+    for one, other, samples, requested in zip(quick, _parse_any(asked, raw), series, asked, strict=True):
+        assert plain(one) == plain(other) == (samples[::-1] if requested.newest else samples)
         assert one.more == other.more
 
 

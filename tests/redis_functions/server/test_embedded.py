@@ -1,4 +1,4 @@
-"""The embedded server's command line and what is said where it cannot run."""
+"""The embedded server's command line, and the errors where it cannot run."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_relative_folder_gives_an_absolute_socket(tmp_path: Path, monkeypatch:
     assert embedded.url(Path("d")) == f"unix://{tmp_path}/d/redis.sock"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="what is told about Linux on ARM")
+@pytest.mark.skipif(sys.platform != "linux", reason="the error on Linux on ARM")
 def test_another_processor_gets_the_alternatives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     with pytest.raises(CannotServe, match=r"aarch64: set TAPEWATCH_REDIS_URL .* redis:8") as refused:
@@ -72,10 +72,10 @@ def test_another_processor_gets_the_alternatives(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_socket_path_that_is_too_long(tmp_path: Path) -> None:
-    room = embedded.SOCKET_PATH_BYTES - len(str(tmp_path)) - len("//redis.sock")
-    assert embedded.command(tmp_path / ("d" * room))
+    longest = embedded.SOCKET_PATH_BYTES - len(str(tmp_path)) - len("//redis.sock")
+    assert embedded.command(tmp_path / ("d" * longest))
     with pytest.raises(CannotServe, match="longer than 107 bytes"):
-        embedded.command(tmp_path / ("d" * (room + 1)))
+        embedded.command(tmp_path / ("d" * (longest + 1)))
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

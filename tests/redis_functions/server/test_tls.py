@@ -34,7 +34,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TlsRedis, st
         yield server, f"rediss://writer:p%40ss%2Fword@{server.address}?{trust}"
 
 
-def told(url: str) -> list[object]:
+def replies(url: str) -> list[object]:
     async def main() -> list[object]:
         wire = await Wire.open(url)
         try:
@@ -49,7 +49,7 @@ def told(url: str) -> list[object]:
 
 
 def test_the_bare_wire(tls: tuple[TlsRedis, str]) -> None:
-    assert told(tls[1]) == [b"PONG", b"writer"]
+    assert replies(tls[1]) == [b"PONG", b"writer"]
 
 
 def test_both_kinds_of_clients(tls: tuple[TlsRedis, str]) -> None:
@@ -78,7 +78,7 @@ def test_who_is_not_known_is_not_trusted(tls: tuple[TlsRedis, str], tmp_path: Pa
     for trust in ("", f"?ssl_ca_certs={other}"):
         url = f"rediss://writer:p%40ss%2Fword@{server.address}{trust}"
         with pytest.raises(ssl.SSLError, match="certificate verify failed"):
-            told(url)
+            replies(url)
         with pytest.raises(RedisConnectionError, match="certificate verify failed"), connect(url) as client:
             client.ping()
 
@@ -88,10 +88,10 @@ def test_a_certificate_of_another_name_is_refused_unless_asked_not_to_look(tmp_p
     with TlsRedis(made, key, "--tls-auth-clients", "no") as server:
         url = f"rediss://{server.address}?ssl_ca_certs={made}"
         with pytest.raises(ssl.SSLError, match="IP address mismatch"):
-            told(url)
+            replies(url)
         with pytest.raises(RedisConnectionError, match="IP address mismatch"), connect(url) as client:
             client.ping()
         lax = f"{url}&ssl_check_hostname=false"
-        assert told(lax) == [b"PONG", b"default"]
+        assert replies(lax) == [b"PONG", b"default"]
         with connect(lax) as client:
             assert client.ping()

@@ -194,12 +194,12 @@ prints = st.lists(
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(prints)
-def test_against_exact_arithmetic(redis: Redis, told: list[tuple[int | None, float, int, int]]) -> None:
+def test_against_exact_arithmetic(redis: Redis, prints: list[tuple[int | None, float, int, int]]) -> None:
     redis.flushall()
     write_bars(redis, [BAR])
     high, low, volume, notional = BAR.h, BAR.l, Decimal(str(BAR.v)), BAR.n
     seen: set[int] = set()
-    for price, size, worth, key in told:
+    for price, size, worth, key in prints:
         assert merge(redis, price, size, worth, key) == (KNOWN if key in seen else MERGED)
         if key not in seen:
             seen.add(key)

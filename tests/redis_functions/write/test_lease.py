@@ -56,7 +56,7 @@ class Daemon:
         self.stop(signal.SIGKILL)
 
 
-def holder(redis: Redis) -> str:
+def owner_of(redis: Redis) -> str:
     text = redis.get(LEASE)
     return json.loads(text)["owner"] if text else ""
 
@@ -78,10 +78,10 @@ def test_owners_differ() -> None:
 def test_a_killed_holder_is_followed_within_ten_seconds(redis: Redis, daemons: tuple[Daemon, Daemon]) -> None:
     first, second = daemons
     token = first.token()
-    assert holder(redis) == "first"
+    assert owner_of(redis) == "first"
     first.stop(signal.SIGKILL)
     assert second.token(10) > token
-    assert holder(redis) == "second"
+    assert owner_of(redis) == "second"
 
 
 def test_a_clean_stop_is_followed_without_waiting_for_the_lease_to_expire(
@@ -103,7 +103,7 @@ def test_a_holder_that_renews_is_never_evicted(redis: Redis, redis_url: str, tmp
         last = 0
         while renewals < 20:
             left = redis.pttl(LEASE)
-            assert holder(redis) in ("first", "")
+            assert owner_of(redis) in ("first", "")
             renewals += left > last
             last = left
         assert first.lines == [str(token)]
@@ -160,11 +160,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def test_through_an_outage_longer_than_the_lease_its_holder_keeps_it(
     server: Server, tmp_path: Path, outage: str
 ) -> None:
-    """Both try all the time; when Redis is back, the holder renews and the standby goes on waiting."""
+    """Both try all the time; when Redis is back, the owner renews and the standby keeps waiting."""
     with Daemon(server.url, "first", tmp_path) as first, Daemon(server.url, "second", tmp_path) as second:
         with connect(server.url) as client:
-            wait_until(lambda: holder(client), 20, "one of them has it")
-            name = holder(client)
+            wait_until(lambda: owner_of(client), 20, "one of them to get the lease")
+            name = owner_of(client)
         had, waits = (first, second) if name == "first" else (second, first)
         token = had.token()
         wait_until(lambda: "standby" in log_of(waits), 20, "the other one waits")
@@ -185,15 +185,15 @@ def test_through_an_outage_longer_than_the_lease_its_holder_keeps_it(
                 for path in (server.folder / "redis").rglob("*.manifest"):
                     path.unlink()
             server.start()
-        wait_until(lambda: "is renewed" in log_of(had), 20, "the holder is back")
+        wait_until(lambda: "is renewed" in log_of(had), 20, "the owner to renew")
         with connect(server.url) as client:
-            assert holder(client) == name
+            assert owner_of(client) == name
             # Two renewals later the standby has had its chances too.
             for _ in range(2):
                 before = client.pttl(LEASE)
                 wait_until(lambda low=before: client.pttl(LEASE) < low, 5, "the lease runs", every=0.005)
                 wait_until(lambda: client.pttl(LEASE) > 800, 5, "the lease is renewed", every=0.005)
-            assert holder(client) == name
+            assert owner_of(client) == name
             assert int(client.get(keys.lease_token("stocks"))) == token
         assert had.lines == [str(token)]
         assert waits.lines == []
@@ -205,14 +205,14 @@ def log_of(daemon: Daemon) -> str:
 
 def test_a_holder_that_was_frozen_learns_that_it_lost(redis: Redis, redis_url: str, tmp_path: Path) -> None:
     with Daemon(redis_url, "first", tmp_path) as first, Daemon(redis_url, "second", tmp_path) as second:
-        wait_until(lambda: holder(redis), 20, "one of them has it")
-        had, waits = (first, second) if holder(redis) == "first" else (second, first)
+        wait_until(lambda: owner_of(redis), 20, "one of them to get the lease")
+        had, waits = (first, second) if owner_of(redis) == "first" else (second, first)
         token = had.token()
         had.process.send_signal(signal.SIGSTOP)
         assert waits.token() > token
         had.process.send_signal(signal.SIGCONT)
-        wait_until(lambda: had.lines[-1:] == ["lost"], 20, "the former holder learns it")
-        assert holder(redis) == waits.owner
+        wait_until(lambda: had.lines[-1:] == ["lost"], 20, "the former owner to notice")
+        assert owner_of(redis) == waits.owner
 
 
 def test_within_one_process(redis: Redis, redis_url: str) -> None:

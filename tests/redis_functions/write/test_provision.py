@@ -55,9 +55,9 @@ def test_missing_series_and_rules_are_created(redis: Redis) -> None:
 
 def test_progress_reaches_the_end(redis: Redis) -> None:
     redis.sadd(keys.SYMBOLS, *(f"S{k}" for k in range(provision.TOGETHER + 1)))
-    told: list[tuple[int, int]] = []
-    provision.apply(redis, Schema(), lambda done, of: told.append((done, of)))
-    assert told == [(provision.TOGETHER, provision.TOGETHER + 1), (provision.TOGETHER + 1, provision.TOGETHER + 1)]
+    progress: list[tuple[int, int]] = []
+    provision.apply(redis, Schema(), lambda done, of: progress.append((done, of)))
+    assert progress == [(provision.TOGETHER, provision.TOGETHER + 1), (provision.TOGETHER + 1, provision.TOGETHER + 1)]
 
 
 def test_a_key_of_another_type_is_named(redis: Redis) -> None:

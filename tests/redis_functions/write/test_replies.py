@@ -27,15 +27,15 @@ def good_lines(reply: bytes) -> int:
     return 3 if reply == BAD[0] else reply.count(b"\n")  # the error of a whole command stands for an array of two
 
 
-def told(replies: list[Any]) -> list[Any]:
-    """Exceptions are equal when they say the same."""
-    return [told(r) if isinstance(r, list) else repr(r) if isinstance(r, Exception) else r for r in replies]
+def comparable(replies: list[Any]) -> list[Any]:
+    """Replies in a form in which exceptions compare by their text."""
+    return [comparable(r) if isinstance(r, list) else repr(r) if isinstance(r, Exception) else r for r in replies]
 
 
 def by_hiredis(replies: list[bytes]) -> list[Any]:
     reader = hiredis.Reader()
     reader.feed(b"".join(replies))
-    return told([reader.gets() for _ in replies])
+    return comparable([reader.gets() for _ in replies])
 
 
 def play(requests: list[Request], cuts: list[int], ahead: int) -> list[list[Any]]:
@@ -78,7 +78,7 @@ def test_whatever_comes_is_what_an_independent_parser_finds(
     for (is_counted, texts), replies in zip(requests, answered, strict=True):
         # Only what was counted without an error may be left out.
         if replies or not is_counted or any(text in BAD for text in texts):
-            assert told(replies) == by_hiredis(texts)
+            assert comparable(replies) == by_hiredis(texts)
 
 
 @given(
@@ -93,7 +93,7 @@ def test_an_error_is_seen_wherever_the_stream_is_cut(cut: int) -> None:
     replies, stream = Replies(), b"+OK\r\n-ERR no\r\n"
     replies.expect(2, 4)
     (found,) = [*replies.feed(stream[:cut]), *replies.feed(stream[cut:])]
-    assert told(found) == [b"OK", "ReplyError('ERR no')"]
+    assert comparable(found) == [b"OK", "ReplyError('ERR no')"]
 
 
 def test_after_an_error_lines_are_counted_again() -> None:

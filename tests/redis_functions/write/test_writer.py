@@ -91,15 +91,15 @@ def test_only_the_newest_bar_is_the_latest_and_every_bar_is_told(redis: Redis, r
             made.put([bar(second=5), bar(second=4), bar("F", 5)], [True, False, True])
             await made.flushed()
 
-    with redis.pubsub() as ears:
-        ears.subscribe("bars", keys.channel_bars("AAPL"))
+    with redis.pubsub() as subscriber:
+        subscriber.subscribe("bars", keys.channel_bars("AAPL"))
         for _ in range(2):
-            ears.get_message(timeout=5)
+            subscriber.get_message(timeout=5)
         asyncio.run(work())
-        heard = [ears.get_message(timeout=5) for _ in range(3)]
-    assert [json.loads(m["data"])["t"] for m in heard if m and m["channel"] != b"bars"] == [T + 5000, T + 4000]
-    (together,) = [json.loads(m["data"]) for m in heard if m and m["channel"] == b"bars"]
-    assert [b["sym"] for b in together] == ["AAPL", "AAPL", "F"]
+        messages = [subscriber.get_message(timeout=5) for _ in range(3)]
+    assert [json.loads(m["data"])["t"] for m in messages if m and m["channel"] != b"bars"] == [T + 5000, T + 4000]
+    (batch,) = [json.loads(m["data"]) for m in messages if m and m["channel"] == b"bars"]
+    assert [b["sym"] for b in batch] == ["AAPL", "AAPL", "F"]
     latest = json.loads(redis.get(keys.latest("AAPL")) or b"")
     assert latest == {
         "sym": "AAPL",
@@ -264,7 +264,7 @@ def test_a_redis_killed_again_and_again_loses_nothing_and_keeps_the_order() -> N
 
             async def feed() -> None:
                 for second in range(seconds):
-                    # Every second is told twice: the correction, told later, must win.
+                    # Every second is sent twice: the later one, a correction, must win.
                     put(made, [bar(s, second, close=900_000) for s in symbols])
                     put(made, [bar(s, second, close=1_000_000 + second) for s in symbols])
                     await asyncio.sleep(0.004)

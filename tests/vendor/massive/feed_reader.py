@@ -16,13 +16,13 @@ T = 1_760_103_000_000
 
 
 class Reader:
-    """A feed at work with the frames it handed over, and what its listener was told."""
+    """A running feed with the frames that it delivered and the states that it reported."""
 
     def __init__(self, vendor: Vendor, topics: str = "A.*", key: str = KEY, stall: float = 30) -> None:
         self.frames: asyncio.Queue[bytes] = asyncio.Queue()
         self.feed = WebSocketFeed(FeedConfig(vendor.url, key, parse_topics(topics), stall), self)
         self.markets: list[str] = []
-        self.told: list[str] = []
+        self.states: list[str] = []
         self.task = asyncio.create_task(self.feed.run())
 
     async def greeted(self, market: str) -> None:
@@ -32,10 +32,10 @@ class Reader:
         self.frames.put_nowait(frame)
 
     def connected(self) -> None:
-        self.told.append("connected")
+        self.states.append("connected")
 
     def disconnected(self, reason: str) -> None:
-        self.told.append(reason)
+        self.states.append(reason)
 
     async def until(self, true: Callable[[], Any]) -> None:
         async with asyncio.timeout(20):

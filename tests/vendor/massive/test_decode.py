@@ -31,7 +31,7 @@ def of(*events: Any) -> Decoded:
     return decode(json.dumps(events).encode())
 
 
-def told(found: Decoded) -> dict[str, Any]:
+def comparable(found: Decoded) -> dict[str, Any]:
     return {name: getattr(found, name) for name in Decoded.__slots__}
 
 
@@ -383,7 +383,7 @@ def both(event: dict[str, Any]) -> tuple[Decoded, Decoded] | None:
 def test_the_quick_pass_and_the_patient_one_tell_the_same(event: dict[str, Any]) -> None:
     found = both(event)
     if found is not None:
-        assert told(found[0]) == told(found[1])
+        assert comparable(found[0]) == comparable(found[1])
 
 
 @settings(max_examples=300, deadline=None)

@@ -34,7 +34,7 @@ def test_it_authenticates_subscribes_and_hands_on_every_frame_in_order() -> None
             await vendor.send(second_bar("BRK.B", T + n * 1000), second_bar("F", T))
         assert [(await reader.next_frame())[0]["s"] for _ in range(50)] == [T + n * 1000 for n in range(50)]
         assert (vendor.keys, vendor.topics) == ([KEY], ["A.*", "T.BRK.B", "LULD.*"])
-        assert reader.told == ["connected"]
+        assert reader.states == ["connected"]
         assert reader.feed.is_connected
         await reader.stop()
         async with asyncio.timeout(5):
@@ -45,12 +45,12 @@ def test_it_authenticates_subscribes_and_hands_on_every_frame_in_order() -> None
     with_vendor(work)
 
 
-@pytest.mark.parametrize("together", [True, False])
-def test_acknowledgements_are_counted_in_one_frame_or_many(together: bool) -> None:
+@pytest.mark.parametrize("one_frame", [True, False])
+def test_acknowledgements_are_counted_in_one_frame_or_many(one_frame: bool) -> None:
     topics = [f"A.S{i}" for i in range(3000)]
 
     async def work(vendor: Vendor) -> None:
-        vendor.acks_in_one_frame = together
+        vendor.acks_in_one_frame = one_frame
         vendor.unknown = {"A.S7"}
         reader = Reader(vendor, ",".join(topics))
         await reader.until(lambda: vendor.open and len(reader.feed._unacked) == 1)
@@ -131,7 +131,7 @@ def test_a_refused_key_or_plan_stops_with_the_vendors_words(fault: tuple[str, st
         with pytest.raises(FeedRefused, match=fault[1].split(".")[0]):
             await reader.task
         assert vendor.connections == 1
-        assert reader.told == []
+        assert reader.states == []
 
     with_vendor(work)
 

@@ -1,4 +1,4 @@
-"""The vendor's connection: what is survived, how long it waits, and what is never said aloud."""
+"""The vendor's connection: reconnects, backoff, and secrets that are never logged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def resets(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """One item each time that the backoff begins anew."""
+    """One item each time that the backoff restarts."""
     begun: list[int] = []
 
     def counted() -> Iterator[float]:
@@ -97,7 +97,7 @@ def test_other_endings_are_retried(fault: tuple[str, str], caplog: pytest.LogCap
         await reader.until(lambda: vendor.open)
         await vendor.send_text(v.status(fault))
         await reader.until(lambda: vendor.connections == 3 and vendor.open)
-        assert reader.told == ["connected", f"{fault[0]}: {fault[1]}", "connected"]
+        assert reader.states == ["connected", f"{fault[0]}: {fault[1]}", "connected"]
         await reader.stop()
 
     with_vendor(work)
@@ -125,8 +125,8 @@ def test_every_way_of_losing_the_connection_is_survived(end: Any, reason: str) -
             await end(vendor)
             await reader.until(lambda least=n + 2: vendor.connections >= least)  # type: ignore[misc]
         await reader.until(lambda: reader.feed.is_connected)
-        assert [r for r in reader.told if r != "connected" and reason not in r] == []
-        assert reader.told.count("connected") == 4
+        assert [r for r in reader.states if r != "connected" and reason not in r] == []
+        assert reader.states.count("connected") == 4
         await reader.stop()
 
     with_vendor(work)
@@ -258,7 +258,7 @@ def test_waits_double_with_jitter_up_to_a_cap(monkeypatch: pytest.MonkeyPatch) -
     assert len(set(delays)) == 30
 
 
-# --- what is never said
+# --- what is never logged
 
 
 def test_the_key_never_appears_in_what_is_logged_or_raised(caplog: pytest.LogCaptureFixture) -> None:

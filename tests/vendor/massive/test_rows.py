@@ -1,4 +1,4 @@
-"""Rows of the vendor's REST: an odd one costs nobody but itself."""
+"""Rows of the vendor's REST: an invalid row is skipped, the others are used."""
 
 from __future__ import annotations
 

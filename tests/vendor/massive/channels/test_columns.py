@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.vendor.massive.test_decode import BAR, PRINT, SECOND, T, told
+from tests.vendor.massive.test_decode import BAR, PRINT, SECOND, T, comparable
 from vendor.interface import Decoded
 from vendor.massive.channels import columns
 from vendor.massive.channels.aggregates import bars_of
@@ -72,7 +72,7 @@ def one_by_one(frame: list[dict[str, Any]]) -> Decoded:
 @settings(max_examples=300, deadline=None)
 @given(st.lists(events(), max_size=12))
 def test_a_frame_is_what_its_events_are(frame: list[dict[str, Any]]) -> None:
-    found, expected = told(decode(json.dumps(frame).encode())), told(one_by_one(frame))
+    found, expected = comparable(decode(json.dumps(frame).encode())), comparable(one_by_one(frame))
     for one in (found, expected):
         one["lost"].sort()  # a frame's are in the order of its channels
     assert found == expected
