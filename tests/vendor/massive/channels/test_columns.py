@@ -74,7 +74,7 @@ def one_by_one(frame: list[dict[str, Any]]) -> Decoded:
 def test_a_frame_is_what_its_events_are(frame: list[dict[str, Any]]) -> None:
     found, expected = comparable(decode(json.dumps(frame).encode())), comparable(one_by_one(frame))
     for one in (found, expected):
-        one["lost"].sort()  # a frame's are in the order of its channels
+        one["lost"].sort(key=repr)  # a frame's are in the order of its channels
     assert found == expected
     assert [[type(x) for x in bar] for bar in found["bars"]] == [[type(x) for x in b] for b in one_by_one(frame).bars]
 
