@@ -20,11 +20,13 @@ from ingest.frame_queue import FrameQueue
 from ingest.spool.errors import SpoolLocked
 from ingest.spool.log import Spool
 from ingest.stage_latency import StageLatency
+from ingest.store_market import StoreMarket
 from ingest.tasks import ended
 from ingest.watchlists import Watched
 from redis_functions.server.connection import connect_async
 from redis_functions.write.lease import Lease, new_owner
 from redis_functions.write.process_metrics import withdraw
+from redis_functions.write.store_stamp import VENDOR
 from redis_functions.write.writer import StoreEmptied
 from vendor.interface import FeedConfig, RestConfig
 
@@ -61,6 +63,7 @@ class Ingest:
         self._clock = Clock()
         self._client: Redis = connect_async(config.engine.redis_url)
         self._spool = Spool(config.spool_dir, limit_bytes=config.spool_bytes, max_age_s=config.spool_age_s)
+        self._market = StoreMarket(self._client, config.engine.feed_name, config.spool_dir)
         self._watched = Watched(self._client, config.engine.vendor)
         self._stages = StageLatency()
         self._feed = config.engine.vendor.feed(config.feed, self)
@@ -70,7 +73,8 @@ class Ingest:
         self._begun = asyncio.Event()  # the feed may be held, or was held
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Runs until `stop` is set. Raises FeedRefused when trying again will not help, SpoolError when the disk fails.
+        """Runs until `stop` is set. Raises FeedRefused and StoreRefused when trying again will not help, SpoolError when the
+        disk fails.
 
         The feed is read from the first moment, also while Redis is away: what it says waits in the spool.
         """
@@ -152,6 +156,7 @@ class Ingest:
         """
         await self._until_begun(lease)
         while True:
+            await self._market.ready()
             engine = self._engine = Engine(
                 self._config.engine, self._client, self._spool, name, intake, self._clock,
                 self._rest, token=lambda: lease.token, statistics=self._statistics,
@@ -197,7 +202,7 @@ class Ingest:
     # --- told by the feed
 
     async def greeted(self, market: str) -> None:
-        """Any market is taken."""
+        await self._market.greet(market or VENDOR)
 
     def frame(self, frame: bytes) -> None:
         assert self._intake is not None

@@ -95,6 +95,8 @@ INGEST = User(
         Grant(("get", "set"), (keys.latest("*"), keys.MOVERS)),
         Grant(("get", "set", "del"), (keys.metrics("ingest"),)),
         Grant(("sadd", "smembers", "scard"), (keys.SYMBOLS,)),
+        Grant(("hsetnx", "hmget", "hgetall"), (keys.STORE,)),
+        Grant(("type",), ("*",)),
         Grant(("hset", "hget", "hmget", "hgetall", "expire"), (keys.PREVIOUS_CLOSES,)),
         Grant(_READ_PLAIN, reads=_WATCHLISTS),
     ),

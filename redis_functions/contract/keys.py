@@ -17,15 +17,18 @@
 | late:{SYM} | sorted set, expires | the function merge_late_print | itself |
 | ts:stats:<name> | time series | ingest | bridge |
 | previous_close:{DAY} | hash, symbol to decimal text | ingest | bridge |
+| store | hash: feed, market, schema | ingest | ingest, doctor |
 | metrics:{process} | string, expires | each process | bridge (/metrics) |
 """
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 SYMBOLS = "symbols"
 MOVERS = "movers"
+STORE = "store"
 ALERTS = "alerts"
 #: The pattern of all keys beside the stream, in its slot.
 ALERTS_OWN = "{alerts}:*"
@@ -37,6 +40,35 @@ PREVIOUS_CLOSES = "previous_close:{*}"
 
 CHANNEL_BARS = "bars"
 CHANNEL_ALERTS = "alerts"
+
+#: Glob of all series, and of whatever else begins so.
+ANY_SERIES = "ts:*"
+_OURS = re.compile(
+    r"symbols|movers|store|alerts|\{alerts\}:\w+"
+    r"|ts:\{[^{}]+\}:(1s|1m|5m|1h):(open|high|low|close|volume|notional)|ts:stats:\w+"
+    r"|(latest|alert|late|metrics|previous_close):\{[^{}]+\}"
+    r"|(gaps|lease|watermark|watchlist):\{[^{}]+\}(:.+)?"
+)
+
+
+def is_ours(key: str) -> bool:
+    """Whether the key is one of this module's."""
+    return _OURS.fullmatch(key) is not None
+
+
+def is_watchlist(key: str) -> bool:
+    """Whether the key is a watchlist's or its settings'."""
+    return key.startswith("watchlist:{")
+
+
+def fixed_types(feed: str) -> dict[str, str]:
+    """The keys whose names hold no symbol, day or process, with the types that TYPE answers."""
+    return {
+        SYMBOLS: "set", MOVERS: "string", STORE: "hash", ALERTS: "stream", ALERTS_FIRED: "hash",
+        gaps(feed): "stream", gaps_known(feed): "hash",
+        lease(feed): "string", lease_token(feed): "string", lease_released(feed): "string",
+        watermark(feed): "string", watermark_spools(feed): "hash",
+    }  # fmt: skip
 
 
 def series(symbol: str, timeframe: str, field: str) -> str:

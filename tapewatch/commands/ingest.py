@@ -13,6 +13,7 @@ from ingest.ops.aof_rewrite import RewriteConfig
 from ingest.pipeline import VelocityConfig
 from ingest.process import Ingest, IngestConfig
 from ingest.spool.errors import SpoolError
+from redis_functions.write.store_stamp import StoreRefused
 from tapewatch import logs
 from tapewatch.cli import CannotGoOn
 from tapewatch.notify import notify
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     logs.setup(settings)
     try:
         asyncio.run(_main(made))
-    except FeedRefused as error:
+    except (FeedRefused, StoreRefused) as error:
         raise CannotGoOn(str(error)) from None
     except SpoolError as error:
         print(f"tapewatch: the spool cannot be trusted any more, stopping: {error}", file=sys.stderr)
