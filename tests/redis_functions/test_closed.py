@@ -21,8 +21,8 @@ FORBIDDEN = {
     r"\b(WRONGTYPE|NOPERM|READONLY|MASTERDOWN|CLUSTERDOWN|MISCONF|WRONGPASS)\b": 'text.startswith("NOPERM")',
     r"\b(ts|latest|alert|gaps|lease|watermark|late|metrics|previous_close):\{+": 'f"latest:{{{symbol}}}"',
 }
-#: The plan, the doctor and the documentation name a key or a command to people.
-PROSE = re.compile(r"`[^`]*`")
+#: The plan, the doctor and the descriptions of settings name a key or a command to people.
+PROSE = re.compile(r"`[^`]*`|About\(\"[^\"]*\"")
 
 
 def _sources() -> list[Path]:
