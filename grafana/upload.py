@@ -104,7 +104,7 @@ def datasource(bridge_url: str, bridge_token: str) -> Json:
         "url": bridge_url,
         "jsonData": {
             "auth_method": "bearerToken" if bridge_token else "none",
-            "allowedHosts": [bridge_url],
+            "allowedHosts": [f"{bridge_url}/"],
             "timeoutInSeconds": 10,
             "customHealthCheckEnabled": True,
             "customHealthCheckUrl": "/readyz",

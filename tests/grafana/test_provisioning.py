@@ -42,7 +42,7 @@ def test_the_data_source_is_the_one_the_dashboards_name() -> None:
     assert source["url"] == "${TAPEWATCH_BRIDGE_URL}"
     options = source["jsonData"]
     # Without these every answer carries a notice, or the health check always passes.
-    assert options["allowedHosts"] == [source["url"]]
+    assert options["allowedHosts"] == [f"{source['url']}/"]
     assert options["customHealthCheckEnabled"] is True
     assert options["customHealthCheckUrl"] == "/readyz"
     assert options["timeoutInSeconds"] > 0
@@ -90,6 +90,10 @@ def test_compose_is_seen_from_this_machine_only(compose: dict[str, Any]) -> None
     for name in ("tapewatch", "grafana"):
         assert compose[name]["environment"]["TAPEWATCH_TOKEN"].startswith("${TAPEWATCH_TOKEN:?")
     assert compose["grafana"]["environment"]["GRAFANA_BRIDGE_AUTH"] == "bearerToken"
+    # Who knows the API's token is not for that reason Grafana's administrator.
+    password = compose["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"]
+    assert password.startswith("${GF_SECURITY_ADMIN_PASSWORD:?")
+    assert "TOKEN" not in password
 
 
 def test_compose_gives_grafana_all_that_provisioning_asks_for(compose: dict[str, Any]) -> None:

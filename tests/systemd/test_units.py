@@ -143,3 +143,18 @@ def test_the_example_is_made_of_settings_that_can_be_used() -> None:
     assert {
         name for name in Settings.__struct_fields__ if getattr(settings, name) != getattr(default, name)
     } <= examples
+
+
+def test_links_of_the_installed_docs_lead_somewhere(stage: Path) -> None:
+    docs = stage / "opt/tapewatch/share/doc/tapewatch"
+    pages = sorted(docs.rglob("*.md"))
+    assert len(pages) > 10
+    broken = []
+    for page in pages:
+        for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+            if "://" not in link and not (page.parent / link).exists():
+                broken.append(f"{page.relative_to(docs)}: {link}")
+    assert broken == []
+    for name in SERVICES:
+        documentation = unit(stage, name)["Unit"]["Documentation"].removeprefix("file:")
+        assert (stage / documentation.lstrip("/")).is_file()
