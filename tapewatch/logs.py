@@ -1,7 +1,10 @@
 """Logging: one line per event on stderr, for people by default, JSON on request; configured secrets are masked.
 
-For people:  12:03:04.123 INFO  ingest    connected, 1 subscription feed=stocks
+For people:  2026-11-29T12:03:04.123Z INFO  ingest    connected, 1 subscription feed=stocks
 Under journald the time is left to the journal and the level is given in its own syntax (`<6>`).
+
+What others put into a line (a server's status, an error's text) steers no terminal: its control characters are shown as
+escapes. No kind of line comes more than ten times a second; the rest is counted.
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ from types import TracebackType
 from typing import Any, TextIO
 from urllib.parse import quote, unquote, urlsplit
 
+from market.printable import printable
 from tapewatch.given_text import query_secrets
+from tapewatch.log_limit import LineLimit
 from tapewatch.settings import SECRETS, Settings
 
 MASK = "***"
@@ -26,7 +31,7 @@ MASK = "***"
 SHORTEST_SECRET = 4
 
 #: Libraries that log at INFO, for every event, what tapewatch logs itself.
-_QUIET = ("websockets", "urllib3", "werkzeug", "massive", "asyncio")
+_QUIET = ("websockets", "httpx", "httpcore", "urllib3", "werkzeug", "asyncio")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _COLOURS = {logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m", logging.CRITICAL: "\x1b[31;1m"}
 _SYSLOG = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
@@ -106,17 +111,16 @@ class HumanFormatter(logging.Formatter):
         self._mask, self._colours, self._journal = mask, colours, journal
 
     def format(self, record: logging.LogRecord) -> str:
-        clock = _utc(record)
         level = "WARN" if record.levelno == logging.WARNING else record.levelname
         words = [f"{level:<5} {_part(record):<8} {record.getMessage()}"]
         words += [f"{name}={_value(value)}" for name, value in _extra(record).items()]
         if record.exc_info and record.exc_info[1] is not None:
             words.append(in_short(record.exc_info[1]))
-        line = self._mask(" ".join(words)).replace("\r", "\\r").replace("\n", "\\n")
+        line = printable(self._mask(" ".join(words)))
         if self._journal:
             return f"<{_SYSLOG.get(record.levelno, 6)}>{line}"
         colour = _COLOURS.get(record.levelno, "") if self._colours else ""
-        return f"{clock} {colour}{line}\x1b[0m" if colour else f"{clock} {line}"
+        return f"{_utc(record)} {colour}{line}\x1b[0m" if colour else f"{_utc(record)} {line}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -141,7 +145,7 @@ class JsonFormatter(logging.Formatter):
         ordered = {name: fields[name] for name in (*first, *(n for n in fields if n not in first))}
         # Before encoding, which would escape a repr's escapes once more; and after, for what lies inside other values.
         masked = {name: self._mask(value) if isinstance(value, str) else value for name, value in ordered.items()}
-        return self._mask(json.dumps(masked, ensure_ascii=False, default=str))
+        return _escaped(self._mask(json.dumps(masked, ensure_ascii=False, default=str)))
 
 
 def _utc(record: logging.LogRecord) -> str:
@@ -167,6 +171,15 @@ def _kind_and_text(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def _escaped(line: str) -> str:
+    """A line of JSON with what JSON leaves as it is though it steers a terminal: escaped in JSON's own way."""
+    return (
+        "".join(char if printable(char) == char else f"\\u{ord(char):04x}" for char in line)
+        if not line.isascii()
+        else line
+    )
+
+
 def _part(record: logging.LogRecord) -> str:
     """``tapewatch.ingest`` is shown as ``ingest``; libraries keep their own names."""
     return record.name.removeprefix("tapewatch.")
@@ -182,7 +195,28 @@ def _value(value: object) -> str:
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Writes to the stream; a record that cannot be written becomes one line without its (unmasked) arguments."""
+    """Writes to the stream, within the limit; a record that cannot be written becomes one line without its (unmasked)
+    arguments."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._limit = LineLimit(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._limit.passes(record):
+            super().emit(record)
+
+    def write(self, record: logging.LogRecord) -> None:
+        """Writes a line that no limit holds back."""
+        self.acquire()
+        try:
+            super().emit(record)
+        finally:
+            self.release()
+
+    def close(self) -> None:
+        self._limit.flush()
+        super().close()
 
     def handleError(self, record: logging.LogRecord) -> None:
         error = sys.exc_info()[1]

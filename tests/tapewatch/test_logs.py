@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tapewatch import logs
 from tapewatch.settings import Settings
-from tests.support import ROOT
+from tests.support import ROOT, wait_until
 
 SECRETS = Settings(
     api_key="key-of-the-vendor",
@@ -54,6 +54,56 @@ def test_a_line_for_people() -> None:
 
 def test_a_message_of_several_lines_stays_one_line() -> None:
     assert len(lines(Settings(), ("tapewatch.ingest", logging.WARNING, "one\ntwo\r\nthree", {}))) == 1
+
+
+ODD = "hello \x1b[31mred\x9b2J \u202eback\u2028 \ud83d"
+
+
+@pytest.mark.parametrize("log_format", ["human", "json"])
+def test_text_of_others_steers_no_terminal(log_format: str) -> None:
+    settings = Settings(log_format="json" if log_format == "json" else "human")
+    out = io.StringIO()
+    logs.setup(settings, out)
+    log = logging.getLogger("tapewatch.feed")
+    log.warning("the feed sends a warning: %s", ODD, extra={"text": ODD, "more": [ODD], "numbers": {"a": ODD}})
+    try:
+        raise ValueError(ODD)
+    except ValueError:
+        log.exception("failed")
+    text = out.getvalue()
+    text.encode()
+    assert len(text.splitlines()) == text.count("\n") == 2
+    for char in "\x1b\x9b\u202e\u2028":
+        assert char not in text
+    if log_format == "json":
+        assert json.loads(text.splitlines()[0])["message"].endswith(ODD)
+    else:
+        assert "hello \\x1b[31mred\\x9b2J \\u202eback\\u2028 \\ud83d" in text
+
+
+def test_a_kind_of_line_comes_ten_times_a_second_and_the_rest_is_counted() -> None:
+    out = io.StringIO()
+    logs.setup(Settings(), out)
+    log = logging.getLogger("tapewatch.feed")
+    for number in range(5_000):
+        log.warning("odd frame %d", number)
+    log.warning("another kind")
+    wait_until(lambda: "4990 more lines like this one" in out.getvalue(), 5)
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 12
+    assert "WARN  feed     4990 more lines like this one were left out within a second: odd frame %d" in lines[-1]
+    log.warning("odd frame %d", 1)
+    assert out.getvalue().splitlines()[-1].endswith("odd frame 1")
+
+
+def test_what_was_left_out_is_counted_when_the_log_is_closed() -> None:
+    out = io.StringIO()
+    logs.setup(Settings(), out)
+    for _ in range(30):
+        logging.getLogger("tapewatch.feed").info("the same")
+    (handler,) = (h for h in logging.getLogger().handlers if isinstance(h, logs._Handler))
+    handler.close()
+    assert "20 more lines like this one" in out.getvalue()
 
 
 def test_json() -> None:
