@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
+from market.printable import printable
 from tapewatch.given_text import of_kubernetes
 from tapewatch.load_settings import load
 from tapewatch.logs import JsonFormatter, Masker
@@ -89,7 +90,7 @@ def _complain(text: str, level: int) -> None:
         text = JsonFormatter(Masker(())).format(record)
         print(text, file=sys.stderr)
     else:
-        print(f"tapewatch: {text}", file=sys.stderr)
+        print(f"tapewatch: {printable(text)}", file=sys.stderr)
 
 
 def _parser(command: str | None) -> argparse.ArgumentParser:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from market.printable import printable
 from tapewatch.doctor import host, outside, store
 from tapewatch.doctor.finding import Finding
 from tapewatch.load_settings import sources
@@ -33,9 +34,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     for finding in _findings(args, settings):
         found.append(finding)
         if not args.json:
-            print(mask(finding.line()), flush=True)
+            print(printable(mask(finding.line())), flush=True)
     if args.json:
-        print(mask(json.dumps([asdict(finding) for finding in found], indent=2, ensure_ascii=False)))
+        print(mask(json.dumps([asdict(finding) for finding in found], indent=2)))
     return 1 if any(finding.status == "fail" for finding in found) else 0
 
 

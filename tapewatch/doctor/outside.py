@@ -9,15 +9,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from email.message import Message
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from websockets.exceptions import InvalidHandshake, WebSocketException
-from websockets.sync.client import ClientConnection, connect
-
 from tapewatch.doctor.finding import TIMEOUT_S, Finding, fail, ok, warn
 from tapewatch.settings import LIVE_FEED, LIVE_REST, Settings
+from vendor.clock import offset_s
+from vendor.vendors import vendor_of
 
 #: The Date header has whole seconds; bars more than 5 s ahead of our clock are rejected.
 CLOCK_WARN_S, CLOCK_FAIL_S = 2.0, 4.0
@@ -36,39 +34,12 @@ def feed(settings: Settings, *, auth: bool) -> Finding:
         return ok("feed", "simulated: neither a key nor a feed URL is set; `tapewatch run` starts the market")
     url = settings.feed_url or LIVE_FEED
     host = urlsplit(url).netloc.rpartition("@")[2]
-    fix = "check TAPEWATCH_FEED_URL and the network"
-    try:
-        with connect(url, open_timeout=TIMEOUT_S, close_timeout=0.5) as socket:
-            greeting = _status(socket)
-            if greeting != "connected":
-                return fail(
-                    "feed",
-                    f"{host} greets with {greeting}, expected connected",
-                    "check TAPEWATCH_FEED_URL: it must speak the vendor's protocol",
-                )
-            if not auth:
-                return ok("feed", f"{host} greets; the key was not sent (--auth sends it)")
-            socket.send(json.dumps({"action": "auth", "params": settings.api_key}))
-            answer = _status(socket)
-    except InvalidHandshake as error:
-        return fail("feed", f"{host} rejects the WebSocket: {error}", fix)
-    except TimeoutError:
-        return fail("feed", f"{host} does not answer within {TIMEOUT_S:g} s", fix)
-    except (OSError, WebSocketException) as error:
-        return fail("feed", f"{host} cannot be reached: {error}", fix)
-    if answer == "auth_success":
-        return ok("feed", f"{host} accepts the key")
-    return fail("feed", f"{host} answers {answer} to the key", "check MASSIVE_API_KEY and the plan")
-
-
-def _status(socket: ClientConnection) -> str:
-    """The first status of the next frame, or what came instead."""
-    frame = socket.recv(timeout=TIMEOUT_S)
-    try:
-        events = json.loads(frame)
-        return str((events[0] if isinstance(events, list) else events)["status"])
-    except (ValueError, LookupError, TypeError):
-        return f"{frame[:40]!r}"
+    key = settings.api_key if auth else ""
+    error = vendor_of(url).probe(url, key, TIMEOUT_S, settings.allow_plaintext_key).error
+    if error:
+        fix = "check MASSIVE_API_KEY and the plan" if "the key" in error else "check TAPEWATCH_FEED_URL and the network"
+        return fail("feed", f"{host} {error}", fix)
+    return ok("feed", f"{host} accepts the key" if key else f"{host} greets; the key was not sent (--auth sends it)")
 
 
 def clock(settings: Settings, now: Callable[[], float]) -> Finding:
@@ -79,12 +50,10 @@ def clock(settings: Settings, now: Callable[[], float]) -> Finding:
     before = now()
     _, headers, _ = _get(url)
     after = now()
-    try:
-        # The header is truncated to seconds: on average the time is half a second later.
-        theirs = parsedate_to_datetime(str(headers["Date"])).timestamp() + 0.5
-    except (ValueError, TypeError):
+    behind = offset_s(headers["Date"], before, after)
+    if behind is None:
         return ok("clock", f"unknown: {urlsplit(url).netloc} sends no Date header")
-    offset = (before + after) / 2 - theirs
+    offset = -behind
     detail = f"{abs(offset):.1f} s {'ahead of' if offset > 0 else 'behind'} {urlsplit(url).netloc}"
     if abs(offset) < CLOCK_WARN_S:
         return ok("clock", detail)

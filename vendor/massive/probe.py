@@ -22,9 +22,9 @@ def probe(url: str, key: str, timeout_s: float, allow_plaintext_key: bool = Fals
     try:
         address.shown(url, ("ws", "wss"))
     except ValueError as error:
-        return Probe(str(error))
+        return Probe(f"cannot be connected: {error}")
     if address.exposes(url, key) and not allow_plaintext_key:
-        return Probe("the key would go unencrypted to another machine")
+        return Probe("would get the key unencrypted: use wss://, or set TAPEWATCH_ALLOW_PLAINTEXT_KEY=true")
     return asyncio.run(_probe(url, key, timeout_s))
 
 
@@ -40,7 +40,7 @@ async def _probe(url: str, key: str, timeout_s: float) -> Probe:
                     error = await _awaited(ws, "auth_success", "answers the key with")
             return Probe(error, offset)
     except InvalidHandshake as failed:
-        return Probe(f"refuses the WebSocket: {failed}")
+        return Probe(f"rejects the WebSocket: {failed}")
     except TimeoutError:
         return Probe(f"does not answer within {timeout_s:g} s")
     except (OSError, WebSocketException) as failed:
