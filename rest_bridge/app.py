@@ -10,7 +10,8 @@ from importlib.metadata import version
 from typing import Any
 
 import msgspec
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, request
+from werkzeug.routing import MapAdapter
 
 from redis_functions.read.alerts import AlertLog
 from redis_functions.server.connection import connect_reader
@@ -50,6 +51,12 @@ class _App(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func  # no function here is a coroutine; Flask would look at each of a request's six
 
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        if request is None:
+            return super().create_url_adapter(request)
+        # Flask binds to the host too, by which nothing is routed here; it is a twentieth of a request.
+        return self.url_map.bind("", path_info=request.path, default_method=request.method)
+
 
 def create_app(config: BridgeConfig, more: Sequence[Endpoint] = ()) -> Flask:
     """The application, with `more` endpoints than the API has; it connects to Redis when first asked, so it may be made before
@@ -59,13 +66,15 @@ def create_app(config: BridgeConfig, more: Sequence[Endpoint] = ()) -> Flask:
     context = Context(config, redis, AlertLog(redis), Metrics())
     endpoints = _with_description([*ENDPOINTS, *more])
     queue = WorkQueue(config.limits)
+    limiter = rate_limit.RateLimiter(config.rate_limit) if config.rate_limit else None
     for endpoint in endpoints:
-        view = _View(context, endpoint, queue)
+        view = _View(context, endpoint, queue, limiter)
         app.add_url_rule(endpoint.path, f"{endpoint.method} {endpoint.path}", view, methods=[endpoint.method])
     errors.register(app)
     # What looks at answers runs in the reverse order of registration: compression first, counting last.
     context.metrics.register(app)
-    rate_limit.register(app, config.rate_limit, frozenset(e.path for e in endpoints if e.unlimited))
+    if limiter is not None:
+        rate_limit.register(app, limiter, config.rate_limit, frozenset(e.path for e in endpoints if e.unlimited))
     pages = frozenset(e.path for e in endpoints if e.media == "text/html")
     security.register(app, config, frozenset(e.path for e in endpoints if e.open), pages)
     security.trust_proxies(app, config.limits.trusted_proxies)
@@ -108,8 +117,10 @@ def _with_description(described: list[Endpoint]) -> list[Endpoint]:
 class _View:
     """An endpoint as Flask calls it: parameters and body are read, a place at work is taken, the answer is written."""
 
-    def __init__(self, context: Context, endpoint: Endpoint, queue: WorkQueue) -> None:
-        self._context, self._endpoint, self._queue = context, endpoint, queue
+    def __init__(
+        self, context: Context, endpoint: Endpoint, queue: WorkQueue, limiter: rate_limit.RateLimiter | None
+    ) -> None:
+        self._context, self._endpoint, self._queue, self._limiter = context, endpoint, queue, limiter
         self._query_type, self._parameters = endpoint.query_type, endpoint.parameters
         self._decode = None if endpoint.body_type is None else msgspec.json.Decoder(endpoint.body_type).decode
         self._flights = SingleFlight() if endpoint.method == "GET" and endpoint.media == "application/json" else None
@@ -117,6 +128,8 @@ class _View:
 
     def __call__(self, **path: str) -> Response:
         query = read(self._query_type, self._parameters, request.args, path)
+        if self._limiter is not None and (cost := rate_limit.cost(query.rows())) > 1:
+            self._limiter.charge(request.remote_addr or "", cost - 1)
         arguments = (query,) if self._decode is None else (query, self._body())
         if self._flights is None:
             return self._response(arguments)

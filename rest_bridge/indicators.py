@@ -22,6 +22,8 @@ from rest_bridge.rows import CandleAndColumns, Row, Value, by_symbol, candle_col
 
 #: Of prices and of all else: a double of an expensive share has no more.
 _DIGITS = 10
+#: Values of all indicators and symbols together: some 0.2 s of CPU, which nobody else gets meanwhile.
+MAX_VALUES = 250_000
 #: Row types that are kept for requests with the same columns.
 _KEPT_TYPES = 256
 
@@ -51,7 +53,11 @@ class IndicatorsQuery(p.Parameters):
     labels: p.Labels = False
 
     def rows(self) -> int:
-        return len(self.symbol) * share(self.limit, len(self.symbol)) * len(self.names)
+        return len(self.symbol) * self.rows_each() * len(self.names)
+
+    def rows_each(self) -> int:
+        """Rows of each symbol: fewer where many indicators of many symbols are asked for."""
+        return min(share(self.limit, len(self.symbol)), MAX_VALUES // (len(self.symbol) * len(self.names)))
 
 
 class IndicatorParameter(Answer):
@@ -85,7 +91,7 @@ def indicators(context: Context, q: IndicatorsQuery) -> list[Row]:
         symbols,
         q.timeframe,
         (q.from_, q.to),
-        share(q.limit, len(symbols)),
+        q.rows_each(),
         max(one.reach for one in chosen),
         _inputs(chosen),
         whole_session=any(one.indicator.whole_session for one in chosen),

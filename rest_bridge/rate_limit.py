@@ -18,8 +18,18 @@ CLIENTS = 10_000
 _NETWORK_BYTES = 8
 
 
+#: Rows that one request's worth of the limit pays for.
+ROWS_A_REQUEST = 5_000
+
+
+def cost(rows: int) -> float:
+    """What a request of at most so many rows (symbols times rows) costs: 1 up to ROWS_A_REQUEST, then in proportion."""
+    return max(1.0, rows / ROWS_A_REQUEST)
+
+
 class RateLimiter:
-    """`per_second` requests of each client, and as many at once (at least one). Threads may share it."""
+    """`per_second` requests of each client, and as many at once (at least one). What a request costs beyond one is charged when
+    that is known: a client may get into debt, and is refused until it is paid. Threads may share it."""
 
     def __init__(self, per_second: float, clients: int = CLIENTS, now: Callable[[], float] = time.monotonic) -> None:
         self._rate = per_second
@@ -31,7 +41,7 @@ class RateLimiter:
 
     def wait(self, address: str) -> float:
         """0.0 and a token taken, or, where there is none, the seconds until there will be one."""
-        client = _network(address) if ":" in address else address
+        client = _client(address)
         now = self._now()
         with self._lock:
             tokens, at = self._buckets.get(client, (self._burst, now))
@@ -43,9 +53,20 @@ class RateLimiter:
                 self._buckets.popitem(last=False)
         return 0.0 if granted else (1.0 - tokens) / self._rate
 
+    def charge(self, address: str, tokens: float) -> None:
+        """Takes so many tokens more of a client that was let in."""
+        client = _client(address)
+        with self._lock:
+            left, at = self._buckets.get(client, (self._burst, self._now()))
+            self._buckets[client] = (left - tokens, at)
+
     def __len__(self) -> int:
         """Clients remembered."""
         return len(self._buckets)
+
+
+def _client(address: str) -> str | bytes:
+    return _network(address) if ":" in address else address
 
 
 def _network(address: str) -> str | bytes:
@@ -56,12 +77,8 @@ def _network(address: str) -> str | bytes:
     return address if raw.startswith(b"\0" * 10 + b"\xff\xff") else raw[:_NETWORK_BYTES]
 
 
-def register(app: Flask, per_second: float, unlimited: frozenset[str]) -> None:
-    """Refuses with 429 whoever asks more often, before anything else is looked at; paths in `unlimited` never, and
-    nothing when `per_second` is 0."""
-    if not per_second:
-        return
-    limiter = RateLimiter(per_second)
+def register(app: Flask, limiter: RateLimiter, per_second: float, unlimited: frozenset[str]) -> None:
+    """Refuses with 429 whoever asks more often, before anything else is looked at; paths in `unlimited` never."""
 
     @app.before_request
     def limit() -> None:
@@ -72,6 +89,6 @@ def register(app: Flask, per_second: float, unlimited: frozenset[str]) -> None:
             raise ApiError(
                 429,
                 "too_many_requests",
-                f"more than {per_second:g} requests a second from one address",
+                f"more than {per_second:g} requests a second from one address (5,000 rows count as one)",
                 retry_after_s=seconds,
             )

@@ -130,8 +130,8 @@ def _one_slash(wsgi_app: WSGIApplication) -> WSGIApplication:
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
-        if "//" in path or "/./" in path:
-            environ["PATH_INFO"] = _EMPTY_STEPS.sub("/", path)
+        if "//" in path or "/./" in path or not path.startswith("/"):
+            environ["PATH_INFO"] = _EMPTY_STEPS.sub("/", f"/{path}")
         return wsgi_app(environ, start_response)
 
     return answer

@@ -34,7 +34,7 @@ def test_no_span_holds_more_than_a_burst_and_the_rate(rate: float, asked: list[t
 
 
 @given(st.floats(0.1, 1000), st.integers(1, 50))
-def test_whoever_waits_as_told_is_let_in(rate: float, times: int) -> None:
+def test_whoever_waits_so_long_is_let_in(rate: float, times: int) -> None:
     watch = Watch()
     limiter = RateLimiter(rate, now=watch)
     for _ in range(times):
@@ -70,7 +70,32 @@ def test_the_table_forgets_who_was_silent_longest() -> None:
     assert limiter.wait("b") == 0.0  # forgotten, so it starts with a full bucket
 
 
-def test_a_refusal_says_when_to_come_again(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_rows_cost_more_than_one_request(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = Watch()
+    real = rate_limit.RateLimiter
+    monkeypatch.setattr(rate_limit, "RateLimiter", lambda rate: real(rate, now=watch))
+    api = make_api(rate_limit=4)
+    symbols = ",".join(f"S{i}" for i in range(50))
+    for heavy, paid_after_s in ((f"candles?symbol={symbols}", 2.0), ("candles?symbol=A", 0.0)):
+        assert api.client.get(f"/api/v1/{heavy}").status_code == 200  # 50,000 rows at most: ten of the limit
+        watch.s += paid_after_s - 0.3
+        light = api.client.get("/api/v1/symbols")
+        assert light.status_code == (429 if paid_after_s else 200)
+        watch.s += 5
+
+
+def test_a_debt_is_paid_at_the_rate() -> None:
+    watch = Watch()
+    limiter = RateLimiter(4, now=watch)
+    assert limiter.wait("a") == 0.0
+    limiter.charge("a", 9)
+    assert limiter.wait("a") == pytest.approx(7 / 4)
+    assert limiter.wait("b") == 0.0
+    watch.s += 7 / 4
+    assert limiter.wait("a") == 0.0
+
+
+def test_an_error_says_when_to_come_again(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     watch = Watch()
     real = rate_limit.RateLimiter
     monkeypatch.setattr(rate_limit, "RateLimiter", lambda rate: real(rate, now=watch))

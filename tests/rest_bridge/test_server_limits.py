@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from redis import Redis
 
 from tests.support import Running, free_port, wait_until
 
@@ -148,3 +151,43 @@ def test_a_client_that_asks_too_often_gets_429(redis_url: str) -> None:
         assert statuses[0] == 200
         assert 429 in statuses
         assert bridge.get("/healthz")[0] == 200
+
+
+def test_nothing_is_made_for_clients_that_vanish(redis: Redis, redis_url: str) -> None:
+    """Twenty at once, more than there are places at work; the store does not answer meanwhile."""
+    with Running("bridge", TAPEWATCH_REDIS_URL=redis_url) as bridge:
+        bridge.wait(lambda: bridge.get("/healthz")[0] == 200, 20, "/healthz")
+        redis.client_pause(1_000)
+        for i in range(20):
+            with socket.create_connection(("127.0.0.1", bridge.bridge_port), 10) as gone:
+                gone.sendall(f"GET /api/v1/candles?symbol=S{i} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        began = time.monotonic()
+        assert bridge.get("/healthz") == (200, {"status": "ok"})
+        assert time.monotonic() - began < 0.9  # the pause is not over
+        made = re.compile(r'path="/api/v1/candles",process="bridge",status="(\d+)"} (\d+)')
+
+        def counted() -> dict[str, int]:
+            return {status: int(count) for status, count in made.findall(str(bridge.get("/metrics")[1]))}
+
+        bridge.wait(lambda: sum(counted().values()) == 20, 10, "an end of all twenty")
+        # At most a third of the eight places was theirs; for the others nothing was read.
+        assert counted()["503"] >= 18
+
+
+def test_one_address_cannot_have_all_connections(redis_url: str) -> None:
+    """Many that drip, from one address: those of another are served, and so is one more of the same."""
+    with (
+        Running("bridge", TAPEWATCH_REDIS_URL=redis_url, TAPEWATCH_BRIDGE_CONNECTIONS_PER_ADDRESS="5") as bridge,
+        contextlib.ExitStack() as stack,
+    ):
+        bridge.wait(lambda: bridge.get("/healthz")[0] == 200, 20, "/healthz")
+        slow = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", bridge.bridge_port), 10, ("127.0.0.9", 0)))
+            for _ in range(12)
+        ]
+        for one in slow:
+            with contextlib.suppress(OSError):
+                one.sendall(b"GET /healthz HTTP/1.1\r\nX-Slow: ")
+        assert bridge.get("/healthz")[0] == 200
+        wait_until(lambda: sum(map(ended, slow[:7])) == 7, 10, "the end of the oldest")
+        assert not any(ended(one) for one in slow[7:])
