@@ -1,68 +1,71 @@
-"""From spooled records to Redis: the pipeline with everything that waits for Redis beside it.
+"""From spooled records to Redis: the loop that takes records in order, has the pipeline work on them and acts on what it finds.
 
 An engine begins a little before the watermark, so that the detector and half-built seconds are warm when it comes to what is
-new; all its effects are idempotent. It can be thrown away and begun anew while the feed goes on spooling: so it is when Redis
-comes back empty.
+new; all its effects are idempotent. When Redis comes back empty the engine ends and another one begins, while the feed goes on
+spooling.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from ingest.alerting import Alerting
+from ingest.alerting import AlertLane
+from ingest.bars.minute_bars import FillRemoved
 from ingest.clock import Clock
 from ingest.frame_queue import FrameQueue
-from ingest.late_data_writer import LateDataWriter
-from ingest.ops.aof_rewrite import RewriteConfig, Rewrites
-from ingest.ops.reporter import Reporter
+from ingest.in_flight import InFlight
+from ingest.late_data_writer import LateDataLane
+from ingest.missing_data import MissingData
+from ingest.opening import beginning, read_contents
+from ingest.ops.aof_rewrite import LOOK_S, RewriteConfig, Rewrites
+from ingest.ops.reporter import INTERVAL_S, Reporter
 from ingest.ops.sale_conditions import refreshed
-from ingest.pipeline import SLICE, Pipeline, VelocityConfig
+from ingest.outbox import Outbox
+from ingest.overtaking import Overtaking
+from ingest.pipeline import Found, Pipeline, parts
 from ingest.previous_close import previous_closes
 from ingest.repair.backfill import Backfill
-from ingest.repair.gap_log import Fields, GapLog
+from ingest.repair.gap_log import Fields, GapLog, span
 from ingest.repair.repairer import RepairConfig, Repairer
 from ingest.spool.log import Spool
 from ingest.spool.segment import CONTROL, CORRUPT, DATA, Record
 from ingest.stage_latency import StageLatency
 from ingest.tasks import ended
-from market.sessions import TradingDay, day_of
+from ingest.upkeep import Upkeep
+from ingest.velocity_rule import VelocityConfig
+from ingest.watchlists import Watched
+from ingest.watermark import Watermark
+from market.bar import Bar
+from market.sessions import TradingDay
+from redis_functions.availability import Availability
 from redis_functions.contract.schema import Schema
-from redis_functions.lua import loader
-from redis_functions.read.day_volumes import read_day_volumes
-from redis_functions.read.gaps import OPEN, Gap, follow_gaps
-from redis_functions.read.market import read_symbols_async
-from redis_functions.read.samples import read_newest
-from redis_functions.write.checkpoint import BEHIND, EMPTIED, FENCED, SET, read_watermark, set_watermark, write_gap
-from redis_functions.write.writer import StoreEmptied, Writer
-from vendor.interface import Decoded, Rest, Subscription, Vendor
+from redis_functions.lua.calls import make_way_args
+from redis_functions.write.checkpoint import FENCED, write_gap
+from redis_functions.write.lease import Lease
+from redis_functions.write.writer import Writer
+from vendor.interface import Lost, Rest, Subscription, Vendor
 
 log = logging.getLogger("tapewatch.ingest")
 
-#: Time of arrival before the watermark that is worked on again: longer than a print may be late (60 s), than a velocity
-#: reference may be old (35 s) and than anything is held back (5 s).
-WARM_UP_MS = 120_000
-#: Of those records the last ones are also written again: a Redis that failed may have lost its last second (`everysec`), a
-#: cluster of them not the same second everywhere. What is older only warms the state up.
-WRITE_AGAIN_MS = 5_000
 WATERMARK_S = 0.5
 IDLE_CHECK_S, BUSY_CHECK_S = 0.25, 0.01
-REDIS_RETRY_S = 0.2
-#: For the question of what the store holds.
-STORE_S = 3.0
+#: A gap of rejected events begins at most so long before the event clock.
+OLDEST_MS = 86_400_000
 
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """What the engine needs to know."""
+    """What the engine is to do, and where."""
 
     redis_url: str
     vendor: Vendor
@@ -74,330 +77,266 @@ class EngineConfig:
     rewrite: RewriteConfig = field(default_factory=RewriteConfig)
 
 
-class Engine:
-    """Works off the intake until it ends; `token` answers the lease's fencing token, 0 while there is none.
+@dataclass(frozen=True)
+class Surroundings:
+    """What an engine shares with the process around it, and with the engine after it. `spool_id` tells this spool from those of
+    other machines: each has a watermark of its own."""
 
-    `spool_id` tells this spool from those of other machines: each has a watermark of its own.
-    """
+    client: Redis
+    spool: Spool
+    spool_id: str
+    queue: FrameQueue
+    clock: Clock
+    rest: Rest | None
+    lease: Lease
+    watched: Watched
+    stages: StageLatency
+    availability: Availability
+
+
+class Engine:
+    """Works off the queue until it ends."""
 
     def __init__(
-        self,
-        config: EngineConfig,
-        client: Redis,
-        spool: Spool,
-        spool_id: str,
-        intake: FrameQueue,
-        clock: Clock,
-        rest: Rest | None,
-        token: Callable[[], int],
-        statistics: Callable[[], dict[str, float]],
-        stages: StageLatency,
-        first: bool = True,
+        self, config: EngineConfig, around: Surroundings, statistics: Callable[[], dict[str, float]], first: bool = True
     ) -> None:
-        """`first`: no other engine worked on this spool since it was opened."""
-        self._first = first
+        """`statistics` returns those of the feed and the spool; `first`: no other engine worked on this spool since it was
+        opened."""
+        self.opened = asyncio.Event()  # what the store holds is known
         self._config = config
-        self._client = client
-        self._spool = spool
-        self._spool_id = spool_id
-        self._intake = intake
-        self._token = token
-        self._clock = clock
-        self._stages = stages
-        self._waits: deque[tuple[int, int, int]] = (
-            deque()
-        )  # (number, received, end of newest bar): frames not yet stored
-        self._lag_ms, self._newest_end_ms = 0.0, 0
-        self._begun_after = spool.last  # what was spooled before is told again: how long it took is no latency
-        self.writer = Writer(config.redis_url, config.schema)
-        self.writer.on_stored = self._stored
-        self.alerting = Alerting(client, config.velocity.cooldown_s * 1000, stages.alert)
-        self.gaps = GapLog(client, config.feed_name, spool_id, token, self._gap_closed)
-        self.second_look = LateDataWriter(client, self.writer, config.schema.lateness_ms)
-        self._days: asyncio.Queue[TradingDay] = asyncio.Queue()
-        self.pipeline = Pipeline(
-            config.schema,
-            config.velocity,
-            self.writer,
-            on_alert=self.alerting.put,
-            on_late=self.second_look.put,
-            on_unsure=self.second_look.put,
-            on_day=self._days.put_nowait,
-            decode=config.vendor.decoder(),
-            minutes_subscribed=config.subscription.minutes,
-            now_ms=clock,
-            stages=stages,
-        )
-        self._rest = rest
-        backfill = Backfill(
-            self.pipeline.tape,
-            self.writer,
-            built=self.pipeline.builds,
-            minutes_only=lambda: config.subscription.minutes_only,
-        )
-        self.repairer = Repairer(
-            client, rest, backfill, self._record_repair,
-            RepairConfig(config.feed_name, config.schema, config.velocity, config.always_open),
-        )  # fmt: skip
+        self._around = around
+        self._first = first
         self._more = statistics
-        self.reporter = Reporter(client, self.pipeline, self._statistics)
-        self.rewrites = Rewrites(
-            client, config.rewrite, holds=lambda: token() != 0, bars=lambda: self.pipeline.counts.bars, now_ms=clock
+        client, lease, available = around.client, around.lease, around.availability
+        self.writer = Writer(config.redis_url, config.schema, available)
+        self.pipeline = Pipeline(
+            config.schema, config.velocity, decode=config.vendor.decoder(), minutes_subscribed=config.subscription.minutes,
+            clock=around.clock, stages=around.stages,
+        )  # fmt: skip
+        self.alerts = AlertLane(client, config.velocity.cooldown_s * 1000, available, around.stages.alert)
+        self.gaps = GapLog(client, config.feed_name, around.spool_id, lease, available)
+        self.late_data = LateDataLane(client, self.writer, config.schema.lateness_ms, self, available)
+        self.outbox = Outbox(self.alerts, self.gaps, self.late_data)
+        self.in_flight = InFlight(self.writer, around.clock, around.stages, begun_after=around.spool.last)
+        self.writer.on_stored = self.in_flight.stored
+        self.watermark = Watermark(
+            client, config.feed_name, around.spool, around.spool_id, lease, self.writer, self.outbox
         )
-        self._opened = asyncio.Event()  # what the store already knew has been learnt
-        self._watermark: int | None = None  # what Redis acknowledged to us last
+        self.overtaking = Overtaking(around.queue, around.watched, config.vendor.decoder())
+        self.missing = MissingData()
+        self._rejected: Counter[str] = Counter()  # events rejected up to the record before
+        self._days: asyncio.Queue[TradingDay] = asyncio.Queue()
+        repairs = RepairConfig(config.feed_name, config.schema, config.velocity, config.always_open)
+        backfill = Backfill(self.pipeline, self.writer, minutes_only=config.subscription.minutes_only)
+        self.repairer = Repairer(client, around.rest, backfill, self, repairs)
+        self.reporter = Reporter(client, self.pipeline, self.statistics)
+        self.rewrites = Rewrites(client, config.rewrite, lease, self.pipeline.counts, around.clock)
 
-    async def run(self, on_open: Callable[[], None]) -> None:
-        """Until the intake is closed and empty. Raises StoreEmptied."""
-        parts: list[Coroutine[Any, Any, None]] = [
-            self.writer.run(),
-            self.alerting.run(),
-            self.gaps.run(),
-            self.second_look.run(self.pipeline.minute_bars.fill),
-            self._after_open(self._fetch_closes),
-            self._after_open(self._refresh_conditions),
-            self._after_open(self.reporter.run),
-            self._after_open(self._advance),
-            self._after_open(self.repairer.run),
-            self._after_open(self.rewrites.run),
-            self._tend(),
-        ]
-        tasks = [asyncio.create_task(part) for part in parts]
-        worker = asyncio.create_task(self._work(on_open))
+    async def run(self) -> None:
+        """Until the queue is closed and empty. Raises StoreEmptied."""
+        worker = asyncio.create_task(self._work())
+        tasks = [worker, *map(asyncio.create_task, self._beside())]
         try:
-            done, _ = await asyncio.wait([worker, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            await ended(worker, *tasks)
+            await ended(*tasks)
 
-    # --- the start
+    def _beside(self) -> list[Coroutine[Any, Any, None]]:
+        """What runs beside the worker; none of them ends by itself."""
+        upkeep = Upkeep(self._around.availability)
+        return [
+            self.writer.run(),
+            self.outbox.run(),
+            self._release_held(),
+            self._after_opening(upkeep.every(0, "fetching previous closes", self._fetch_closes)),
+            self._after_opening(upkeep.every(INTERVAL_S, "the report", self.reporter.report)),
+            self._after_opening(upkeep.every(WATERMARK_S, "the watermark", self.watermark.advance)),
+            self._after_opening(upkeep.every(LOOK_S, "the append-only file's check", self.rewrites.look)),
+            self._after_opening(upkeep.every(0, "repairs", self.repairer.step)),
+            self._after_opening(self._refresh_conditions(upkeep)),
+        ]
 
-    async def _open_store(self) -> None:
-        """Waits for Redis, loads the functions, learns what the store knows of each symbol, and where to begin."""
-        told = False
-        while True:
-            try:
-                await loader.ensure_async(self._client)
-                names = await read_symbols_async(self._client)
-                watermark = await read_watermark(self._client, self._config.feed_name, self._spool_id)
-                gaps, _ = await follow_gaps(self._client, self._config.feed_name, {})
-                newest = await read_newest(self._client, names)
-                break
-            except RedisError as error:
-                if not told:
-                    log.warning("waiting for Redis: %s", error)
-                    told = True
-                await asyncio.sleep(REDIS_RETRY_S)
-        for name, (t, close) in newest.items():
-            self.pipeline.tape.restore(name, t // 1000 * 1000, close / 10_000)
-        if newest:
-            day = day_of(max(sample.t for sample in newest.values()))
-            self.pipeline.tape.restore_volume(day, await read_day_volumes(self._client, names, day))
-        self.writer.restore(names)
-        self._restore_gaps(gaps.values())
-        self._begin_at(watermark)
+    async def _after_opening(self, part: Coroutine[Any, Any, None]) -> None:
+        try:
+            await self.opened.wait()
+        except BaseException:
+            part.close()
+            raise
+        await part
 
-    def _restore_gaps(self, gaps: Iterable[Gap]) -> None:
-        """Gaps of this spool whose end an earlier run did not see."""
-        mine = [g for g in gaps if g.id.startswith(f"{self._spool_id}:")]
-        self.gaps.restore([
-            {"gap": g.id, "symbols": ",".join(g.symbols), "from": str(g.start), "to": "", "reason": g.reason, "state": OPEN}
-            for g in mine
-            if g.state == OPEN and g.end is None and g.start is not None
-        ])  # fmt: skip
+    # --- the loop
 
-    def _begin_at(self, watermark: int | None) -> None:
-        """A little before the watermark; at the oldest record when Redis knows none (it is new, or was emptied)."""
-        spool = self._spool
-        first, stored_to = spool.first, 0
-        if self._first and watermark is not None and watermark >= spool.first_of_run:
-            # The disk lost records that Redis has seen, and their numbers were given again.
-            first = spool.first_of_run
-            spool.advance(watermark)
-        elif watermark is not None and watermark >= first:
-            self._watermark = watermark
-            reached = next(iter(spool.reader(watermark - 1).read(1)), None)
-            if reached is None:  # nothing came after it
-                first = watermark + 1
-            else:
-                first = min(watermark + 1, max(first, spool.find_time(reached.received_ms - WARM_UP_MS)))
-                stored_to = min(watermark, spool.find_time(reached.received_ms - WRITE_AGAIN_MS) - 1)
-            spool.rewind(watermark)
-            spool.acknowledge(watermark)
-        else:
-            spool.rewind(first - 1)
-        self.pipeline.begin(
-            replayed_to=watermark or 0, partial=watermark is not None and first > 1, stored_to=stored_to
-        )
-        self._intake.rewind(first - 1)
-        waiting = spool.last - first + 1
-        if waiting > 0:
-            log.info("working on %d spooled records again, from number %d", waiting, first)
-
-    # --- the work
-
-    async def _work(self, on_open: Callable[[], None]) -> None:
-        await self._open_store()
-        self._opened.set()
-        on_open()
-        while (record := await self._intake.get()) is not None:
+    async def _work(self) -> None:
+        await self._open()
+        queue = self._around.queue
+        while (record := await queue.get()) is not None:
+            for bars in self.overtaking.bars(record, self._around.clock()):
+                self._act(self.pipeline.overtake(bars))
             if record.kind == DATA:
                 await self._frame(record)
             elif record.kind == CONTROL:
                 self._control(record)
             elif record.kind == CORRUPT:
                 self.gaps.single(record.number, self.pipeline.tape.clock, "a spooled record was damaged")
-            if self.writer.put_mark(record.number) and record.kind == DATA and record.number > self._begun_after:
-                self._waits.append((record.number, record.received_ms, self.pipeline.counts.bar_end_ms))
-        self.pipeline.drain()
-        await self.second_look.pending.emptied()
+            self.in_flight.queued(record.number, record.received_ms, self.pipeline.counts.bar_end_ms)
+        self._act(self.pipeline.drain())
+        await self.outbox.emptied()
         await self.writer.flushed()
-        await self.alerting.pending.emptied()
-        await self.gaps.pending.emptied()
-        await self._set_watermark()
+        await self.watermark.advance()
+
+    async def _open(self) -> None:
+        """Waits for Redis, learns what the store holds, and goes to the record to begin with."""
+        around = self._around
+        read = partial(read_contents, around.client, self._config.feed_name, around.spool_id)
+        contents = await Upkeep(around.availability).until_done("opening the store", read)
+        contents.restore(self.pipeline.tape)
+        self.writer.restore(contents.symbols)
+        self.gaps.restore(contents.open_gaps)
+        begin = beginning(around.spool, contents.watermark, self._first)
+        self.watermark.stored = begin.known
+        self.pipeline.begin(begin.watermark or 0, begin.partial, begin.stored_to)
+        around.queue.rewind(begin.first - 1)
+        self.opened.set()
 
     async def _frame(self, record: Record) -> None:
-        found = self.pipeline.frame(record.payload, record.number, record.received_ms)
-        for part in slices(found):
-            self.pipeline.work(part)
+        counts = self.pipeline.counts
+        before = counts.bars + counts.trades
+        events = self.pipeline.decode(record.payload, record.number, record.received_ms)
+        taken = bool(events.minutes)
+        for part in parts(self.overtaking.left(record.number, events)):
+            self._act(self.pipeline.step(part, self.writer.waiting))
             await self.writer.room()
             await asyncio.sleep(0)
-        if found.bars or found.trades or found.minutes:
-            self.gaps.data(record.number, self.pipeline.event_clock)
+        usable = counts.bars + counts.trades - before
+        self._note_rejected(record, usable, events.lost)
+        if taken or usable:
+            for gap in self.gaps.data(record.number, self.pipeline.event_clock):
+                log.info("gap %s: %s", span(int(gap["from"]), int(gap["to"])), gap["reason"])
+                self.repairer.wake()
+
+    def _act(self, found: Found) -> None:
+        """Acts on what a step found, in order: bars are queued for Redis, what waits for Redis goes to the outbox."""
+        for write in found.writes:
+            if isinstance(write, FillRemoved):
+                self.writer.put_command(*make_way_args(*write))
+            else:
+                self.writer.put(*write)
+        number = self.pipeline.number
+        for alert in found.alerts:
+            self.alerts.put_alert(number, alert)
+        for late in found.late:
+            self.late_data.put(number, late)
+        for bar in found.unsure:
+            self.late_data.put(number, bar)
+        if found.day is not None:
+            self._days.put_nowait(found.day)
+
+    def fill(self, bars: list[Bar]) -> None:
+        """Stores minute bars whose minutes have no seconds in the store (see LateDataLane)."""
+        self._act(self.pipeline.fill(bars))
 
     def _control(self, record: Record) -> None:
+        """A mark of the process among the frames: data may be missing from here on, or comes again."""
         mark = orjson.loads(record.payload)
         clock = self.pipeline.event_clock
         what = mark.get("what")
         if what == "disconnected":
-            # Another daemon may have gone on after what this spool tells.
+            # Another daemon may have gone on after the end of this spool.
             since = max(clock, int(mark.get("since", 0)))
             self.gaps.begin(record.number, since, str(mark.get("reason", "")))
-        elif what == "connected":
-            self.gaps.resume()
         elif what == "shed":
             self.gaps.begin(record.number, clock, f"overload: {mark.get('level', '')} shed")
-        elif what == "shed_end":
+        elif what in ("connected", "shed_end"):
             self.gaps.resume()
 
-    def _stored(self, seconds: float) -> None:
-        """Redis has the bars of one `put`, and with them perhaps all of some frames."""
-        self._stages.store.observe(seconds)
-        while self._waits and self._waits[0][0] <= self.writer.acknowledged:
-            _, received_ms, bar_end_ms = self._waits.popleft()
-            now = self._clock()
-            self._stages.total.observe((now - received_ms) / 1000)
-            if bar_end_ms >= self._newest_end_ms:  # a restated bar is old by nature, that is no lag
-                self._lag_ms, self._newest_end_ms = max(0.0, now - bar_end_ms), bar_end_ms
+    def _note_rejected(self, record: Record, usable: int, lost: Sequence[Lost]) -> None:
+        """So many rejected events that data is missing become a gap, from the first of them on."""
+        rejected, counts = self.pipeline.rejected, self.pipeline.tape.counts
+        more = rejected - self._rejected
+        times = [counts.rejected_from, *(one.t for one in lost)]
+        counts.rejected_from, self._rejected = None, rejected
+        more.update(one.reason for one in lost)
+        since = min((t for t in times if t is not None), default=None)
+        if not self.missing.note(record.received_ms, usable, more, since):
+            return
+        if (missing := self.missing.missing) is None:
+            log.info("events are usable again: the gap ends with the next data")
+            self.gaps.resume()
+            return
+        reason = f"rejected: {missing.reason}"
+        if missing.reason == "future":
+            behind = round(counts.ahead_ms / 1000)
+            reason = f"rejected: {behind} s in the future, this machine's clock is behind the feed"
+        log.error(
+            "%d events %s; their time is missing and becomes a gap%s", missing.number, reason,
+            "; set the clock (chronyc makestep)" if missing.reason == "future" else "",
+        )  # fmt: skip
+        clock = self.pipeline.event_clock
+        earliest = min((t for t in (clock, missing.since, record.received_ms) if t), default=0)
+        self.gaps.begin(record.number, max(earliest, clock - OLDEST_MS), reason)
 
-    async def _tend(self) -> None:
+    async def _release_held(self) -> None:
         """What must happen though nothing arrives: held bars are released."""
         while True:
             await asyncio.sleep(BUSY_CHECK_S if self.pipeline.minute_bars.is_busy else IDLE_CHECK_S)
-            self.pipeline.idle()
-
-    # --- the watermark
-
-    async def _advance(self) -> None:
-        while True:
-            await asyncio.sleep(WATERMARK_S)
-            try:
-                await self._set_watermark()
-            except RedisError as error:
-                log.debug("watermark waits: %s", error)
-
-    async def _set_watermark(self) -> None:
-        """Moves the watermark to the last record of which nothing waits any more. What is held back for a few seconds of
-        event time (half-built seconds, minute bars) is built again within the warm-up of a replay."""
-        token = self._token()
-        queues = (self.alerting.pending, self.second_look.pending, self.gaps.pending)
-        waiting = [queue.oldest for queue in queues if queue.oldest is not None]
-        safe = min([self.writer.acknowledged, *(n - 1 for n in waiting)])
-        if not token or safe <= (self._watermark or 0):
-            return
-        outcome, number = await set_watermark(
-            self._client, self._config.feed_name, token, safe, last=self._watermark, spool=self._spool_id
-        )
-        if outcome == EMPTIED:
-            raise StoreEmptied(f"the watermark was {self._watermark} and is {number}")
-        if outcome in (SET, BEHIND):
-            self._watermark = safe if outcome == SET else number
-            self._spool.acknowledge(safe)
+            self._act(self.pipeline.idle(self.writer.waiting))
 
     # --- beside the stream
 
-    def _gap_closed(self, fields: Fields, number: int) -> None:
-        """A gap's end is known: a repair may begin."""
-        log.info("gap from %s to %s: %s", fields["from"], fields["to"], fields["reason"])
-        self.repairer.wake()
+    async def write_repair(self, fields: Fields) -> None:
+        """Appends a gap's new state to the log of gaps. Raises RedisError, also without the lease."""
+        token = self._around.lease.token
+        if not token or await write_gap(self._around.client, self._config.feed_name, token, fields) == FENCED:
+            raise RedisError("this daemon does not hold the feed's lease")
 
-    async def _record_repair(self, fields: Fields) -> None:
-        token = self._token()
-        if not token or await write_gap(self._client, self._config.feed_name, token, fields) == FENCED:
-            raise RedisError("the lease is not ours")
-
-    async def _after_open(self, part: Callable[[], Awaitable[None]]) -> None:
-        await self._opened.wait()
-        await part()
-
-    async def _refresh_conditions(self) -> None:
+    async def _refresh_conditions(self, upkeep: Upkeep) -> None:
         """Once, and only where trades are built into bars."""
-        if self._rest is not None and self._config.subscription.trades:
-            table = await refreshed(self._rest)
+        if self._around.rest is not None and self._config.subscription.trades:
+            table = await upkeep.until_done("refreshing sale conditions", partial(refreshed, self._around.rest))
             if table is not None:
                 self.pipeline.trade_bars.refresh(table)
         await asyncio.Event().wait()
 
     async def _fetch_closes(self) -> None:
-        while True:
-            day = await self._days.get()
-            try:
-                symbols = list(self.pipeline.tape.symbols)
-                closes = await previous_closes(self._client, day, symbols, self._rest)
-                self.pipeline.set_previous_closes(day, closes)
-            except RedisError as error:
-                log.warning("no previous closes: %s", error)
+        """The previous closes of the newest day that began; of the same day again when Redis did not serve."""
+        day = await self._days.get()
+        while not self._days.empty():
+            day = self._days.get_nowait()
+        try:
+            symbols = list(self.pipeline.tape.symbols)
+            closes = await previous_closes(self._around.client, day, symbols, self._around.rest)
+        except BaseException:
+            self._days.put_nowait(day)
+            raise
+        self.pipeline.velocity.set_previous_closes(day, closes)
 
-    def _statistics(self) -> dict[str, float]:
+    def waiting_ms(self) -> int:
+        """The age of the oldest frame that waits for its turn, or of whose bars some wait for Redis."""
+        since = [t for t in (self.in_flight.oldest_ms,) if t is not None]
+        if self._around.queue.backlog and self.pipeline.received_ms:
+            since.append(self.pipeline.received_ms)
+        return max(0, self._around.clock() - min(since)) if since else 0
+
+    def statistics(self) -> dict[str, float]:
+        """Those that are not the pipeline's own."""
         complete = self.repairer.completeness(len(self.pipeline.tape.symbols))
+        rest = self._around.rest
         return self._more() | self.rewrites.statistics() | {
             "waiting_bars": self.writer.waiting,
-            "lag_ms": self._lag_ms,
+            "waiting_ms": self.waiting_ms(),
+            "clock_behind_ms": self.pipeline.tape.counts.ahead_ms if self.missing.missing else 0,
+            "lag_ms": self.in_flight.lag_ms,
             "bars_stored": self.writer.counts.stored,
             "bars_refused": self.writer.counts.refused,
-            "late_refused": self.second_look.refused,
-            "alerts_refused": self.alerting.counts.refused,
-            "rest_requests": self._rest.requests if self._rest else 0,
-            "rest_retries": self._rest.retried if self._rest else 0,
+            "late_refused": self.late_data.refused,
+            "alerts_refused": self.alerts.counts.refused,
+            "rest_requests": rest.requests if rest else 0,
+            "rest_retries": rest.retried if rest else 0,
             "gaps_open": complete.open,
             "gaps_repaired": complete.repaired,
             "coverage": complete.coverage.fraction,
             "bars_repaired": self.repairer.bars_repaired,
-            "alerts": self.alerting.counts.raised,
+            "alerts": self.alerts.counts.raised,
         }  # fmt: skip
-
-
-async def newest_stored(client: Redis) -> int | None:
-    """The newest second in the store, epoch ms; None where there is none, or Redis does not answer."""
-    try:
-        async with asyncio.timeout(STORE_S):
-            newest = await read_newest(client, await read_symbols_async(client), field="volume")
-    except (RedisError, OSError, TimeoutError):
-        return None
-    return max((sample.t // 1000 * 1000 for sample in newest.values()), default=None)
-
-
-def slices(found: Decoded) -> list[Decoded]:
-    """A large frame in parts, so that the socket, the reports and the alerts get their turn in between."""
-    if found.events <= SLICE:
-        return [found]
-    parts = []
-    for begin in range(0, max(len(found.bars), len(found.minutes), len(found.trades), 1), SLICE):
-        part = Decoded()
-        part.bars = found.bars[begin : begin + SLICE]
-        part.minutes = found.minutes[begin : begin + SLICE]
-        part.trades = found.trades[begin : begin + SLICE]
-        part.halts = found.halts if begin == 0 else []
-        parts.append(part)
-    return parts

@@ -1,14 +1,14 @@
-"""The vendor allows one connection: the feed is held while the lease is ours, or while Redis is away and nobody can tell.
+"""The vendor allows one connection: the feed is read while this daemon holds the lease, or while Redis is unreachable and nobody
+can know who holds it.
 
-Availability comes before exclusivity: a daemon that starts while Redis is away connects, and gives way when Redis is back and
-another one turns out to hold the lease.
+Availability comes before exclusivity: a daemon that starts while Redis is unreachable connects, and gives the feed up when
+Redis is back and another daemon turns out to hold the lease.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 
 from ingest.tasks import ended
 from redis_functions.write.lease import Lease
@@ -16,51 +16,55 @@ from vendor.interface import Feed
 
 log = logging.getLogger("tapewatch.feed")
 
-#: Redis that does not answer for so long is away; the feed is connected without it.
-AWAY_S = 2.0
+#: After so long without an answer of Redis the feed is connected without the lease; seconds.
+UNREACHABLE_S = 2.0
 LOOK_S = 0.25
 
 
 class FeedLease:
-    """Runs the feed whenever it may."""
+    """Says when the feed may be read, and reads it for as long: `allowed`, then `read`, and again."""
 
-    def __init__(self, feed: Feed, lease: Lease, on_allowed: Callable[[], Awaitable[None]] | None = None) -> None:
-        """`on_allowed` is awaited each time before the feed is connected."""
+    def __init__(self, feed: Feed, lease: Lease) -> None:
         self._feed = feed
         self._lease = lease
-        self._on_allowed = on_allowed
+        self._acquiring: asyncio.Task[int] | None = None
 
-    async def run(self) -> None:
-        """Until cancelled. Raises what the feed raises."""
+    async def allowed(self) -> None:
+        """Waits until the feed may be read."""
+        await self.close()
+        self._acquiring = asyncio.create_task(self._lease.wait())
         while True:
-            waiting = asyncio.create_task(self._lease.wait())
-            feed: asyncio.Task[None] | None = None
-            try:
-                await self._until_allowed(waiting)
-                if self._on_allowed is not None:
-                    await self._on_allowed()
-                feed = asyncio.create_task(self._feed.run())
-                await self._while_allowed(feed, waiting)
-            finally:
-                await ended(waiting, feed)
-
-    async def _until_allowed(self, waiting: asyncio.Task[int]) -> None:
-        while True:
-            await asyncio.wait([waiting], timeout=AWAY_S)
-            if waiting.done():
-                waiting.result()
+            await asyncio.wait([self._acquiring], timeout=UNREACHABLE_S)
+            if self._acquiring.done():
+                self._acquiring.result()
                 return
             if not self._lease.answered:
-                log.warning("Redis is away: connecting without the lease")
+                log.warning("Redis is unreachable: connecting to the feed without its lease")
                 return
 
-    async def _while_allowed(self, feed: asyncio.Task[None], waiting: asyncio.Task[int]) -> None:
-        while not waiting.done():
-            await asyncio.wait([feed, waiting], timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+    async def read(self) -> None:
+        """Reads the feed until another daemon holds the lease, or the lease is lost. Raises what the feed raises."""
+        feed = asyncio.create_task(self._feed.run())
+        try:
+            await self._while_allowed(feed)
+        finally:
+            await ended(feed)
+            await self.close()
+
+    async def close(self) -> None:
+        """Stops asking for the lease."""
+        await ended(self._acquiring)
+        self._acquiring = None
+
+    async def _while_allowed(self, feed: asyncio.Task[None]) -> None:
+        acquiring = self._acquiring
+        assert acquiring is not None
+        while not acquiring.done():
+            await asyncio.wait([feed, acquiring], timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
             if feed.done():
                 feed.result()
             if self._lease.holder not in ("", self._lease.owner):
-                log.warning("%s holds the lease: giving the feed up", self._lease.holder)
+                log.warning("%s holds the feed's lease: giving the feed up", self._lease.holder)
                 return
         holding = asyncio.create_task(self._lease.hold(lambda: None))
         try:

@@ -10,17 +10,19 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
 from enum import IntEnum
+from itertools import islice
 from time import perf_counter
 
 import orjson
 
+from ingest.clock import Clock
 from ingest.spool.errors import DiskFull, SpoolFull
 from ingest.spool.log import Spool
 from ingest.spool.reader import Reader
 from ingest.spool.segment import CONTROL, DATA, Record
 from ingest.stage_latency import StageLatency
+from ingest.watchlists import Watched
 
 log = logging.getLogger("tapewatch.spool")
 
@@ -45,22 +47,23 @@ class FrameQueue:
         self,
         spool: Spool,
         memory_bytes: int,
-        only_watched: Callable[[bytes], bytes | None],
-        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        watched: Watched,
+        clock: Clock | None = None,
         stages: StageLatency | None = None,
     ) -> None:
-        """`only_watched` answers a frame with the events of watched symbols only, None when there are none."""
+        """`watched`: whose events are kept longest when not everything fits."""
         self.shed_frames = 0
         self.level = Shed.NOTHING
         self._spool = spool
         self._memory_bytes = memory_bytes
-        self._only_watched = only_watched
-        self._now_ms = now_ms
+        self._watched = watched
+        self._clock = clock or Clock()
         self._stage = (stages or StageLatency()).spool
         self._recent: deque[Record] = deque()
         self._recent_bytes = 0
         self._from_disk: deque[Record] = deque()
         self._reader: Reader | None = None
+        self._behind: Reader | None = None  # of records that are looked at before their turn
         self._next = spool.last + 1
         self._wake = asyncio.Event()
         self._closed = False
@@ -79,7 +82,7 @@ class FrameQueue:
                 self.level, self._noted = Shed.NOTHING, False
             return
         self.shed_frames += 1
-        part = self._only_watched(frame)
+        part = self._watched.only(frame)
         fits = part is None or self._append(part, DATA, reserve=True)
         level = Shed.UNWATCHED if fits else Shed.EVERYTHING
         if level > self.level:
@@ -91,7 +94,7 @@ class FrameQueue:
         self._noted = self.mark("shed", level=self.level.name.lower())
 
     def _append(self, payload: bytes, kind: int, reserve: bool) -> bool:
-        received, began = self._now_ms(), perf_counter()
+        received, began = self._clock(), perf_counter()
         try:
             number = self._spool.append(payload, received, kind, reserve=reserve)
             self._stage.since(began)
@@ -154,6 +157,17 @@ class FrameQueue:
                 self._reader = self._spool.reader(self._next - 1)
             self._from_disk.extend(self._reader.read(READ_RECORDS, READ_BYTES))
         return self._from_disk.popleft() if self._from_disk else None
+
+    def behind(self, number: int, most: int) -> list[Record]:
+        """Up to `most` records from `number` on, from memory or from disk; they stay in the queue. Numbers should ascend."""
+        if number > self._spool.last:
+            return []
+        if self._recent and (skipped := number - self._recent[0].number) >= 0:
+            self._behind = None
+            return list(islice(self._recent, skipped, skipped + most))
+        if self._behind is None or self._behind.next_number != number:
+            self._behind = self._spool.reader(number - 1)
+        return self._behind.read(most, READ_BYTES)
 
     @property
     def backlog(self) -> int:

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from ingest.clock import Clock
-from ingest.engine import Engine, EngineConfig, newest_stored
+from ingest.engine import Engine, EngineConfig, Surroundings
 from ingest.feed_lease import FeedLease
 from ingest.frame_queue import FrameQueue
 from ingest.spool.errors import SpoolLocked
@@ -22,7 +22,11 @@ from ingest.spool.log import Spool
 from ingest.stage_latency import StageLatency
 from ingest.store_market import StoreMarket
 from ingest.tasks import ended
-from ingest.watchlists import Watched
+from ingest.upkeep import Upkeep
+from ingest.watchlists import REFRESH_S, Watched
+from redis_functions.availability import Availability
+from redis_functions.read.market import read_symbols_async
+from redis_functions.read.samples import read_newest
 from redis_functions.server.connection import connect_async
 from redis_functions.write.lease import Lease, new_owner
 from redis_functions.write.process_metrics import withdraw
@@ -38,11 +42,13 @@ FSYNC_S = 0.2
 BEAT_S = 0.5
 LOCKED_RETRY_S = 0.5
 STANDBY_LOOK_S = 0.5
+#: For the question of what the store holds.
+STORE_S = 3.0
 
 
 @dataclass(frozen=True)
 class IngestConfig:
-    """All that the process needs to know; built from the settings by `tapewatch ingest`."""
+    """What the process is to do, and where; made from the settings by `tapewatch ingest`."""
 
     engine: EngineConfig
     feed: FeedConfig
@@ -57,6 +63,7 @@ class Ingest:
     """Puts the parts together and runs them until `stop` is set."""
 
     def __init__(self, config: IngestConfig, on_ready: Callable[[], None], on_beat: Callable[[], None]) -> None:
+        """`on_ready` is called when the store is open, or as a standby; `on_beat` as long as the event loop turns."""
         self._config = config
         self._on_ready = on_ready
         self._on_beat = on_beat
@@ -65,18 +72,18 @@ class Ingest:
         self._spool = Spool(config.spool_dir, limit_bytes=config.spool_bytes, max_age_s=config.spool_age_s)
         self._market = StoreMarket(self._client, config.engine.feed_name, config.spool_dir)
         self._watched = Watched(self._client, config.engine.vendor)
+        self._availability = Availability()
         self._stages = StageLatency()
         self._feed = config.engine.vendor.feed(config.feed, self)
         self._rest = config.engine.vendor.rest(config.rest) if config.rest else None
-        self._intake: FrameQueue | None = None
-        self._engine: Engine | None = None
-        self._begun = asyncio.Event()  # the feed may be held, or was held
+        self._queue: FrameQueue | None = None
+        self._begun = asyncio.Event()  # the feed may be read, or was read
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until `stop` is set. Raises FeedRefused and StoreRefused when trying again will not help, SpoolError when the
         disk fails.
 
-        The feed is read from the first moment, also while Redis is away: what it says waits in the spool.
+        The feed is read from the first moment, also while Redis is unreachable: its frames wait in the spool.
         """
         beat = asyncio.create_task(self._beat())
         stopped = asyncio.create_task(stop.wait())
@@ -92,55 +99,69 @@ class Ingest:
 
     async def _open_spool(self, stopped: asyncio.Task[bool]) -> bool:
         """Takes the spool, or waits as a standby while another daemon of this box has it; False when stopped meanwhile."""
-        told = False
+        is_standby = False
         while not stopped.done():
             try:
                 self._spool.open()
                 return True
             except SpoolLocked:
-                if not told:
+                if not is_standby:
                     self._on_ready()
                     log.info("standby: another daemon uses %s", self._config.spool_dir)
-                    told = True
+                    is_standby = True
                 await asyncio.wait([stopped], timeout=LOCKED_RETRY_S)
         return False
 
     async def _session(self, stopped: asyncio.Task[bool]) -> None:
         name = self._spool_id()
-        feed_name = self._config.engine.feed_name
-        # The folder is locked: whoever had this name before is dead, so its lease is ours at once.
-        lease = Lease(self._client, feed_name, f"{name}@{new_owner().split(':')[0]}")
-        intake = self._intake = FrameQueue(
-            self._spool, self._config.memory_bytes, self._watched.only, self._clock, self._stages
-        )
-        holder = asyncio.create_task(FeedLease(self._feed, lease, lambda: self._begin(intake, lease)).run())
-        engine = asyncio.create_task(self._engines(intake, name, lease))
+        # The folder is locked: whoever had this name before is dead, so its lease may be taken at once.
+        owner = f"{name}@{new_owner().split(':')[0]}"
+        lease = Lease(self._client, self._config.engine.feed_name, owner)
+        queue = FrameQueue(self._spool, self._config.memory_bytes, self._watched, self._clock, self._stages)
+        self._queue = queue
+        around = Surroundings(
+            self._client, self._spool, name, queue, self._clock, self._rest, lease, self._watched, self._stages,
+            self._availability,
+        )  # fmt: skip
+        upkeep = Upkeep(self._availability)
+        feed = asyncio.create_task(self._hold_feed(FeedLease(self._feed, lease), queue, lease))
+        engine = asyncio.create_task(self._engines(around))
         sync = asyncio.create_task(self._sync())
-        watched = asyncio.create_task(self._watched.run())
+        watched = asyncio.create_task(upkeep.every(REFRESH_S, "reading the watchlists", self._watched.refresh))
         try:
-            done, _ = await asyncio.wait([holder, engine, sync, stopped], return_when=asyncio.FIRST_COMPLETED)
-            await self._end(holder, intake, engine)
+            done, _ = await asyncio.wait([feed, engine, sync, stopped], return_when=asyncio.FIRST_COMPLETED)
+            await self._end(feed, queue, engine)
             for task in done - {stopped}:
                 task.result()
         finally:
-            await ended(holder, engine, sync, watched)
+            await ended(feed, engine, sync, watched)
             await lease.release()
             with contextlib.suppress(RedisError, OSError):
                 await withdraw(self._client, "ingest")
 
-    async def _begin(self, intake: FrameQueue, lease: Lease) -> None:
-        """The feed may be held: notes, once, that what came since the newest bar in the store is missing, whoever wrote that."""
+    async def _hold_feed(self, feed_lease: FeedLease, queue: FrameQueue, lease: Lease) -> None:
+        """Reads the feed whenever it may be read."""
+        try:
+            while True:
+                await feed_lease.allowed()
+                await self._begin(queue, lease)
+                await feed_lease.read()
+        finally:
+            await feed_lease.close()
+
+    async def _begin(self, queue: FrameQueue, lease: Lease) -> None:
+        """Marks, once, that what came since the newest bar in the store is missing, whoever wrote that."""
         if self._begun.is_set():
             return
         newest = await newest_stored(self._client) if lease.token else None
         if newest is not None or self._spool.last >= self._spool.first:
-            intake.mark("disconnected", reason="restart", since=str(newest or 0))
+            queue.mark("disconnected", reason="restart", since=str(newest or 0))
         self._begun.set()
 
-    async def _end(self, holder: asyncio.Task[None], intake: FrameQueue, engine: asyncio.Task[None]) -> None:
+    async def _end(self, feed: asyncio.Task[None], queue: FrameQueue, engine: asyncio.Task[None]) -> None:
         """The feed first (with its close frame), then what was read, then what waits for Redis."""
-        await ended(holder)
-        intake.close()
+        await ended(feed)
+        queue.close()
         if not self._begun.is_set():
             return
         try:
@@ -149,33 +170,41 @@ class Ingest:
         except TimeoutError:
             log.warning("Redis did not take everything within %g s: the spool keeps it for the next start", FAREWELL_S)
 
-    async def _engines(self, intake: FrameQueue, name: str, lease: Lease) -> None:
+    async def _engines(self, around: Surroundings) -> None:
         """One engine after the other: a Redis that was emptied is filled again from the spool, the feed goes on meanwhile.
 
-        A standby has none: what the store holds is learnt when the feed is taken over, and only the holder tells of it.
+        A standby has none: what the store holds is read when the feed is taken over, and only the lease's owner writes.
         """
-        await self._until_begun(lease)
+        await self._until_begun(around.lease)
+        first = True
         while True:
             await self._market.ready()
-            engine = self._engine = Engine(
-                self._config.engine, self._client, self._spool, name, intake, self._clock,
-                self._rest, token=lambda: lease.token, statistics=self._statistics,
-                stages=self._stages, first=self._engine is None,
-            )  # fmt: skip
+            engine = Engine(self._config.engine, around, self._statistics, first)
+            first = False
             try:
-                await engine.run(self._on_ready)
+                await self._run_engine(engine)
                 counts = engine.pipeline.counts
                 log.info("stopped after %d bars of %d symbols", counts.bars, len(engine.pipeline.tape.symbols))
                 return
             except StoreEmptied as emptied:
                 log.error("Redis was emptied (%s): filling it again from the spool", emptied)
 
-    async def _until_begun(self, lease: Lease) -> None:
-        told = False
-        while not self._begun.is_set():
-            if not told and lease.holder not in ("", lease.owner):
+    async def _run_engine(self, engine: Engine) -> None:
+        running, opened = asyncio.create_task(engine.run()), asyncio.create_task(engine.opened.wait())
+        try:
+            await asyncio.wait([running, opened], return_when=asyncio.FIRST_COMPLETED)
+            if opened.done():
                 self._on_ready()
-                told = True
+            await running
+        finally:
+            await ended(running, opened)
+
+    async def _until_begun(self, lease: Lease) -> None:
+        is_standby = False
+        while not self._begun.is_set():
+            if not is_standby and lease.holder not in ("", lease.owner):
+                self._on_ready()
+                is_standby = True
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STANDBY_LOOK_S):
                     await self._begun.wait()
@@ -194,37 +223,49 @@ class Ingest:
             await asyncio.to_thread(self._spool.sync)
 
     async def _beat(self) -> None:
-        """Tells systemd that the loop turns."""
         while True:
             self._on_beat()
             await asyncio.sleep(BEAT_S)
 
-    # --- told by the feed
+    # --- what the feed calls (vendor.massive.feed.Listener)
 
     async def greeted(self, market: str) -> None:
         await self._market.greet(market or VENDOR)
 
     def frame(self, frame: bytes) -> None:
-        assert self._intake is not None
-        self._intake.put(frame)
+        """A frame came."""
+        assert self._queue is not None
+        self._queue.put(frame)
 
     def connected(self) -> None:
-        assert self._intake is not None
-        self._intake.mark("connected")
+        """The feed is connected."""
+        assert self._queue is not None
+        self._queue.mark("connected")
 
     def disconnected(self, reason: str) -> None:
-        assert self._intake is not None
-        self._intake.mark("disconnected", reason=reason)
+        """The connection to the feed ended."""
+        assert self._queue is not None
+        self._queue.mark("disconnected", reason=reason)
 
     def _statistics(self) -> dict[str, float]:
-        intake, spool = self._intake, self._spool
-        assert intake is not None
+        queue, spool = self._queue, self._spool
+        assert queue is not None
         return {
             "connected": float(self._feed.is_connected),
             "reconnects": max(0, self._feed.connections - 1),
-            "buffered_bytes": intake.memory_bytes,
-            "frames_dropped": intake.shed_frames,
+            "buffered_bytes": queue.memory_bytes,
+            "frames_dropped": queue.shed_frames,
             "spool_bytes": spool.bytes,
-            "spool_waiting": intake.backlog,
+            "spool_waiting": queue.backlog,
             "spool_corrupt": spool.corrupt,
         }
+
+
+async def newest_stored(client: Redis) -> int | None:
+    """The newest second in the store, epoch ms; None where there is none, or Redis does not answer within STORE_S."""
+    try:
+        async with asyncio.timeout(STORE_S):
+            newest = await read_newest(client, await read_symbols_async(client), field="volume")
+    except (RedisError, OSError, TimeoutError):
+        return None
+    return max((sample.t // 1000 * 1000 for sample in newest.values()), default=None)

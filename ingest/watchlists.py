@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from redis_functions.read.watchlists import read_watched
 from vendor.interface import Vendor
-
-log = logging.getLogger("tapewatch.ingest")
 
 REFRESH_S = 30.0
 
@@ -24,14 +18,9 @@ class Watched:
         self._client = client
         self._vendor = vendor
 
-    async def run(self) -> None:
-        """Refreshes the set until cancelled."""
-        while True:
-            try:
-                self.symbols = await read_watched(self._client)
-            except RedisError as error:
-                log.debug("watchlists wait for Redis: %s", error)
-            await asyncio.sleep(REFRESH_S)
+    async def refresh(self) -> None:
+        """Reads the watchlists. Raises redis.RedisError."""
+        self.symbols = await read_watched(self._client)
 
     def only(self, frame: bytes) -> bytes | None:
         """The events of watched symbols in `frame`; None when there are none."""

@@ -106,3 +106,39 @@ def kind_of(error: Exception) -> Kind:
 def may_pass(error: Exception) -> bool:
     """Whether the same command may succeed later, on this connection or on a new one."""
     return kind_of(error) in (Kind.PASSING, Kind.NOT_PRIMARY, Kind.LOGIN)
+
+
+_LOGIN = "Redis refuses the user or the password (`tapewatch users apply` sets both)"
+#: Conditions of the server that an operator acts on, by a word of the error's text or its class.
+_CONDITIONS: tuple[tuple[str, str], ...] = (
+    ("LOADING", "Redis loads its data"),
+    ("MISCONF", "the disk of Redis is full or fails"),
+    ("OOM", "the memory of Redis is full"),
+    ("READONLY", "Redis is no primary"),
+    ("MASTERDOWN", "Redis has no primary"),
+    ("BUSY", "Redis is busy with a script"),
+    ("WRONGPASS", _LOGIN),
+    ("NOAUTH", _LOGIN),
+)
+_CONDITION_CLASSES: tuple[tuple[type[RedisError], str], ...] = (
+    (BusyLoadingError, "Redis loads its data"),
+    (OutOfMemoryError, "the memory of Redis is full"),
+    (ReadOnlyError, "Redis is no primary"),
+    (MasterDownError, "Redis has no primary"),
+    (AuthenticationError, _LOGIN),
+    (AuthorizationError, _LOGIN),
+)
+
+
+def condition_of(error: Exception) -> str:
+    """The condition of the server that an error which may pass stands for, in words."""
+    for its_class, condition in _CONDITION_CLASSES:
+        if isinstance(error, its_class):
+            return condition
+    text = str(error)
+    for word, condition in _CONDITIONS:
+        if text.startswith(word):
+            return condition
+    if isinstance(error, ResponseError):
+        return "Redis refuses commands"
+    return "Redis is unreachable"

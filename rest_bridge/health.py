@@ -8,6 +8,7 @@ from flask import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 
+from redis_functions.read.statistics import read_newest_stats
 from redis_functions.write.process_metrics import alive, merge, render
 from rest_bridge.answers import Status
 from rest_bridge.endpoint import Context, Endpoint
@@ -17,6 +18,10 @@ from rest_bridge.parameters import Parameters
 log = logging.getLogger("tapewatch.bridge")
 
 
+#: Bars may wait for the store as long as this, ms.
+WAITING_MS = 30_000
+
+
 def healthz(context: Context, q: Parameters) -> Status:
     return Status("ok")
 
@@ -24,6 +29,15 @@ def healthz(context: Context, q: Parameters) -> Status:
 def readyz(context: Context, q: Parameters) -> Status:
     if not alive(context.redis, "ingest"):
         raise ApiError(503, "not_ready", "ingest is not running: no sign of life from it in Redis")
+    _, stats = read_newest_stats(context.redis, ("waiting_ms", "clock_behind_ms"))
+    if (waiting := stats["waiting_ms"] or 0) > WAITING_MS:
+        raise ApiError(503, "not_ready", f"bars wait for the store: the oldest for {waiting / 1000:.0f} s")
+    if behind := stats["clock_behind_ms"]:
+        raise ApiError(
+            503,
+            "not_ready",
+            f"live bars are rejected: the clock of ingest's machine is {behind / 1000:.0f} s behind the feed",
+        )
     return Status("ready")
 
 
@@ -52,7 +66,10 @@ ENDPOINTS = (
         "/readyz",
         readyz,
         "Whether it can answer",
-        description="200 when Redis answers and ingest is running, else 503; data need not be there yet.",
+        description=(
+            "200 when Redis answers, ingest is running, no bar waits for the store longer than 30 s and none is rejected "
+            "because a clock is wrong, else 503; data need not be there yet."
+        ),
         tag="operations",
         open=True,
         unlimited=True,

@@ -63,10 +63,18 @@ class MarketCounts:
     restated: int = 0
     filled: int = 0  # minutes, by a minute bar
     rejected: dict[str, int] = field(default_factory=dict)
+    ahead_ms: int = 0  # of the newest bar that was rejected last as one of the future, ahead of the wall clock
+    rejected_from: int | None = None  # the earliest time (epoch ms) that was rejected since this was set to None
 
-    def reject(self, reason: str, count: int = 1) -> None:
-        if count:
-            self.rejected[reason] = self.rejected.get(reason, 0) + count
+    def reject(self, reason: str, bars: Sequence[Bar]) -> None:
+        """Counts bars that are rejected for their time."""
+        if bars:
+            self.rejected[reason] = self.rejected.get(reason, 0) + len(bars)
+            self.reject_from(min(map(_start, bars)))
+
+    def reject_from(self, t: int) -> None:
+        """Notes that something of time `t` was rejected."""
+        self.rejected_from = t if self.rejected_from is None else min(t, self.rejected_from)
 
 
 class MarketState:
@@ -169,7 +177,8 @@ class MarketState:
         newest = max(map(_start, bars), default=0)
         if newest > now_ms + AHEAD_MS:
             fit = [b for b in bars if b.t <= now_ms + AHEAD_MS]
-            self.counts.reject("future", len(bars) - len(fit))
+            self.counts.ahead_ms = newest - now_ms
+            self.counts.reject("future", [b for b in bars if b.t > now_ms + AHEAD_MS])
             bars = fit
         if not bars:
             return []
@@ -203,7 +212,7 @@ class MarketState:
         columns = self._columns(bars)
         keep = self._not_too_late(columns.idx, columns.t)
         if not keep.all():
-            self.counts.reject("too_late", int(len(keep) - keep.sum()))
+            self.counts.reject("too_late", [b for b, k in zip(bars, keep.tolist(), strict=True) if not k])
             bars = [b for b, k in zip(bars, keep.tolist(), strict=True) if k]
             columns = columns.where(keep)
         if bars:

@@ -2,23 +2,25 @@
 
 A day of the whole market adds some 10 GB to the file. By its own rule (whenever the file has doubled) Redis would rewrite it
 every few minutes, each time in a fork whose memory is shared only as long as nothing is written. So that rule is switched off
-in the embedded server, and whoever holds the feed asks: nobody else makes the file grow, and he knows the market's hours.
+in the embedded server, and the daemon that holds the feed asks: only its writes make the file grow, and it knows the market's
+hours.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
+from ingest.clock import Clock
+from ingest.pipeline import Counts
 from market.calendar import tape_hours, trade_date
+from redis_functions.write.lease import Lease
 
 log = logging.getLogger("tapewatch.ingest")
 
@@ -50,21 +52,20 @@ def reason(growth: int, base: int, rests: bool, limit: int) -> str | None:
 
 
 class Rewrites:
-    """Looks at the file every LOOK_S and asks for its rewriting."""
+    """Looks at the file, to be asked every LOOK_S, and has it rewritten."""
 
     def __init__(
         self,
         client: Redis,
         config: RewriteConfig,
-        *,
-        holds: Callable[[], bool],
-        bars: Callable[[], int],
-        now_ms: Callable[[], int],
+        lease: Lease,
+        counts: Counts,
+        clock: Clock,
     ) -> None:
-        """`holds`: whether the feed is ours; `bars`: how many came so far; `now_ms`: the wall clock."""
+        """Only the daemon that holds the `lease` asks; `counts` are those of its pipeline."""
         self._client = client
         self._config = config
-        self._holds, self._bars, self._now_ms = holds, bars, now_ms
+        self._lease, self._counts, self._clock = lease, counts, clock
         self._size = 0.0
         self._seen = -1
         self._asked = -math.inf
@@ -74,49 +75,40 @@ class Rewrites:
         """The file's size as it was seen last; 0 where Redis keeps none."""
         return {"redis_aof_bytes": self._size}
 
-    async def run(self) -> None:
-        """Until cancelled; a Redis that is away is told about by others."""
-        while True:
-            try:
-                await self.look()
-            except RedisError as error:
-                log.debug("no look at the append-only file: %s", error)
-            await asyncio.sleep(LOOK_S)
-
     async def look(self) -> bool:
         """Looks once; whether a rewrite was begun. Raises redis.RedisError."""
-        told: dict[str, Any] = await self._client.info("persistence")
+        status: dict[str, Any] = await self._client.info("persistence")
         rests = self._rests()
-        if not told.get("aof_enabled"):
+        if not status.get("aof_enabled"):
             self._size = 0.0
             return False
-        size, base = int(told["aof_current_size"]), int(told["aof_base_size"])
+        size, base = int(status["aof_current_size"]), int(status["aof_base_size"])
         self._size = float(size)
-        if told["aof_rewrite_in_progress"] or told.get("aof_rewrite_scheduled"):
+        if status["aof_rewrite_in_progress"] or status.get("aof_rewrite_scheduled"):
             return False
-        self._tell_failure(str(told.get("aof_last_bgrewrite_status", "ok")))
+        self._log_failure(str(status.get("aof_last_bgrewrite_status", "ok")))
         why = reason(size - base, base, rests, self._config.limit_bytes)
-        if why is None or not self._holds() or time.monotonic() - self._asked < PAUSE_S:
+        if why is None or not self._lease.token or time.monotonic() - self._asked < PAUSE_S:
             return False
         self._asked = time.monotonic()
         log.info("Redis rewrites its append-only file of %d MB: %s", size >> 20, why)
         try:
             await self._client.bgrewriteaof()
         except ResponseError as error:
-            log.warning("Redis does not rewrite its append-only file for us: %s", error)
+            log.warning("Redis refuses to rewrite its append-only file: %s", error)
             return False
         return True
 
     def _rests(self) -> bool:
         """The tape is closed and nothing came since the last look: a replay or a delayed feed runs at any hour."""
-        bars, seen = self._bars(), self._seen
+        bars, seen = self._counts.bars, self._seen
         self._seen = bars
-        now = self._now_ms()
+        now = self._clock()
         hours = tape_hours(trade_date(now, self._config.always_open), self._config.always_open)
         return bars == seen and not hours.open <= now < hours.close
 
-    def _tell_failure(self, status: str) -> None:
+    def _log_failure(self, status: str) -> None:
         failed = status != "ok"
         if failed and not self._failed:
-            log.warning("the last rewriting of the append-only file failed (redis.log tells why); it is tried again")
+            log.warning("the last rewrite of the append-only file failed (redis.log has the reason); it is tried again")
         self._failed = failed

@@ -44,8 +44,8 @@ def movers(pipeline: Pipeline) -> dict[str, Any]:
 
 def _current_velocity(pipeline: Pipeline, n: int) -> NDArray[np.float64]:
     """Each symbol's velocity, NaN once its last bar is older than a window: a move of an hour ago is none now."""
-    velocity = pipeline.detector.velocity[:n].copy()
-    velocity[pipeline.tape.newest[:n] < pipeline.tape.clock - pipeline.detector.window_ms] = np.nan
+    velocity = pipeline.velocity.detector.velocity[:n].copy()
+    velocity[pipeline.tape.newest[:n] < pipeline.tape.clock - pipeline.velocity.detector.window_ms] = np.nan
     return velocity
 
 

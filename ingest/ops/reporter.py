@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 import time
@@ -39,7 +38,7 @@ class Reporter:
         self._last = (time.monotonic(), 0.0, 0)
         self._rates = (0.0, 0.0)
         self._memory: float | None = None
-        self._memory_at = -math.inf
+        self._memory_at = self._published = -math.inf
         self._refused: dict[str, RedisError] = {}  # by the last report
         self.registry = process_registry()
         self.registry.register(_Metrics(self.statistics, pipeline))
@@ -61,8 +60,8 @@ class Reporter:
             "duplicates": pipeline.trade_bars.duplicates,
             "late_prints": pipeline.trade_bars.late_prints,
             "unknown_conditions": pipeline.trade_bars.unknown_conditions,
-            "minute_bars_filled": pipeline.minute_bars.counts.filled,
-            "minute_bars_differ": pipeline.minute_bars.counts.differ,
+            "minute_bars_filled": pipeline.minute_bars.filled,
+            "minute_bars_differ": pipeline.minute_bars.differ,
             "halted": len(pipeline.halts),
             "advancing": int((change > 0)[~flat].sum()),
             "declining": int((change < 0)[~flat].sum()),
@@ -72,20 +71,14 @@ class Reporter:
             found["redis_memory_bytes"] = self._memory
         return found | self._more()
 
-    async def run(self) -> None:
-        """Reports every second until cancelled; while Redis is unreachable nothing is reported, others log that."""
-        renewed = 0.0
-        while True:
-            began = time.monotonic()
-            try:
-                self._measure()
-                await self._write()
-                if began - renewed >= RENEW_S:
-                    await publish_async(self._client, "ingest", self.registry)
-                    renewed = began
-            except RedisError as error:
-                log.debug("nothing reported: %s", error)
-            await asyncio.sleep(max(0.05, INTERVAL_S - (time.monotonic() - began)))
+    async def report(self) -> None:
+        """Reports once, to be called every INTERVAL_S. Raises redis.RedisError."""
+        began = time.monotonic()
+        self._measure()
+        await self._write()
+        if began - self._published >= RENEW_S:
+            await publish_async(self._client, "ingest", self.registry)
+            self._published = began
 
     def _measure(self) -> None:
         """The rates since the last call."""

@@ -1,13 +1,13 @@
-"""The door by which repaired bars enter the stream's state: known to the tape, in order with live bars, told to nobody.
+"""How repaired bars enter the live stream: noted in the state of the market, written in order with live bars, not published.
 
-They are not published and the velocity detector does not see them: whoever acts on live bars must not act on the past.
+The velocity detector does not see them either: whoever acts on live bars must not act on the past.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from ingest.bars.market_state import MarketState
+from ingest.pipeline import Pipeline
 from market.bar import MINUTE_MS, SECOND_MS, Bar
 from redis_functions.contract.codec import latest_command, store_command
 from redis_functions.write.writer import Writer
@@ -17,25 +17,19 @@ TOGETHER = 50
 
 
 class Backfill:
-    """Answers what the repairer asks of the live stream, over the tape and the writer of the running pipeline."""
+    """What repairs ask of the live stream, and the way into it."""
 
-    def __init__(
-        self, tape: MarketState, writer: Writer, *, built: Callable[[str], bool], minutes_only: Callable[[], bool]
-    ) -> None:
-        """`built`: a symbol's seconds are built here from trades; `minutes_only`: the feed brings nothing but minute bars."""
-        self._tape = tape
+    def __init__(self, pipeline: Pipeline, writer: Writer, *, minutes_only: bool) -> None:
+        """`minutes_only`: the feed brings nothing but minute bars."""
+        self.step_ms = MINUTE_MS if minutes_only else SECOND_MS
+        self.built = pipeline.builds
+        self._tape = pipeline.tape
         self._writer = writer
-        self._minutes_only = minutes_only
-        self.built = built
 
     @property
     def clock(self) -> int:
         """The newest event time, epoch ms; 0 before the first event."""
         return self._tape.clock
-
-    @property
-    def step_ms(self) -> int:
-        return MINUTE_MS if self._minutes_only() else SECOND_MS
 
     def restated(self, symbol: str) -> int:
         """The symbol's live bars that replaced an earlier version, since the start."""
@@ -49,7 +43,7 @@ class Backfill:
         return newest if newest >= 0 else None
 
     def missing(self, bars: Sequence[Bar]) -> list[Bar]:
-        """Those whose time no live bar has told, as far as this process remembers."""
+        """Those whose time no live bar had, as far as this process remembers."""
         seen = self._tape.minutes.seen
         return [bar for bar in bars if not seen(self._tape.number(bar.sym), bar)]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from redis.asyncio import Redis
 
 from indicators.velocity_series import velocity_series
-from ingest.pipeline import VELOCITY_RULE, VelocityConfig
+from ingest.velocity_rule import VELOCITY_RULE, VelocityConfig
 from market.bar import SECOND_MS, Bar
 from market.price import SCALE
 from market.sessions import day_of

@@ -10,19 +10,21 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from typing import Protocol
 
 import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from ingest.pipeline import VelocityConfig
+from ingest.repair.backfill import Backfill
+from ingest.repair.gap_log import span
 from ingest.repair.order import repair_order
 from ingest.repair.progress import Progress
 from ingest.repair.round import Job, Round
-from ingest.repair.symbol import LATE_MS, Bars, Live, SymbolRepair
+from ingest.repair.symbol import LATE_MS, Bars, SymbolRepair
+from ingest.velocity_rule import VelocityConfig
 from market.bar import MINUTE_MS
 from market.calendar import tape_hours, trade_date
 from redis_functions.contract.schema import Schema
@@ -61,19 +63,25 @@ class _Hopeless(Exception):
     """The gap cannot be repaired; the text is the reason."""
 
 
+class Records(Protocol):
+    """The log of gaps."""
+
+    async def write_repair(self, fields: dict[str, str]) -> None:
+        """Appends the new state of a gap. Raises redis.RedisError, also where this daemon may not write."""
+
+
 class Repairer:
-    """Repairs gaps, the newest first and with it those near it. `record` appends an entry to the gaps' log, guarded as it is."""
+    """Repairs gaps, the newest first and with it those near it."""
 
     def __init__(
-        self, client: Redis, rest: Bars | None, live: Live, record: Callable[[dict[str, str]], Awaitable[None]],
-        config: RepairConfig,
+        self, client: Redis, rest: Bars | None, live: Backfill, records: Records, config: RepairConfig
     ) -> None:  # fmt: skip
         self.config = config
         self._client = client
         self._rest = rest
         self._live = live
         self._symbols = SymbolRepair(client, rest, live, config.schema, config.velocity) if rest else None
-        self._record = record
+        self._records = records
         self._gaps: dict[str, Gap] = {}
         self._read_to = "-"
         self._due: dict[str, tuple[float, int]] = {}  # gap id to (monotonic time, attempts)
@@ -90,25 +98,16 @@ class Repairer:
         """A gap was recorded: look now."""
         self._wake.set()
 
-    async def run(self) -> None:
-        """Until cancelled. Raises what `record` raises, unless it is an error of Redis."""
-        told = False
-        while True:
-            try:
-                await self._read_log()
-                gaps = self._next()
-                if gaps:
-                    await self._round(gaps)
-                    told = False
-                    continue
-            except RedisError as error:
-                if not told:
-                    log.warning("repairs wait for Redis: %s", error)
-                    told = True
-            self._wake.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.config.poll_s):
-                    await self._wake.wait()
+    async def step(self) -> None:
+        """Repairs what is due; where nothing is, waits for `wake` or `poll_s`. Raises redis.RedisError."""
+        await self._read_log()
+        if gaps := self._next():
+            await self._round(gaps)
+            return
+        self._wake.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.config.poll_s):
+                await self._wake.wait()
 
     @property
     def bars_repaired(self) -> int:
@@ -180,9 +179,9 @@ class Repairer:
             yield
         except _Hopeless as reason:
             await self._close(gap, progress, UNREPAIRABLE, str(reason))
-            log.warning("the gap %s cannot be repaired: %s", _told(gap), reason)
+            log.warning("the gap %s cannot be repaired: %s", _words(gap), reason)
         except _NotNow as reason:
-            log.warning("the gap %s is not repaired yet: %s; again in %.0f s", _told(gap), reason, self._postpone(gap))
+            log.warning("the gap %s is not repaired yet: %s; again in %.0f s", _words(gap), reason, self._postpone(gap))
 
     def _attempts(self, gap: Gap) -> int:
         return self._due.get(gap.id, (0.0, 0))[1]
@@ -203,7 +202,7 @@ class Repairer:
         if not symbols:
             raise _NotNow("no symbol is known yet")
         await self._await_vendor(gap, symbols)
-        log.info("repairing the gap %s of %d symbols, %d are done", _told(gap), len(symbols), len(progress.done))
+        log.info("repairing the gap %s of %d symbols, %d are done", _words(gap), len(symbols), len(progress.done))
         return set(symbols) - progress.done
 
     async def _fill(self, jobs: Sequence[Job]) -> Round:
@@ -211,7 +210,7 @@ class Repairer:
         filled = self._running = Round(self._client, self._symbols, jobs)
         try:
             todo = {symbol for job in jobs for symbol in job.todo}
-            await filled.run(await repair_order(self._client, todo, self._live.newest))
+            await filled.run(await repair_order(self._client, todo, self._live))
         finally:
             self._bars, self._running = self._bars + filled.bars, None
         return filled
@@ -232,7 +231,7 @@ class Repairer:
         await self._close(job.gap, progress, REPAIRED)
         log.info(
             "the gap %s is repaired: %d bars in %.1f s; %d velocity alerts would have been raised",
-            _told(job.gap), progress.bars, seconds, len(progress.spikes),
+            _words(job.gap), progress.bars, seconds, len(progress.spikes),
         )  # fmt: skip
 
     async def _await_vendor(self, gap: Gap, symbols: Sequence[str]) -> None:
@@ -265,7 +264,7 @@ class Repairer:
             repaired_bars=progress.bars,
             spikes=spikes,
         )
-        await self._record(_entry(closed))
+        await self._records.write_repair(_entry(closed))
         self._gaps[gap.id] = closed
         self._changes += 1
         self._due.pop(gap.id, None)
@@ -279,10 +278,10 @@ class Repairer:
             id=f"{gap.id}-refused", symbols=tuple(sorted(refused)), state=UNREPAIRABLE, reason=f"{gap.reason}; {why}",
             repaired_bars=0, spikes="[]",
         )  # fmt: skip
-        await self._record(_entry(apart))
+        await self._records.write_repair(_entry(apart))
         self._gaps[apart.id] = apart
         self._changes += 1
-        log.warning("the gap %s cannot be repaired for %d symbols: %s", _told(gap), len(refused), why)
+        log.warning("the gap %s cannot be repaired for %d symbols: %s", _words(gap), len(refused), why)
 
 
 def _entry(gap: Gap) -> dict[str, str]:
@@ -293,10 +292,6 @@ def _entry(gap: Gap) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _told(gap: Gap) -> str:
-    """A gap for people: its span in UTC and what it was."""
-    start, end = (
-        datetime.fromtimestamp((t or 0) / 1000, UTC).isoformat(sep=" ", timespec="seconds")[:19]
-        for t in (gap.start, gap.end)
-    )
-    return f"{start} to {end[11:] if start[:10] == end[:10] else end} ({gap.reason})"
+def _words(gap: Gap) -> str:
+    """A gap for people: its span and its reason."""
+    return f"{span(gap.start, gap.end)} ({gap.reason})"

@@ -8,10 +8,11 @@ from typing import NamedTuple, Protocol
 
 from redis.asyncio import Redis
 
-from ingest.pipeline import VelocityConfig
+from ingest.repair.backfill import Backfill
 from ingest.repair.missed_spikes import missed_spikes
 from ingest.repair.progress import Outcome
 from ingest.repair.rollup import HOUR_MS, write_minutes, young_from
+from ingest.velocity_rule import VelocityConfig
 from market.bar import MINUTE_MS, SECOND_MS, Bar
 from market.symbols import is_test_symbol
 from redis_functions.contract.codec import minute_mark
@@ -38,24 +39,9 @@ class GrewOld(Exception):
 
 
 class Bars(Protocol):
-    """The vendor's REST: see vendor_rest.VendorRest."""
+    """The vendor's REST API for bars: see vendor.massive.rest.VendorRest."""
 
     async def bars(self, symbol: str, span_ms: int, start: int, end: int) -> list[Bar]: ...
-
-
-class Live(Protocol):
-    """What the repairer needs of the running stream: see backfill.Backfill."""
-
-    @property
-    def clock(self) -> int: ...
-    @property
-    def step_ms(self) -> int: ...
-    def restated(self, symbol: str) -> int: ...
-    def newest(self, symbol: str) -> int | None: ...
-    def built(self, symbol: str) -> bool: ...
-    def missing(self, bars: Sequence[Bar]) -> list[Bar]: ...
-    def store(self, bars: Sequence[Bar]) -> None: ...
-    async def stored(self) -> None: ...
 
 
 class Part(NamedTuple):
@@ -69,7 +55,7 @@ class Part(NamedTuple):
 class SymbolRepair:
     """Repairs one symbol, whatever gaps it lies in. May be asked for several symbols at once."""
 
-    def __init__(self, client: Redis, rest: Bars, live: Live, schema: Schema, rule: VelocityConfig) -> None:
+    def __init__(self, client: Redis, rest: Bars, live: Backfill, schema: Schema, rule: VelocityConfig) -> None:
         self._client = client
         self._rest = rest
         self._live = live

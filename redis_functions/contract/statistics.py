@@ -76,6 +76,9 @@ STATISTICS: dict[str, Statistic] = {
     "set_aside": _count("events that could not be used", exported=False),
     "duplicates": _count("trades received before"),
     "late_prints": _count("trades that came more than a minute late"),
+    "clock_behind_ms": Statistic(
+        "this machine's clock behind the feed's, while bars are rejected for it; else 0", unit="ms"
+    ),
     "unknown_conditions": _count("trades with a sale condition that the table does not know"),
     "bars_refused": _count("bars that Redis refused: older than the retention, or a key of another type"),
     "late_refused": _count(
@@ -94,6 +97,7 @@ STATISTICS: dict[str, Statistic] = {
     # what waits
     "buffered_bytes": Statistic("frames in memory that wait for the worker", unit="bytes"),
     "waiting_bars": Statistic("bars that wait for Redis's acknowledgement"),
+    "waiting_ms": Statistic("age of the oldest frame that waits for the worker or for Redis", unit="ms"),
     "frames_dropped": _count("frames shed because spool or disk were full; each is in a gap"),
     "spool_bytes": Statistic("size of the spool on disk", unit="bytes"),
     "spool_waiting": Statistic("spooled records that wait for the worker"),

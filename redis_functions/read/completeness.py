@@ -46,6 +46,8 @@ def coverage(gaps: Iterable[Gap], symbols: int, hours: Hours, now: int) -> Cover
     """The coverage of so many symbols from the opening of `hours` to `now`, the running minute included, or to the close."""
     minutes = max(0, -(-(min(now, hours.close) - hours.open) // MINUTE_MS))
     listed = list(gaps)
+    if not symbols and any(gap.state != REPAIRED for gap in listed):
+        symbols = 1  # something is missing, though no symbol was seen yet
     touched = _touched(listed, symbols, hours.open, minutes)
     missing = _touched([gap for gap in listed if gap.state != REPAIRED], symbols, hours.open, minutes)
     total = symbols * minutes

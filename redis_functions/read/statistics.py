@@ -14,14 +14,16 @@ from redis_functions.read.candles import join
 from redis_functions.read.ranges import Range, Times, Values, read_ranges
 
 
-def read_newest_stats(client: Redis) -> tuple[int | None, dict[str, float | None]]:
-    """(time of the newest sample in epoch ms, the newest value of each of STATISTICS); None where there is none."""
+def read_newest_stats(
+    client: Redis, names: Sequence[str] = tuple(STATISTICS)
+) -> tuple[int | None, dict[str, float | None]]:
+    """(time of the newest sample in epoch ms, the newest value of each of the statistics); None where there is none."""
     pipe: Any = client.pipeline(transaction=False)
-    for name in STATISTICS:
+    for name in names:
         pipe.execute_command("TS.GET", keys.stat(name))
     newest: int | None = None
     values: dict[str, float | None] = {}
-    for name, reply in zip(STATISTICS, pipe.execute(raise_on_error=False), strict=True):
+    for name, reply in zip(names, pipe.execute(raise_on_error=False), strict=True):
         values[name] = None
         if isinstance(reply, Exception):
             if kind_of(reply) not in (Kind.NO_SERIES, Kind.WRONG_TYPE):

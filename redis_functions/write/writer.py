@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from redis.exceptions import ResponseError
+
 from market.bar import Bar
+from redis_functions.availability import Availability
 from redis_functions.contract import keys
 from redis_functions.contract.codec import Creation, Packed, pack
 from redis_functions.contract.resp import encode
@@ -69,7 +72,9 @@ class WriterCounts:
 class Writer:
     """Takes bars without waiting (`put`) and writes them in order; `room` is awaited by callers that can wait."""
 
-    def __init__(self, url: str, schema: Schema) -> None:
+    def __init__(self, url: str, schema: Schema, availability: Availability | None = None) -> None:
+        """`availability` is where the writer reports whether Redis serves it."""
+        self._availability = availability or Availability()
         self.counts = WriterCounts()
         self.known: set[str] = set()
         self._had: set[str] = set()  # symbols whose series are there for sure
@@ -121,6 +126,7 @@ class Writer:
 
     def _finish(self, batch: _Batch) -> None:
         """Redis has the batch: marks and waiters that it completes are told."""
+        self._availability.served("the writer")
         self._done += batch.items
         self._had.update(batch.created)
         while self._marks and self._marks[0][0] <= self._done:
@@ -167,17 +173,15 @@ class Writer:
             try:
                 wire = await Wire.open(self._url, self._wake)
             except (OSError, TimeoutError) as error:
-                if tries == 0:
-                    log.warning("Redis unreachable, bars wait: %s", str(error) or "it does not answer in time")
+                self._availability.failed("the writer", error)
             else:
-                if tries:
-                    log.info("connected to Redis again; %d bars waited", self.waiting)
                 self.connected = True
+                if not self.waiting:
+                    self._availability.served("the writer")
                 try:
                     await self._write(wire)
                 except WireLost as error:
-                    if tries == 0 or self._done > done:
-                        log.warning("connection to Redis lost: %s", error)
+                    self._availability.failed("the writer", error)
                 finally:
                     self.connected = False
                     wire.close()
@@ -272,8 +276,7 @@ class Writer:
                 self.counts.stored += len(batch.bars) - refused
                 return attempt > 0
             if busy:
-                if attempt % 20 == 0:
-                    log.warning("Redis cannot take bars now, they wait: %s", busy)
+                self._availability.failed("the writer", ResponseError(busy))
                 await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
             else:
                 batch.commands = []  # all of them were done, or never will be

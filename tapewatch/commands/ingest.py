@@ -10,9 +10,9 @@ import sys
 
 from ingest.engine import EngineConfig
 from ingest.ops.aof_rewrite import RewriteConfig
-from ingest.pipeline import VelocityConfig
 from ingest.process import Ingest, IngestConfig
 from ingest.spool.errors import SpoolError
+from ingest.velocity_rule import VelocityConfig
 from redis_functions.write.store_stamp import StoreRefused
 from tapewatch import logs
 from tapewatch.cli import CannotGoOn

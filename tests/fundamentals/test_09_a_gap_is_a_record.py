@@ -14,7 +14,7 @@ def test_it_opens_with_the_loss_and_ends_with_the_first_data_after(redis: Redis,
     async def lose_and_resume() -> Gap:
         async with logging_gaps(redis_url) as harness:
             harness.gaps.begin(1, T, "connection lost")
-            await harness.gaps.pending.emptied()
+            await harness.gaps.emptied()
             (open_gap,) = read_gaps(redis, "stocks")
             harness.gaps.resume()
             harness.gaps.data(2, T + 60_000)

@@ -126,7 +126,7 @@ def test_a_hot_path_takes_them_and_goes_on(redis: Any, redis_url: str) -> None:
             for number in range(1, count + 1):
                 frame = frames.next()
                 expected += kinds(decode(frame))
-                pipeline.work(pipeline.frame(frame, number))
+                path.act(pipeline.step(pipeline.decode(frame, number)))
                 await path.writer.room()
                 if number % 50 == 0:
                     await asyncio.sleep(0)

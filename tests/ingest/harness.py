@@ -11,14 +11,19 @@ from typing import Any
 
 from redis import Redis
 
-from ingest.late_data_writer import LateDataWriter
-from ingest.pipeline import Pipeline, VelocityConfig
+from ingest.bars.minute_bars import FillRemoved
+from ingest.late_data_writer import LateDataLane
+from ingest.pipeline import Found, Pipeline, parts
+from ingest.velocity_rule import VelocityConfig
+from market.bar import Bar
 from market.price import vwap
 from market.sessions import TradingDay
 from market.timeframes import parse
+from redis_functions.availability import Availability
 from redis_functions.contract.alerts import Alert
 from redis_functions.contract.schema import Schema
 from redis_functions.lua import loader
+from redis_functions.lua.calls import make_way_args
 from redis_functions.read.reader import read_candles
 from redis_functions.server.connection import connect_async
 from redis_functions.write.writer import Writer
@@ -29,7 +34,7 @@ LATER = 4_000_000_000_000
 
 
 class Path:
-    """A pipeline with its writer and its late data writer; `alerts` and `days` collect what it returns."""
+    """A pipeline with its writer and the lane of its late data; `alerts` and `days` gather what it finds."""
 
     def __init__(self, url: str, **options: Any) -> None:
         self._frames = 0
@@ -38,30 +43,42 @@ class Path:
         schema = options.pop("schema", Schema())
         self.client = connect_async(url)
         self.writer = Writer(url, schema)
-        self.second_look = LateDataWriter(self.client, self.writer, schema.lateness_ms)
+        self.late_data = LateDataLane(self.client, self.writer, schema.lateness_ms, self, Availability())
         self.pipeline = Pipeline(
             schema,
             options.pop("velocity", VelocityConfig()),
-            self.writer,
-            on_alert=lambda alert, number: self.alerts.append(alert),
-            on_late=self.second_look.put,
-            on_unsure=self.second_look.put,
-            on_day=self.days.append,
             decode=DEFAULT.decoder(),
             minutes_subscribed=options.pop("minutes_subscribed", False),
-            now_ms=options.pop("now_ms", lambda: LATER),
+            clock=options.pop("now_ms", lambda: LATER),
         )
         assert not options
 
     async def frame(self, *events: dict[str, Any]) -> None:
         """Processes one frame of the feed."""
         self._frames += 1
-        self.pipeline.work(self.pipeline.frame(json.dumps(events).encode(), self._frames))
+        for part in parts(self.pipeline.decode(json.dumps(events).encode(), self._frames)):
+            self.act(self.pipeline.step(part, self.writer.waiting))
+
+    def act(self, found: Found) -> None:
+        """What the engine does with what a step found; alerts and days are gathered."""
+        for write in found.writes:
+            if isinstance(write, FillRemoved):
+                self.writer.put_command(*make_way_args(*write))
+            else:
+                self.writer.put(*write)
+        self.alerts += found.alerts
+        for late in (*found.late, *found.unsure):
+            self.late_data.put(self.pipeline.number, late)
+        if found.day is not None:
+            self.days.append(found.day)
+
+    def fill(self, bars: list[Bar]) -> None:
+        self.act(self.pipeline.fill(bars))
 
     async def settle(self) -> None:
-        """Writes everything that is held back and waits until Redis has it."""
-        self.pipeline.drain()
-        await self.second_look.pending.emptied()
+        """Everything that is held back is written, and Redis has it."""
+        self.act(self.pipeline.drain())
+        await self.late_data.emptied()
         await self.writer.flushed()
 
 
@@ -72,7 +89,7 @@ async def running(url: str, **options: Any) -> AsyncIterator[Path]:
     await loader.ensure_async(path.client)
     tasks = [
         asyncio.create_task(path.writer.run()),
-        asyncio.create_task(path.second_look.run(path.pipeline.minute_bars.fill)),
+        asyncio.create_task(path.late_data.run()),
     ]
     try:
         async with asyncio.timeout(patience_s):

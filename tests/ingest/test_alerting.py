@@ -11,8 +11,9 @@ from contextlib import asynccontextmanager
 import pytest
 from redis import Redis
 
-from ingest import alerting as module
-from ingest.alerting import Alerting
+from ingest import outbox as module
+from ingest.alerting import AlertLane
+from redis_functions.availability import Availability
 from redis_functions.contract import keys
 from redis_functions.contract.alerts import Alert, alert_id
 from redis_functions.lua import loader
@@ -31,14 +32,14 @@ def alert(symbol: str, second: int = 0, direction: str = "up") -> Alert:
 
 
 @asynccontextmanager
-async def alerting(url: str, cooldown_ms: int = 300_000) -> AsyncIterator[Alerting]:
+async def alerting(url: str, cooldown_ms: int = 300_000) -> AsyncIterator[AlertLane]:
     client = connect_async(url)
-    made = Alerting(client, cooldown_ms)
+    made = AlertLane(client, cooldown_ms, Availability())
     task = asyncio.create_task(made.run())
     try:
         async with asyncio.timeout(20):
             yield made
-            await made.pending.emptied()
+            await made.emptied()
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -54,12 +55,12 @@ def test_alerts_are_raised_in_order_and_known_ones_are_counted_apart(redis: Redi
     loader.ensure(redis)
     asked = [alert("F"), alert("AAPL"), alert("F"), alert("F", 299), alert("F", 299, "down"), alert("F", 300)]
 
-    async def work() -> Alerting:
+    async def work() -> AlertLane:
         async with alerting(redis_url) as made:
             for number, one in enumerate(asked, start=5):
-                made.put(one, number)
-            assert made.pending.oldest == 5
-        assert made.pending.oldest is None
+                made.put_alert(number, one)
+            assert made.oldest == 5
+        assert made.oldest is None
         return made
 
     counts = asyncio.run(work()).counts
@@ -73,10 +74,10 @@ def test_an_alert_that_redis_refuses_does_not_stand_in_the_way(
     loader.ensure(redis)
     redis.set(keys.alert_series("ODD"), "no series")  # its sample can never be written
 
-    async def work() -> Alerting:
+    async def work() -> AlertLane:
         async with alerting(redis_url) as made:
             for symbol in ("ODD", "F"):
-                made.put(alert(symbol))
+                made.put_alert(0, alert(symbol))
         return made
 
     counts = asyncio.run(work()).counts
@@ -88,7 +89,7 @@ def test_an_alert_that_redis_refuses_does_not_stand_in_the_way(
 def test_a_redis_without_the_functions_gets_them(redis: Redis, redis_url: str) -> None:
     async def work() -> None:
         async with alerting(redis_url) as made:
-            made.put(alert("F"))
+            made.put_alert(0, alert("F"))
 
     asyncio.run(work())
     assert raised(redis) == [alert("F").id]
@@ -101,7 +102,7 @@ def test_what_may_pass_is_waited_for(
     monkeypatch.setattr(module, "RETRY_S", 0.01)
     caplog.set_level(logging.WARNING)
 
-    async def work(server: OwnRedis) -> Alerting:
+    async def work(server: OwnRedis) -> AlertLane:
         client = server.client
         async with alerting(server.url) as made:
             if trouble == "full":
@@ -111,8 +112,8 @@ def test_what_may_pass_is_waited_for(
             else:
                 await asyncio.to_thread(server.kill)
             for second in range(3):
-                made.put(alert("F", 300 * second))
-            while "waits for Redis" not in caplog.text:
+                made.put_alert(0, alert("F", 300 * second))
+            while "tried again" not in caplog.text:
                 await asyncio.sleep(0.01)
             assert made.counts.raised == 0
             if trouble == "full":
@@ -134,8 +135,8 @@ def test_a_raised_alert_is_said_in_the_log(redis: Redis, redis_url: str, caplog:
 
     async def work() -> None:
         async with alerting(redis_url) as made:
-            made.put(alert("F"))
-            made.put(alert("F"))
+            made.put_alert(0, alert("F"))
+            made.put_alert(0, alert("F"))
 
     asyncio.run(work())
     assert caplog.text.count("F moved") == 1

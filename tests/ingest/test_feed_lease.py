@@ -36,6 +36,16 @@ async def until(true: Callable[[], object], what: str) -> None:
             await asyncio.sleep(0.02)
 
 
+async def hold(held: FeedLease) -> None:
+    """What the process does."""
+    try:
+        while True:
+            await held.allowed()
+            await held.read()
+    finally:
+        await held.close()
+
+
 def held(client: AsyncRedis, vendor: Vendor, owner: str) -> tuple[FeedLease, Lease]:
     lease = Lease(client, "stocks", owner, ttl_s=1.5, renew_s=0.4, poll_s=0.2, missing_s=0.5)
     return FeedLease(WebSocketFeed(FeedConfig(vendor.url, KEY, Subscription(("A.*",))), _Deaf()), lease), lease
@@ -45,10 +55,10 @@ def test_the_second_waits_until_the_first_gives_way(redis: Redis, redis_url: str
     async def go() -> None:
         async with Vendor() as vendor, connect_async(redis_url) as client:
             first, lease = held(client, vendor, "first")
-            one = asyncio.create_task(first.run())
+            one = asyncio.create_task(hold(first))
             await until(lambda: vendor.connections == 1, "the first connection")
             second, other = held(client, vendor, "second")
-            two = asyncio.create_task(second.run())
+            two = asyncio.create_task(hold(second))
             await until(lambda: other.holder == "first", "the standby")
             assert vendor.connections == 1
             one.cancel()
@@ -64,7 +74,7 @@ def test_the_second_waits_until_the_first_gives_way(redis: Redis, redis_url: str
 def test_while_redis_is_away_the_feed_is_read_and_given_up_when_another_turns_out_to_hold_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "AWAY_S", 0.5)
+    monkeypatch.setattr(module, "UNREACHABLE_S", 0.5)
     folder = Path(tempfile.mkdtemp(prefix="tw-hold-"))
     url = embedded.url(folder)
     server = subprocess.Popen(embedded.command(folder), stdout=subprocess.DEVNULL)
@@ -75,7 +85,7 @@ def test_while_redis_is_away_the_feed_is_read_and_given_up_when_another_turns_ou
             await other.wait()
             server.send_signal(signal.SIGSTOP)
             mine, lease = held(client, vendor, "mine")
-            task = asyncio.create_task(mine.run())
+            task = asyncio.create_task(hold(mine))
             await until(lambda: vendor.connections == 1, "a connection without Redis")
             server.send_signal(signal.SIGCONT)
             await until(lambda: lease.holder == "other", "the owner of the lease")

@@ -15,13 +15,16 @@ from ingest.spool.segment import CONTROL, DATA, Record
 WATCHED = b'[{"sym":"W"}]'
 
 
-def only_watched(frame: bytes) -> bytes | None:
-    return WATCHED if b"W" in frame else None
+class Watched:
+    """Watches what has a W in it."""
+
+    def only(self, frame: bytes) -> bytes | None:
+        return WATCHED if b"W" in frame else None
 
 
 def made(folder: Path, limit: int = 1 << 20, memory: int = 1 << 16) -> tuple[Spool, FrameQueue]:
     spool = Spool(folder, limit_bytes=limit, max_age_s=3600, fsync=False).open()
-    return spool, FrameQueue(spool, memory, only_watched, now_ms=lambda: 1)
+    return spool, FrameQueue(spool, memory, Watched(), lambda: 1)
 
 
 def drain(intake: FrameQueue) -> list[Record]:

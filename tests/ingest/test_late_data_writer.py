@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from ingest import late_data_writer as module
+from ingest import outbox as module
+from ingest.bars.late_prints import NamedPrint
 from ingest.bars.trade_bars import LatePrint
-from ingest.late_data_writer import LateDataWriter
+from ingest.late_data_writer import LateDataLane
 from market.bar import MINUTE_MS, Bar
+from redis_functions.availability import Availability
 from redis_functions.contract import keys
 from redis_functions.contract.schema import FIELDS, Schema
 from redis_functions.lua import loader
@@ -28,23 +30,29 @@ HOUR = 3_600_000
 
 
 class Harness:
-    """A running late data writer, and the minute bars that it accepted."""
+    """A lane of late data at work, with the minute bars that it gave back."""
 
     def __init__(self, url: str) -> None:
         self.client = connect_async(url)
         self.writer = Writer(url, Schema())
-        self.look = LateDataWriter(self.client, self.writer, HOUR)
+        self.look = LateDataLane(self.client, self.writer, HOUR, self, Availability())
         self.filled: list[Bar] = []
+
+    def fill(self, bars: list[Bar]) -> None:
+        self.filled += bars
+
+    def late(self, late: LatePrint, key: str) -> None:
+        self.look.put(1, NamedPrint(late, key, ""))
 
 
 @asynccontextmanager
 async def writing(url: str) -> AsyncIterator[Harness]:
     harness = Harness(url)
-    tasks = [asyncio.create_task(harness.writer.run()), asyncio.create_task(harness.look.run(harness.filled.extend))]
+    tasks = [asyncio.create_task(harness.writer.run()), asyncio.create_task(harness.look.run())]
     try:
         async with asyncio.timeout(20):
             yield harness
-            await harness.look.pending.emptied()
+            await harness.look.emptied()
     finally:
         for task in tasks:
             task.cancel()
@@ -71,11 +79,11 @@ def test_a_late_print_moves_high_low_volume_and_notional_of_its_second(redis: Re
 
     async def work() -> None:
         async with writing(redis_url) as harness:
-            harness.look.put(LatePrint("F", T, 120, 2.5, 300), 1, "1:1")
-            harness.look.put(LatePrint("F", T, None, 1, 100), 1, "1:2")
-            harness.look.put(LatePrint("F", T, 120, 2.5, 300), 1, "1:1")  # told again by a replay
-            assert harness.look.pending.oldest == 1
-        assert (harness.look.pending.oldest, harness.look.merged, harness.look.refused) == (None, 2, 1)
+            harness.late(LatePrint("F", T, 120, 2.5, 300), "1:1")
+            harness.late(LatePrint("F", T, None, 1, 100), "1:2")
+            harness.late(LatePrint("F", T, 120, 2.5, 300), "1:1")  # told again by a replay
+            assert harness.look.oldest == 1
+        assert (harness.look.oldest, harness.look.merged, harness.look.refused) == (None, 2, 1)
 
     asyncio.run(work())
     assert stored(redis, T) == [100, 120, 90, 105, 13.5, 1400]
@@ -86,7 +94,7 @@ def test_a_late_print_of_an_empty_second_gives_it_volume_but_no_open_or_close(re
 
     async def work() -> None:
         async with writing(redis_url) as harness:
-            harness.look.put(LatePrint("F", T, 120, 2, 240), 1, "a")
+            harness.late(LatePrint("F", T, 120, 2, 240), "a")
 
     asyncio.run(work())
     assert stored(redis, T) == [None, 120, 120, None, 2, 240]
@@ -97,7 +105,7 @@ def test_a_print_too_late_for_its_larger_candles_is_refused(redis: Redis, redis_
 
     async def work() -> None:
         async with writing(redis_url) as harness:
-            harness.look.put(LatePrint("F", T, 120, 2, 240), 1, "a")
+            harness.late(LatePrint("F", T, 120, 2, 240), "a")
         assert (harness.look.merged, harness.look.refused) == (0, 1)
 
     asyncio.run(work())
@@ -109,8 +117,8 @@ def test_what_redis_refuses_does_not_stand_in_the_way(redis: Redis, redis_url: s
 
     async def work() -> None:
         async with writing(redis_url) as harness:
-            harness.look.put(LatePrint("F", T, 120, 2, 240), 1, "a")
-            harness.look.put(LatePrint("AAPL", T, 120, 2, 240), 1, "b")
+            harness.late(LatePrint("F", T, 120, 2, 240), "a")
+            harness.late(LatePrint("AAPL", T, 120, 2, 240), "b")
         assert (harness.look.merged, harness.look.refused) == (1, 1)
 
     asyncio.run(work())
@@ -124,7 +132,7 @@ def test_a_minute_bar_fills_only_where_redis_holds_no_second(redis: Redis, redis
     async def work() -> Harness:
         async with writing(redis_url) as harness:
             for bar in asked:
-                harness.look.put(bar, 7)
+                harness.look.put(7, bar)
         return harness
 
     filled = asyncio.run(work()).filled
@@ -136,14 +144,14 @@ def test_a_minute_bar_fills_only_where_redis_holds_no_second(redis: Redis, redis
 def test_what_waits_in_the_writer_is_written_before_redis_is_asked(redis: Redis, redis_url: str) -> None:
     async def work() -> None:
         harness = Harness(redis_url)
-        look = asyncio.create_task(harness.look.run(harness.filled.extend))
+        look = asyncio.create_task(harness.look.run())
         harness.writer.put([second(T)], [True])
-        harness.look.put(minute(T), 1)
+        harness.look.put(1, minute(T))
         await asyncio.sleep(0.1)  # the writer has not begun: nothing may be concluded from what Redis holds
-        assert harness.look.pending.oldest == 1
+        assert harness.look.oldest == 1
         writing = asyncio.create_task(harness.writer.run())
         async with asyncio.timeout(20):
-            await harness.look.pending.emptied()
+            await harness.look.emptied()
         for task in (look, writing):
             task.cancel()
         await asyncio.gather(look, writing, return_exceptions=True)
@@ -175,7 +183,7 @@ def test_a_redis_that_cannot_answer_is_asked_again(unready: str, monkeypatch: py
                 monkeypatch.setattr(harness.client, "pipeline", refusing)
             else:
                 await asyncio.to_thread(server.kill)
-            harness.look.put(minute(T), 1)
+            harness.look.put(1, minute(T))
             await asyncio.sleep(0.05)
             assert harness.filled == []
             if unready == "away":

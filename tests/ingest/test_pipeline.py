@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from ingest.pipeline import VelocityConfig
+from ingest.pipeline import SLICE, parts
+from ingest.velocity_rule import VelocityConfig
 from market.sessions import day_of
 from redis_functions.contract import keys
 from tests.fake_vendor import second_bar
 from tests.ingest.harness import candles, feed, running
+from vendor.massive.decode import Decoded
 
 T = 1_760_104_800_000  # 10:00 in New York, a Friday
 MINUTE = 60_000
@@ -47,7 +49,7 @@ def test_a_second_bar_that_comes_after_the_fill_makes_it_go(redis: Redis, redis_
     assert candles(redis, "F", "1m") == {T: (101.0, 101.0, 101.0, 101.0, 7, 101.0)}
     assert candles(redis, "F", "1h")[T][4] == 7
     assert candles(redis, "F", "1s").keys() == {T + 59_000}
-    assert path.pipeline.minute_bars.counts.filled == 1
+    assert path.pipeline.minute_bars.filled == 1
 
 
 def test_a_fill_in_the_newest_minute_goes_without_harm_to_the_server(redis: Redis, redis_url: str) -> None:
@@ -76,8 +78,8 @@ def test_a_minute_bar_after_its_seconds_is_compared_and_left_out(redis: Redis, r
     path = feed(redis_url, [seconds, [second_bar("F", T + MINUTE, 100.0, 30)], [same, other]])
     assert candles(redis, "F", "1m")[T][:5] == (100.0, 102.0, 100.0, 102.0, 30)
     assert candles(redis, "F", "1m")[T + MINUTE][4] == 30
-    counts = path.pipeline.minute_bars.counts
-    assert (counts.filled, counts.differ) == (0, 1)
+    minutes = path.pipeline.minute_bars
+    assert (minutes.filled, minutes.differ) == (0, 1)
 
 
 def test_where_seconds_flow_a_minute_bar_waits_until_the_last_of_them_must_have_come(
@@ -100,7 +102,7 @@ def test_where_seconds_flow_a_minute_bar_waits_until_the_last_of_them_must_have_
 def test_a_minute_bar_told_again_replaces_its_fill(redis: Redis, redis_url: str) -> None:
     path = feed(redis_url, [[minute_bar("F", T, 100.0, 60)], [minute_bar("F", T, 101.0, 61)]], minutes_subscribed=True)
     assert candles(redis, "F", "5m") == {T: (101.0, 101.0, 101.0, 101.0, 61, 101.0)}
-    assert path.pipeline.minute_bars.counts.filled == 1
+    assert path.pipeline.minute_bars.filled == 1
 
 
 def test_a_minute_bar_of_the_future_disturbs_nothing(redis: Redis, redis_url: str) -> None:
@@ -214,12 +216,12 @@ def test_a_new_day_asks_for_its_previous_closes_and_takes_them_for_that_day_only
             await path.frame(second_bar("F", T, 100.0))
             assert path.days == [day_of(T)]
             assert math.isnan(path.pipeline.tape.change()[0])
-            path.pipeline.set_previous_closes(day_of(T), {"F": 80.0, "LATER": 50.0})
+            path.pipeline.velocity.set_previous_closes(day_of(T), {"F": 80.0, "LATER": 50.0})
             await path.frame(second_bar("LATER", T, 60.0))
             assert path.pipeline.tape.change().round(6).tolist() == [25.0, 20.0]
             await path.frame(second_bar("F", T + 24 * 3_600_000, 110.0))
             assert path.days == [day_of(T), day_of(T + 24 * 3_600_000)]
-            path.pipeline.set_previous_closes(day_of(T), {"F": 1.0})  # came too late
+            path.pipeline.velocity.set_previous_closes(day_of(T), {"F": 1.0})  # came too late
             assert path.pipeline.tape.change().round(6).tolist() == [10.0, 0.0]
 
     asyncio.run(work())
@@ -292,3 +294,32 @@ def test_form_t_prints_after_an_early_close_set_prices(redis: Redis, redis_url: 
     feed(redis_url, [[trade("IN", inside, 50.0, 100, 1, 12)], [trade("OUT", closed, 50.0, 100, 2, 12)]])
     assert candles(redis, "IN", "1m") == {}
     assert candles(redis, "OUT", "1m") == {closed: (50.0, 50.0, 50.0, 50.0, 100, 50.0)}
+
+
+# --- large frames
+
+
+def test_no_event_of_a_large_frame_is_lost_whatever_its_kind() -> None:
+    """Also one of a kind that the decoder does not know yet: every list of a frame is cut into the parts."""
+    whole = Decoded()
+    lists = [name for name in Decoded.__slots__ if isinstance(getattr(whole, name), list)]
+    assert len(lists) >= 5
+    for place, name in enumerate(lists):
+        setattr(whole, name, [(name, n) for n in range(place * SLICE // 2 + 3)])
+    whole.events = sum(len(getattr(whole, name)) for name in lists)
+    cut = list(parts(whole))
+    for name in lists:
+        assert [one for part in cut for one in getattr(part, name)] == getattr(whole, name)
+        assert max(len(getattr(part, name)) for part in cut) <= SLICE
+
+
+def test_a_large_frame_reaches_the_store_whole(redis: Redis, redis_url: str) -> None:
+    halt = {"ev": "LULD", "T": "F", "h": 2, "l": 1, "i": [17], "z": 3, "t": T, "q": 1}
+    frame = [second_bar(f"S{n}", T) for n in range(SLICE + 5)] + [
+        halt,
+        trade("TRD", T, 10.0, 1, 1),
+        minute_bar("MIN", T),
+    ]
+    path = feed(redis_url, [frame])
+    assert redis.scard(keys.SYMBOLS) == SLICE + 5 + 2
+    assert "F" in path.pipeline.halts

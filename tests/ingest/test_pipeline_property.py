@@ -121,7 +121,7 @@ def test_minute_bars_alone_give_the_candles_and_no_second(
         assert_candles(redis, symbol, bars)
         for timeframe in ("1s", "5s", "15s", "30s"):
             assert candles(redis, symbol, timeframe) == {}
-    assert path.pipeline.minute_bars.counts.filled == sum(map(len, clean.values()))
+    assert path.pipeline.minute_bars.filled == sum(map(len, clean.values()))
 
 
 @st.composite

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from redis import Redis
 
-from ingest.engine import newest_stored
+from ingest.process import newest_stored
 from market.bar import Bar
 from redis_functions.server import embedded
 from redis_functions.server.connection import connect_async

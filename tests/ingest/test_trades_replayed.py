@@ -52,8 +52,8 @@ def work(url: str, sent: list[list[dict[str, Any]]], first: int, last: int, repl
                 path.pipeline.begin(replayed_to=replayed_to, partial=first > 1)
             for number in range(first, last + 1):
                 frame = json.dumps(sent[number - 1]).encode()
-                path.pipeline.work(path.pipeline.frame(frame, number, received_ms=T + number * 1000))
-                await path.second_look.pending.emptied()
+                path.act(path.pipeline.step(path.pipeline.decode(frame, number, T + number * 1000)))
+                await path.late_data.emptied()
             await path.writer.flushed()
 
     asyncio.run(go())

@@ -242,6 +242,16 @@ def test_ready_means_redis_and_ingest(api: Api, redis: Redis) -> None:
     assert api("/readyz") == (200, {"status": "ready"})
 
 
+@pytest.mark.parametrize(
+    ("statistic", "fine", "wrong"), [("waiting_ms", 29_000, 31_000), ("clock_behind_ms", 0, 18_000)]
+)
+def test_ready_means_that_bars_reach_the_store(api: Api, redis: Redis, statistic: str, fine: int, wrong: int) -> None:
+    redis.set(keys.metrics("ingest"), "", ex=15)
+    for at, value, expected in ((1_000, fine, 200), (2_000, wrong, 503), (3_000, fine, 200)):
+        redis.execute_command("TS.ADD", keys.stat(statistic), at, value)
+        assert api("/readyz")[0] == expected
+
+
 def test_metrics_tell_of_every_process(api: Api, redis: Redis) -> None:
     from prometheus_client import CollectorRegistry, Counter
 

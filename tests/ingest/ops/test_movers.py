@@ -22,7 +22,7 @@ def market(redis_url: str, *frames: list[dict[str, Any]], closes: dict[str, floa
         async with running(redis_url) as path:
             await path.frame(*frames[0])
             if closes:
-                path.pipeline.set_previous_closes(day_of(T), closes)
+                path.pipeline.velocity.set_previous_closes(day_of(T), closes)
             for frame in frames[1:]:
                 await path.frame(*frame)
         return path

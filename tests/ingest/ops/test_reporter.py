@@ -32,7 +32,7 @@ def market(redis_url: str, *frames: list[dict[str, Any]], closes: dict[str, floa
         async with running(redis_url) as path:
             await path.frame(*frames[0])
             if closes:
-                path.pipeline.set_previous_closes(day_of(T), closes)
+                path.pipeline.velocity.set_previous_closes(day_of(T), closes)
             for frame in frames[1:]:
                 await path.frame(*frame)
         return path
@@ -52,10 +52,7 @@ def report_once(redis_url: str, redis: Redis, *frames: list[dict[str, Any]], **o
             reporter = Reporter(path.client, path.pipeline, lambda: {"connected": 1.0, "alerts": 3.0})
             for frame in frames:
                 await path.frame(*frame)
-            task = asyncio.create_task(reporter.run())
-            while not redis.exists(keys.metrics("ingest")):
-                await asyncio.sleep(0.01)
-            task.cancel()
+            await reporter.report()
 
     asyncio.run(work())
 

@@ -10,12 +10,15 @@ from typing import Any
 
 from redis import Redis
 
-from ingest.bars.market_state import MarketState
+from ingest.pipeline import Pipeline
 from ingest.repair.backfill import Backfill
 from ingest.repair.repairer import RepairConfig, Repairer
 from ingest.repair.symbol import Bars
+from ingest.upkeep import Upkeep
+from ingest.velocity_rule import VelocityConfig
 from market.bar import MINUTE_MS, SECOND_MS, Bar
 from market.timeframes import parse
+from redis_functions.availability import Availability
 from redis_functions.contract import keys
 from redis_functions.contract.schema import Schema
 from redis_functions.read.gaps import OPEN, Gap, read_gaps
@@ -24,6 +27,7 @@ from redis_functions.server.connection import connect, connect_async
 from redis_functions.write.writer import Writer
 from tests.redis_functions.read.plain_candles import plain_candles
 from vendor.interface import RestRefused, RestUnavailable
+from vendor.vendors import DEFAULT
 
 T0 = 1_760_094_000_000  # a whole hour, 07:00 in New York
 LATER = 4_000_000_000_000
@@ -87,18 +91,20 @@ class Harness:
         self.redis: Redis = connect(url)
         self.client = connect_async(url)
         self.writer = Writer(url, self.schema)
-        self.tape = MarketState(self.schema.lateness_ms)
-        self.live = Backfill(self.tape, self.writer, built=lambda symbol: built, minutes_only=lambda: minutes_only)
+        self.pipeline = Pipeline(self.schema, VelocityConfig(), decode=DEFAULT.decoder(), minutes_subscribed=False)
+        self.tape = self.pipeline.tape
+        self.live = Backfill(self.pipeline, self.writer, minutes_only=minutes_only)
+        self.live.built = lambda symbol: built
         settings: dict[str, Any] = {"poll_s": 0.01, "backoff_s": (0.01,), "settle_ms": 0, "quiet_s": 0.0} | config
         self._config = RepairConfig(schema=self.schema, **settings)
         self.rest: Bars | None = self.vendor if rest else None
         self.repairer = self.new_repairer()
 
     def new_repairer(self) -> Repairer:
-        """Creates another repairer, as after a restart."""
-        return Repairer(self.client, self.rest, self.live, self.record, self._config)
+        """Another one, as after a restart."""
+        return Repairer(self.client, self.rest, self.live, self, self._config)
 
-    async def record(self, entry: dict[str, str]) -> None:
+    async def write_repair(self, entry: dict[str, str]) -> None:
         await self.client.xadd(keys.gaps("stocks"), dict(entry.items()))
 
     async def __aenter__(self) -> Harness:
@@ -129,7 +135,7 @@ class Harness:
     async def repair(self, until: Callable[[], Any] | None = None, repairer: Repairer | None = None) -> None:
         """Runs the repairer until no gap is open (or `until` is true) and everything is in Redis."""
         await self.writer.flushed()
-        running = asyncio.create_task((repairer or self.repairer).run())
+        running = asyncio.create_task(Upkeep(Availability()).every(0, "repairs", (repairer or self.repairer).step))
         ends = time.monotonic() + 20
         try:
             while not (until() if until else all(gap.state != OPEN for gap in self.gaps())):

@@ -10,18 +10,23 @@ from redis import Redis
 
 from ingest.bars.market_state import MarketState
 from ingest.bars.minutes import Known
+from ingest.pipeline import Pipeline
 from ingest.repair.backfill import Backfill
+from ingest.velocity_rule import VelocityConfig
 from market.bar import MINUTE_MS, Bar
 from redis_functions.contract import keys
 from redis_functions.contract.schema import Schema
 from redis_functions.write.writer import Writer
 from tests.ingest.repair.harness import LATER, Harness, at, bar
+from vendor.vendors import DEFAULT
 
 
 def make(*, built: bool = False, minutes_only: bool = False) -> tuple[MarketState, Backfill]:
-    """A market state and its backfill, without a Redis behind the writer."""
-    tape, writer = MarketState(3_600_000), Writer("redis://127.0.0.1:1", Schema())
-    return tape, Backfill(tape, writer, built=lambda symbol: built, minutes_only=lambda: minutes_only)
+    """A tape and its door, without a Redis behind the writer."""
+    pipeline = Pipeline(Schema(), VelocityConfig(), decode=DEFAULT.decoder(), minutes_subscribed=False)
+    door = Backfill(pipeline, Writer("redis://127.0.0.1:1", Schema()), minutes_only=minutes_only)
+    door.built = lambda symbol: built
+    return pipeline.tape, door
 
 
 def test_what_live_bars_told_is_not_missing() -> None:

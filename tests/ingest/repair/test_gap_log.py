@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 import pytest
 from redis import Redis
 
-from ingest.repair import gap_log as module
+from ingest import outbox as module
 from ingest.repair.gap_log import LEAST_MS, Fields, GapLog
+from redis_functions.availability import Availability
 from redis_functions.contract import keys
 from redis_functions.read.gaps import OPEN, read_gaps
 from redis_functions.server.connection import connect_async
@@ -30,15 +31,16 @@ class Harness:
 
     def __init__(self, url: str) -> None:
         self.client = connect_async(url)
-        self.token = 0
+        self.lease = Lease(self.client, "stocks", "the test", missing_s=0, poll_s=0.01)
         self.closed: list[tuple[Fields, int]] = []
-        self.gaps = GapLog(self.client, "stocks", "spool", lambda: self.token, lambda *gap: self.closed.append(gap))
+        self.gaps = GapLog(self.client, "stocks", "spool", self.lease, Availability())
+
+    def data(self, number: int, clock: int) -> None:
+        self.closed += [(gap, number) for gap in self.gaps.data(number, clock)]
 
     async def take_lease(self) -> None:
-        lease = Lease(self.client, "stocks", "the test", missing_s=0, poll_s=0.01)
-        await lease.wait()
-        assert lease.token
-        self.token = lease.token
+        await self.lease.wait()
+        assert self.lease.token
 
 
 @asynccontextmanager
@@ -50,7 +52,7 @@ async def logging_gaps(url: str, lease: bool = True) -> AsyncIterator[Harness]:
             if lease:
                 await harness.take_lease()
             yield harness
-            await harness.gaps.pending.emptied()
+            await harness.gaps.emptied()
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -67,15 +69,15 @@ def test_a_gap_is_open_until_data_comes_after_the_feed_is_back(redis: Redis, red
     async def work() -> None:
         async with logging_gaps(redis_url) as harness:
             harness.gaps.begin(7, T, "connection lost")
-            await harness.gaps.pending.emptied()
+            await harness.gaps.emptied()
             assert recorded(redis) == [(T, None, "connection lost", OPEN)]
-            harness.gaps.data(8, T + 1_000)  # told before the connection was back: of the time before
+            harness.data(8, T + 1_000)  # told before the connection was back: of the time before
             assert harness.gaps.is_open
             harness.gaps.resume()
             assert harness.gaps.is_open
-            harness.gaps.data(9, T + 60_000)
+            harness.data(9, T + 60_000)
             assert not harness.gaps.is_open
-            harness.gaps.data(10, T + 61_000)
+            harness.data(10, T + 61_000)
         assert [(f["gap"], f["to"], n) for f, n in harness.closed] == [("spool:7", str(T + 60_000), 9)]
 
     asyncio.run(work())
@@ -89,7 +91,7 @@ def test_before_any_data_nothing_can_be_missing(redis: Redis, redis_url: str) ->
             harness.gaps.begin(1, 0, "connection lost")
             harness.gaps.single(2, 0, "damaged")
             harness.gaps.resume()
-            harness.gaps.data(3, T)
+            harness.data(3, T)
             assert (harness.gaps.count, harness.closed) == (0, [])
 
     asyncio.run(work())
@@ -102,7 +104,7 @@ def test_losses_in_a_row_without_data_between_are_one_gap(redis: Redis, redis_ur
             for number in range(1, 6):
                 harness.gaps.begin(number, T, f"try {number}")
             harness.gaps.resume()
-            harness.gaps.data(6, T + 5_000)
+            harness.data(6, T + 5_000)
 
     asyncio.run(work())
     assert recorded(redis) == [(T, T + 5_000, "try 1", OPEN)]
@@ -112,7 +114,7 @@ def test_a_gap_has_a_length_even_where_the_clock_did_not_move(redis: Redis, redi
     async def work() -> None:
         async with logging_gaps(redis_url) as harness:
             harness.gaps.single(1, T, "a record was damaged")
-            harness.gaps.data(2, T)
+            harness.data(2, T)
 
     asyncio.run(work())
     assert [g.end for g in read_gaps(redis, "stocks")] == [T + LEAST_MS]
@@ -124,7 +126,7 @@ def test_told_again_by_a_replay_it_changes_nothing(redis: Redis, redis_url: str)
             for _ in range(2):
                 harness.gaps.begin(7, T, "connection lost")
                 harness.gaps.resume()
-                harness.gaps.data(9, T + 60_000)
+                harness.data(9, T + 60_000)
 
     asyncio.run(work())
     assert redis.xlen(keys.gaps("stocks")) == 2
@@ -138,7 +140,7 @@ def test_an_earlier_runs_gap_is_ended_by_this_ones_data(redis: Redis, redis_url:
             )
             assert harness.gaps.is_open
             harness.gaps.resume()
-            harness.gaps.data(9, T + 60_000)
+            harness.data(9, T + 60_000)
 
     asyncio.run(work())
     assert [(g.start, g.end) for g in read_gaps(redis, "stocks")] == [(T, T + 60_000)]
@@ -150,10 +152,10 @@ def test_without_the_lease_records_wait(redis: Redis, redis_url: str) -> None:
             harness.gaps.begin(7, T, "connection lost")
             await asyncio.sleep(0.05)
             assert read_gaps(redis, "stocks") == []
-            assert harness.gaps.pending.oldest == 7
+            assert harness.gaps.oldest == 7
             await harness.take_lease()
-            await harness.gaps.pending.emptied()
-            assert harness.gaps.pending.oldest is None
+            await harness.gaps.emptied()
+            assert harness.gaps.oldest is None
 
     asyncio.run(work())
     assert len(read_gaps(redis, "stocks")) == 1

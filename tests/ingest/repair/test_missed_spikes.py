@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indicators.velocity import Detector
-from ingest.pipeline import VelocityConfig
 from ingest.repair.missed_spikes import find
+from ingest.velocity_rule import VelocityConfig
 
 T0 = 1_760_094_000_000
 RULE = VelocityConfig(window_s=5, threshold=0.5, cooldown_s=30, max_age_s=30)
