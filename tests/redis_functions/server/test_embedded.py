@@ -11,6 +11,7 @@ import pytest
 from redis import Redis
 
 from redis_functions.server import embedded
+from redis_functions.server.address import Address
 from redis_functions.server.embedded import CannotServe
 
 
@@ -82,3 +83,26 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CannotServe, match=r"cannot make the data folder .*TAPEWATCH_DATA_DIR"):
         embedded.command(tmp_path / "file")
+
+
+def test_a_changed_wheel_is_not_relinked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setitem(embedded.HASHES, "redistimeseries.so", "0" * 64)
+    with pytest.raises(CannotServe, match=r"redistimeseries\.so has SHA-256 b97aee88.*reinstall"):
+        embedded.binaries()
+    assert list(tmp_path.rglob("redis-server")) == []
+
+
+@pytest.mark.parametrize("which", ["folder", "server"])
+def test_what_others_may_write_is_not_executed(which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    server, _ = embedded.binaries()
+    assert server.parent.stat().st_mode & 0o077 == 0
+    (server.parent if which == "folder" else server).chmod(0o777)
+    with pytest.raises(CannotServe, match=r"mode 777.*made again"):
+        embedded.binaries()
+
+
+def test_what_a_url_would_misread_is_encoded(tmp_path: Path) -> None:
+    folder = tmp_path / "a b" / "C#?%20"
+    assert Address.parse(embedded.url(folder)).path == str(folder / "redis.sock")
