@@ -1,4 +1,4 @@
-# tapewatch: `make` lists what can be made. Every target does the set-up that it needs by itself.
+# tapewatch: `make` lists the targets. Each does the set-up that it needs.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -128,7 +128,7 @@ $(VENV)/.installed-dev: pyproject.toml
 	$(BIN)/python $(PIP_INSTALL) --editable '.[dev]'
 	touch $@ $(VENV)/.installed
 
-# The scripts of an environment lead nowhere once its folder has moved: then it is made anew.
+# The scripts of an environment break when its folder is moved: then it is made again.
 ifneq ($(shell cat $(VENV)/.place 2>/dev/null || pwd),$(shell pwd))
 $(VENV)/.installed $(VENV)/.installed-dev: moved
 endif

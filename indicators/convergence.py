@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-#: What older candles may weigh together.
+#: Total weight that older candles may have.
 WEIGHT: Final = 1e-10
 #: The reach of what never forgets: it is computed from the oldest candle that is stored.
 OLDEST: Final = 1 << 40

@@ -50,7 +50,7 @@ class Indicator:
     three). `warm_up(*arguments)` is how many candles come before the first value. `reach(*arguments)` is how many candles
     before a row make its value independent of still older ones (indicators.convergence). `whole_session`: the row's session
     must be known from its start too. `converged(*inputs, *arguments)` is for those of which `reach` does not decide that.
-    `check(*arguments)` returns what is wrong with arguments that do not go together, else an empty text.
+    `check(*arguments)` returns what is wrong with a combination of arguments, else "".
     """
 
     meaning: str

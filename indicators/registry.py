@@ -105,7 +105,7 @@ def _nothing(indicator: Indicator) -> tuple[Values, ...]:
 
 @lru_cache(maxsize=_KEPT)
 def parse_names(text: str) -> tuple[Chosen, ...]:
-    """``sma:20,slow=ema:50`` read; one named twice counts once. Raises ValueError with words for the user."""
+    """``sma:20,slow=ema:50`` read; one named twice counts once. Raises ValueError with a message for the user."""
     chosen: dict[str, Chosen] = {}
     columns: dict[str, Chosen] = {}
     for one in (_parse_one(part.strip()) for part in text.split(",")):

@@ -48,7 +48,7 @@ class Spike(NamedTuple):
 
 
 class Update(NamedTuple):
-    """What a batch told: one velocity per bar, NaN where there is none, and the spikes left after the cooldown, both in
+    """The result of a batch: one velocity per bar, NaN where there is none, and the spikes left after the cooldown, both in
     the order of the batch."""
 
     velocity: Floats
@@ -157,7 +157,7 @@ class Detector:
         return Update(velocity, [spike for spike in found if self._fires(spike)])
 
     def _fires(self, spike: Spike) -> bool:
-        """Whether the cooldown lets `spike` through, which it then starts anew."""
+        """Whether the cooldown allows `spike`, which then restarts it."""
         subject = (spike.idx, spike.velocity > 0)
         last = self._fired.get(subject)
         if last is None:
@@ -190,7 +190,7 @@ class Detector:
         return velocity, reference
 
     def _once_each(self, idx: Ints, t: Ints, close: Floats) -> tuple[Floats, Floats]:
-        """`_velocities` of bars of different symbols: those newer than what is held together, the others one by one."""
+        """`_velocities` of bars of different symbols: those newer than the known ones at once, the others one by one."""
         late = t <= self._newest_t[idx]
         if len(idx) >= _FEW and not count_nonzero(late):
             return self._newer(idx, t, close)
@@ -229,7 +229,7 @@ class Detector:
         return velocity, reference
 
     def _single(self, idx: int, t: int, close: float) -> tuple[float, float]:
-        """Any bar of one symbol: new, late or told again."""
+        """Any bar of one symbol: new, late or repeated."""
         order = self._order[self._newest_place[idx]]
         times, closes = self._times[order, idx].tolist(), self._closes[order, idx].tolist()
         after = bisect_right(times, t)

@@ -1,4 +1,4 @@
-"""What volume says about price. Arrays of one length in and out, NaN where there is no value.
+"""Indicators of price and volume. Arrays of one length in and out, NaN where there is no value.
 
 `notional` is price x volume of each candle, trade by trade, NaN where that is not known: then (high + low + close) / 3 x
 volume stands for it. `session` is equal for candles of one session and ascends; `clock` is the time of day.

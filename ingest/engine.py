@@ -207,7 +207,7 @@ class Engine:
         taken = bool(events.minutes)
         for part in parts(self.overtaking.left(record.number, events)):
             self._act(self.pipeline.step(part, self.writer.waiting))
-            await self.writer.room()
+            await self.writer.has_capacity()
             await asyncio.sleep(0)
         usable = counts.bars + counts.trades - before
         self._note_rejected(record, usable, events.lost)

@@ -63,8 +63,8 @@ class FeedLease:
             await asyncio.wait([feed, acquiring], timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
             if feed.done():
                 feed.result()
-            if self._lease.holder not in ("", self._lease.owner):
-                log.warning("%s holds the feed's lease: giving the feed up", self._lease.holder)
+            if self._lease.current not in ("", self._lease.owner):
+                log.warning("%s holds the feed's lease: giving the feed up", self._lease.current)
                 return
         holding = asyncio.create_task(self._lease.hold(lambda: None))
         try:

@@ -60,7 +60,7 @@ class IngestConfig:
 
 
 class Ingest:
-    """Puts the parts together and runs them until `stop` is set."""
+    """Assembles the parts and runs them until `stop` is set."""
 
     def __init__(self, config: IngestConfig, on_ready: Callable[[], None], on_beat: Callable[[], None]) -> None:
         """`on_ready` is called when the store is open, or as a standby; `on_beat` as long as the event loop turns."""
@@ -171,7 +171,7 @@ class Ingest:
             log.warning("Redis did not take everything within %g s: the spool keeps it for the next start", FAREWELL_S)
 
     async def _engines(self, around: Surroundings) -> None:
-        """One engine after the other: a Redis that was emptied is filled again from the spool, the feed goes on meanwhile.
+        """One engine after the other: an emptied Redis is refilled from the spool while the feed continues.
 
         A standby has none: what the store holds is read when the feed is taken over, and only the lease's owner writes.
         """
@@ -202,7 +202,7 @@ class Ingest:
     async def _until_begun(self, lease: Lease) -> None:
         is_standby = False
         while not self._begun.is_set():
-            if not is_standby and lease.holder not in ("", lease.owner):
+            if not is_standby and lease.current not in ("", lease.owner):
                 self._on_ready()
                 is_standby = True
             with contextlib.suppress(TimeoutError):

@@ -13,7 +13,7 @@ class Bar(NamedTuple):
 
     `t` is the start, epoch ms. Prices and `n` (notional, the sum of price x size) are ticks of 1/10000.
     A price is None where no print of the span may set it; `v` may be fractional; `n` is None where the source
-    gives no VWAP. `av` is the vendor's volume of the day so far, where it says so.
+    gives no VWAP. `av` is the vendor's volume of the day so far, if sent.
     """
 
     sym: str
@@ -31,7 +31,7 @@ class Bar(NamedTuple):
 class Trade(NamedTuple):
     """One print: `t` epoch ms, `p` real price, `s` shares, `c` sale-condition ids, `q` the ticker's sequence number.
 
-    `key` identifies the print within its symbol and day (None where the source gives nothing to tell it by).
+    `key` identifies the print within its symbol and day (None where the source has no identifier).
     """
 
     sym: str

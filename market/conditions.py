@@ -44,7 +44,7 @@ class Condition(NamedTuple):
 class ConditionTable:
     """The sale conditions by id, and the effect of any combination of them.
 
-    `ignored` ids come with trades but say nothing about the sale (short-sale restriction, financial status).
+    `ignored` ids come with trades but do not concern the sale (short-sale restriction, financial status).
     Ids that are neither known nor ignored change nothing; they are counted in `unknown` (prints by id).
     """
 

@@ -12,7 +12,7 @@ MIN_PRICE = 0.00005
 MAX_NOTIONAL = 2**53
 #: In shares.
 MAX_VOLUME = 1e15
-#: Epoch ms, the year 5138: beyond it ms could not be told from µs.
+#: Epoch ms, the year 5138: beyond it ms and µs are indistinguishable.
 MAX_TIME = 100_000_000_000_000
 _MAX_PRICE_TICKS = round(MAX_PRICE * 10_000)
 
@@ -36,7 +36,7 @@ def is_volume(size: float) -> bool:
 
 
 def is_time(t: float) -> bool:
-    """Whether a number can be an instant, epoch ms; epoch seconds and ms cannot be told apart here."""
+    """Whether a number can be an instant, epoch ms; epoch seconds and ms are indistinguishable here."""
     return 0 < t < MAX_TIME
 
 

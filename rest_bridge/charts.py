@@ -20,7 +20,7 @@ from rest_bridge.rows import Candle, VelocityAt, by_symbol, candle_rows, rounded
 MAX_ROWS = 5_000
 #: Two hours of seconds and more: what the store keeps of them by default.
 MAX_VELOCITY_ROWS = 10_000
-#: Rows of all symbols of a list together: each symbol's share is this by their number, if that is less than `limit`.
+#: Rows of a list of symbols in all: each symbol gets an equal share of them, if that is less than `limit`.
 MAX_ROWS_TOGETHER = 50_000
 
 LIMIT_TEXT = (
@@ -82,8 +82,8 @@ def velocity(context: Context, q: VelocityQuery) -> list[VelocityAt]:
 
 
 def _velocity_rows(closes: Samples, values: Values, start: int, limit: int) -> list[VelocityAt]:
-    wanted = (closes.t >= start) & ~np.isnan(values)
-    times, shown = closes.t[wanted][-limit:].tolist(), rounded(values[wanted][-limit:])
+    chosen_rows = (closes.t >= start) & ~np.isnan(values)
+    times, shown = closes.t[chosen_rows][-limit:].tolist(), rounded(values[chosen_rows][-limit:])
     return list(map(VelocityAt, times, shown))
 
 

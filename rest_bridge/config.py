@@ -1,4 +1,4 @@
-"""What the bridge needs to know, handed to it by whoever starts it."""
+"""The configuration of the bridge, given by the process that starts it."""
 
 from __future__ import annotations
 

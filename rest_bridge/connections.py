@@ -74,7 +74,7 @@ class Connections:
 
     @contextmanager
     def sending(self, connection: Connection, size: int) -> Iterator[None]:
-        """While so many bytes are sent. Where all together are too many, the address that has most of them gives way: its
+        """While so many bytes are sent. When the total is too high, the address with most of them gives way: its
         oldest answers are cut off."""
         self._sending[connection] = size
         self._bytes += size

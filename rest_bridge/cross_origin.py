@@ -11,12 +11,12 @@ from flask_cors.core import get_cors_options, set_cors_headers
 
 def register(app: Flask, origins: Sequence[str]) -> None:
     """Lets in pages of `origins`, with their token and by GET."""
-    wanted: Any = {"origins": list(origins), "methods": ["GET"], "allow_headers": ["Authorization"], "max_age": 600}
-    options = get_cors_options(app, wanted)
+    settings: Any = {"origins": list(origins), "methods": ["GET"], "allow_headers": ["Authorization"], "max_age": 600}
+    options = get_cors_options(app, settings)
 
     @app.after_request
     def allow(response: Response) -> Response:
-        # Only browsers send it; the library's own hook would match every request of everybody else too.
+        # Only browsers send it; the library's own hook would match all other requests, too.
         if "Origin" in request.headers:
             set_cors_headers(response, options)
         return response

@@ -39,7 +39,7 @@ _CODE = re.compile(r"`([^`]+)`")
 
 def page(spec: Node, base: str) -> tuple[bytes, int, dict[str, str], str]:
     """The page of an OpenAPI document as the arguments of a Response. Its examples begin with `base`, scheme and host of the
-    bridge for whoever reads it; a browser may load nothing but its own style."""
+    bridge for its reader; a browser may load nothing but its own style."""
     templates = Environment(loader=PackageLoader("rest_bridge"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     templates.filters["marked"] = _marked
     shapes = _Shapes(spec)

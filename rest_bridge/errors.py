@@ -1,4 +1,4 @@
-"""Every refusal is ``{"error": {"code", "message"}}`` with the right status."""
+"""Every error is ``{"error": {"code", "message"}}`` with its status."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ def error_reply(status: int, code: str, message: str) -> Response:
 
 
 def register(app: Flask) -> None:
-    """Turns whatever a request raises into an error object; the unforeseen is logged and told without a trace."""
+    """Turns whatever a request raises into an error object; an unexpected one is logged, and answered without its trace."""
     app.register_error_handler(ApiError, _refused)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(RedisError, _store)
     app.register_error_handler(Exception, _unforeseen)
 
 
-def _refused(refusal: ApiError) -> Response:
-    reply = error_reply(refusal.status, refusal.code, str(refusal))
-    if refusal.retry_after_s is not None:
-        reply.headers["Retry-After"] = str(math.ceil(refusal.retry_after_s))
-    if refusal.status == 401:
+def _refused(error_raised: ApiError) -> Response:
+    reply = error_reply(error_raised.status, error_raised.code, str(error_raised))
+    if error_raised.retry_after_s is not None:
+        reply.headers["Retry-After"] = str(math.ceil(error_raised.retry_after_s))
+    if error_raised.status == 401:
         reply.headers["WWW-Authenticate"] = 'Bearer realm="tapewatch"'
     return reply
 
@@ -74,7 +74,7 @@ def _store(error: RedisError) -> Response:
         reply.headers["Retry-After"] = "1"
         return reply
     log.error("Redis refused a command: %s", error)
-    return error_reply(503, "store_refused", "the store (Redis) refused a command: `tapewatch doctor` says why")
+    return error_reply(503, "store_refused", "the store (Redis) rejected a command: see `tapewatch doctor`")
 
 
 def _unforeseen(error: Exception) -> Response:

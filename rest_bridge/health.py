@@ -1,4 +1,4 @@
-"""Liveness, readiness and metrics, for whoever operates the bridge."""
+"""Liveness, readiness and metrics, for operators."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def metrics(context: Context, q: Parameters) -> Response:
     try:
         text = render(context.redis, {"bridge": registry})
     except RedisError as error:
-        log.warning("only the bridge's own metrics can be told: %s", error)
+        log.warning("only the bridge's own metrics are available: %s", error)
         text = merge({"bridge": generate_latest(registry)})
     return Response(text, content_type=CONTENT_TYPE_LATEST)
 
@@ -79,7 +79,7 @@ ENDPOINTS = (
         "/metrics",
         metrics,
         "Metrics of every process, for Prometheus",
-        description="Each sample carries the label `process`. While Redis is away, the bridge's own.",
+        description="Each sample carries the label `process`. While Redis is unreachable, the bridge's own.",
         tag="operations",
         queued=False,
         store=False,

@@ -119,10 +119,10 @@ Stats = msgspec.defstruct(
 def symbols(context: Context, q: SymbolsQuery) -> list[SymbolRow]:
     names = read_symbols(context.redis)
     if q.q:
-        wanted = q.q.lower()
-        names = [name for name in names if wanted in name.lower()]
+        part = q.q.lower()
+        names = [name for name in names if part in name.lower()]
         # Sorting is stable: exact, then beginning with it, then the rest, each in alphabetical order.
-        names.sort(key=lambda name: (name.lower() != wanted, not name.lower().startswith(wanted)))
+        names.sort(key=lambda name: (name.lower() != part, not name.lower().startswith(part)))
     return list(map(SymbolRow, names[: q.limit]))
 
 
@@ -163,7 +163,7 @@ def stats_series(context: Context, q: StatsSeriesQuery) -> list[dict[str, float 
 
 
 def _step_s(q: StatsSeriesQuery) -> int:
-    """The span of each mean in seconds; 0 where every sample is wanted, or there are no more samples than points."""
+    """The span of each mean in seconds; 0 where every sample is returned, or there are no more samples than points."""
     if q.step or q.points is None:
         return q.step
     step = -(-(q.to - q.from_) // (q.points * 1000))

@@ -21,7 +21,7 @@ _TAGS = {
     "charts": "Candles and what is computed from them",
     "market": "The market as a whole",
     "alerts": "What happened",
-    "operations": "For whoever runs it",
+    "operations": "For operators",
 }
 _ABOUT = (
     "Candles, indicators, velocity and alerts of the US stock tape. Times are epoch milliseconds UTC, prices are decimal "
@@ -32,7 +32,7 @@ _ABOUT = (
 _ERRORS = {
     "400": ("BadRequest", "a parameter is missing, unknown or cannot be used"),
     "401": ("Unauthorized", "the token is missing or not the right one"),
-    "403": ("Forbidden", "a browser says that a page of another site asks, whose origin is not allowed"),
+    "403": ("Forbidden", "the request comes from a page of another site whose origin is not allowed"),
     "404": ("NotFound", "there is no such path"),
     "405": ("MethodNotAllowed", "the path does not take this method"),
     "413": ("TooLarge", "the request's body is too large"),

@@ -29,7 +29,7 @@ Read = Callable[[str], object]
 
 
 class Parameters(msgspec.Struct):
-    """The base of all; alone it says that nothing may be asked. A field is an integer with bounds, a boolean, one of some words
+    """The base of all; alone it has no parameters. A field is an integer with bounds, a boolean, one of some words
     (Literal), or what `text` reads; with a default it may be left out."""
 
     def rows(self) -> int:
@@ -85,7 +85,7 @@ def _parameter(field: msgspec.inspect.Field) -> Parameter:
 
 
 def _unwrapped(kind: Type) -> tuple[Metadata | None, Type]:
-    """A type without what is said of it, and without None: one that is not given is not null."""
+    """A type without its annotations, and without None: a missing parameter is not null."""
     meta = kind if isinstance(kind, Metadata) else None
     inner = kind.type if isinstance(kind, Metadata) else kind
     if isinstance(inner, UnionType):

@@ -12,7 +12,7 @@ from flask import Flask, request
 
 from rest_bridge.errors import ApiError
 
-#: Addresses remembered; the one that was silent for longest is forgotten first, and begins anew with a full bucket.
+#: Addresses remembered; the longest silent one is forgotten first, and starts again with a full bucket.
 CLIENTS = 10_000
 #: An IPv6 client owns a network of this many bytes (/64), so its addresses count as one.
 _NETWORK_BYTES = 8

@@ -30,7 +30,7 @@ _EMPTY_STEPS = re.compile(r"/(?:\.?/)+")
 
 
 def register(app: Flask, config: BridgeConfig, open_paths: frozenset[str], pages: frozenset[str]) -> None:
-    """Refuses requests of foreign pages, and whoever does not show the token. Anybody may ask for `open_paths`, and a link of
+    """Rejects requests of foreign pages and requests without the token. `open_paths` need no token, and a link of
     another site may lead to `pages`. Without a token the request must name this machine, or an allowed host, in `Host`: a
     foreign name that was pointed at this machine (DNS rebinding) is what a page in the operator's browser would use."""
     expected = config.token.encode()
@@ -68,7 +68,7 @@ def _check_token(given: str, expected: bytes) -> None:
 
 
 def _foreign(host: str, origins: frozenset[str]) -> bool:
-    """Whether a browser says that a page of another origin asks, and that origin is not allowed."""
+    """Whether the browser's headers show a page of another origin that is not allowed."""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is None and origin is None:
         return False
@@ -101,7 +101,7 @@ def is_loopback(name: str) -> bool:
 
 def trust_proxies(app: Flask, proxies: Iterable[str]) -> None:
     """Takes the client's address of a request that comes through one of `proxies` from the last entry of `X-Forwarded-For`
-    that is none of them. Nobody else is believed: whoever may set the header has no limit."""
+    that is none of them. No other source is trusted: a client that may set the header has no limit."""
     trusted = frozenset(proxies)
     inner = app.wsgi_app
 

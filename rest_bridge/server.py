@@ -69,7 +69,7 @@ def serve(
         # The real ssl is what redis.asyncio has; nothing in this process uses that.
         warnings.simplefilter("ignore", monkey.MonkeyPatchWarning)
         monkey.patch_all(thread=False)
-        # Logging waits for nobody, and its locks are taken once more at the very end, when gevent is gone.
+        # Logging must not switch greenlets, and its locks are taken once more at exit, when gevent is gone.
         monkey.patch_thread(logging=False)
     server = Server(make_app(), listener, limits)
     # What is there now stays: the collector need not look at it at every turn (it cost 12 ms of the slowest 1 %).

@@ -1,4 +1,4 @@
-"""The queue for work: so many questions are worked on at once, no address has all places, and nobody waits for ever."""
+"""The queue for work: a bounded number of requests at once, no address with all places, no endless wait."""
 
 from __future__ import annotations
 

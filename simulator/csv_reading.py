@@ -1,4 +1,4 @@
-"""How a file's rows are to be read, from what the file says and what its user said. Nothing is guessed: what neither says
+"""How the rows of a file are read, from the file and the options. Nothing is guessed: what neither states
 is an error that shows what the first row would be."""
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NAMED_SPAN = re.compile(
 )
 _CHART_SPAN = re.compile(r", (\d{1,4})?([SDWMH]?)(?=[_. ]|\Z)")
 _WORD_SPANS = {"daily": DAY_MS, "hourly": 3_600_000, "weekly": 7 * DAY_MS}
-#: The vendor's flat files say it in the folder that they lie in.
+#: The vendor's flat files have it in the name of their folder.
 _FOLDER_SPANS = {"minute_aggs": MINUTE_MS, "day_aggs": DAY_MS}
 
 #: Spans that bars come in: no two bars are so far apart by chance alone.
@@ -50,12 +50,12 @@ _SYMBOL_NAMES = (
 
 
 class CannotRead(ValueError):
-    """The file cannot be read as it is asked for; the text says what to do."""
+    """The file cannot be read as requested; the message has the remedy."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the user said of the files: `columns` as given, `span_ms` one of a second or a minute."""
+    """The options of the user: `columns` as given, `span_ms` one of a second or a minute."""
 
     symbol: str | None = None
     zone: tzinfo | None = None
@@ -125,7 +125,7 @@ def _stamps(layout: Layout, sample: Sequence[Row], zone: tzinfo | None) -> tuple
 
 
 def _unsaid(layout: Layout, row: Row, missing: Sequence[str], zone: tzinfo | None, span: int) -> str:
-    """What the file does not say, and the two readings of its first row for each of it."""
+    """What the file does not state, with both readings of its first row."""
     text = stamp_of(layout)(row.cells)
     what = {"--tz": "the time zone of its stamps", "--stamp": "whether a bar is stamped at its start or end"}
     readings = []
@@ -141,7 +141,7 @@ def _unsaid(layout: Layout, row: Row, missing: Sequence[str], zone: tzinfo | Non
         )
     asked = " and ".join("--stamp start|end" if word == "--stamp" else f"{word} ZONE" for word in missing)
     return (
-        f"does not say {' nor '.join(what[word] for word in missing)}: give {asked}; "
+        f"does not state {' nor '.join(what[word] for word in missing)}: give {asked}; "
         f"line {row.number}, {text!r}, is {'; it is '.join(readings)}"
     )
 
@@ -155,23 +155,23 @@ def _clock(t: int) -> str:
 
 
 def _span(path: Path, layout: Layout, options: Options, stamps: Sequence[_Stamped]) -> int:
-    """The span of a file's bars in ms: as given, as the file or its name says, else from the distances of its bars.
+    """The span of a file's bars in ms: as given, as the file or its name states, else from the distances of its bars.
 
     Raises CannotRead where it is neither a second nor a minute, or not to be known."""
     closest, common = _distances(stamps)
-    said = options.span_ms or _column_span(layout, stamps[0].row) or _name_span(path)
-    if said is None:
-        said = _span_of_distances(closest, common)
-    elif not options.span_ms and closest is not None and closest >= DAY_MS > said:
-        said = DAY_MS  # 1m may be a month
-    if said not in (SECOND_MS, MINUTE_MS):
-        hint = "" if said >= DAY_MS else "; if they are shorter, with gaps between them, give --span 1s or --span 1m"
-        raise CannotRead(f"holds {_bars_of(said)}: only trades, second and minute bars can be replayed{hint}")
-    inside = next((stamped.row for stamped in stamps if stamped.t % said), None)
+    span = options.span_ms or _column_span(layout, stamps[0].row) or _name_span(path)
+    if span is None:
+        span = _span_of_distances(closest, common)
+    elif not options.span_ms and closest is not None and closest >= DAY_MS > span:
+        span = DAY_MS  # 1m may be a month
+    if span not in (SECOND_MS, MINUTE_MS):
+        hint = "" if span >= DAY_MS else "; if they are shorter, with gaps between them, give --span 1s or --span 1m"
+        raise CannotRead(f"holds {_bars_of(span)}: only trades, second and minute bars can be replayed{hint}")
+    inside = next((stamped.row for stamped in stamps if stamped.t % span), None)
     if inside is not None:
         text = stamp_of(layout)(inside.cells)
-        raise CannotRead(f"should hold {_bars_of(said)}, but line {inside.number} is stamped inside one, {text!r}")
-    return said
+        raise CannotRead(f"should hold {_bars_of(span)}, but line {inside.number} is stamped inside one, {text!r}")
+    return span
 
 
 def _distances(stamps: Sequence[_Stamped]) -> tuple[int | None, int]:
@@ -200,7 +200,7 @@ def _span_of_distances(closest: int | None, common: int) -> int:
         return DAY_MS
     if common and common % SECOND_MS == 0 and all(common % factor for factor in _FACTORS_MS):
         return SECOND_MS
-    raise CannotRead("does not say how long its bars are: give --span 1s or --span 1m")
+    raise CannotRead("does not state how long its bars are: give --span 1s or --span 1m")
 
 
 def _column_span(layout: Layout, row: Row) -> int | None:
@@ -217,7 +217,7 @@ def _column_span(layout: Layout, row: Row) -> int | None:
 
 
 def _name_span(path: Path) -> int | None:
-    """The span that a file's name says, or for the vendor's flat files its folder's."""
+    """The span in the name of a file, or for the vendor's flat files in the name of its folder."""
     stem = _SUFFIXES.sub("", path.name)
     for word, span in _FOLDER_SPANS.items():
         if word in path.as_posix():
@@ -245,4 +245,4 @@ def _symbol_of(path: Path) -> str:
         found = pattern.match(stem)
         if found and is_symbol(found[1]):
             return found[1]
-    raise CannotRead("does not say its symbol, and its name is not like SYMBOL.csv or SYMBOL_1min.csv: give --symbol")
+    raise CannotRead("does not state its symbol, and its name is not like SYMBOL.csv or SYMBOL_1min.csv: give --symbol")

@@ -1,4 +1,4 @@
-"""The CSV shapes that `replay` reads, and which of them a file has. A shape says only what its source documents."""
+"""The CSV shapes that `replay` reads, and which of them a file has. A shape states only what its source documents."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ _SYMBOL = frozenset({"symbol"})
 
 
 class UnknownShape(ValueError):
-    """The file has none of the shapes; the text says what was found, what is known and what is nearest."""
+    """The file has none of the shapes; the message has what was found, what is known and what is nearest."""
 
 
 @dataclass(frozen=True)
 class Shape:
     """A kind of file. `header` is its first line as its source writes it; `roles` leads from what a column is to its
-    name there. `zone` and `stamp` are what the source documents, None where it says nothing.
+    name there. `zone` and `stamp` are what the source documents, None where it does not.
 
-    `optional` are roles that it is read without. `exact`: upper and lower case tell it from other shapes. `parser` names
+    `optional` are roles that it is read without. `exact`: upper and lower case distinguish it from other shapes. `parser` names
     the maker of its rows in `csv_rows`.
     """
 
@@ -220,7 +220,7 @@ def cells_of(line: str) -> list[str]:
 
 
 def layout_of(lines: Sequence[str], columns: str | None) -> Layout:
-    """The layout of a file that begins with these lines (three are enough); `columns` is what `--columns` said.
+    """The layout of a file that begins with these lines (three are enough); `columns` is the option `--columns`.
 
     Raises UnknownShape, and csv.Error where the first line is no row of a table."""
     first = cells_of(lines[0])

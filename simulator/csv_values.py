@@ -166,7 +166,7 @@ def joined_stamp(day: str, clock: str, order: str) -> str:
         first, second, year = found.groups()
         month, date = (first, second) if order == "mdy" else (second, first)
         word = f"{year}-{month:0>2}-{date:0>2}"
-    if clock.isdigit() and len(clock) in (5, 6):  # Stooq's HHMMSS, whose leading 0 a spreadsheet takes away
+    if clock.isdigit() and len(clock) in (5, 6):  # Stooq's HHMMSS, whose leading 0 a spreadsheet drops
         clock = f"{clock:0>6}"
         clock = f"{clock[:2]}:{clock[2:4]}:{clock[4:]}"
     elif len(clock) in (4, 7) and clock[1] == ":":

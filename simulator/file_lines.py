@@ -29,7 +29,7 @@ UNREADABLE = (OSError, EOFError, zlib.error, zstd.ZstdError)
 
 
 class NotAFile(ValueError):
-    """A directory, pipe or device; the text says so."""
+    """A directory, pipe or device; the message names it."""
 
 
 class Line(NamedTuple):
@@ -64,7 +64,7 @@ def unpacked(raw: io.BufferedReader) -> Iterator[TextIO]:
 
 
 def lines_of(text: TextIO) -> Iterator[Line]:
-    """The lines one by one; a line that is too long is skipped in pieces. Raises as UNREADABLE says."""
+    """The lines one by one; a line that is too long is skipped in pieces. Raises the errors of UNREADABLE."""
     number = 0
     while words := text.readline(MAX_LINE + 1):
         number += 1

@@ -1,7 +1,7 @@
 """The server's side of the vendor's WebSocket protocol, for the simulator and the replayer.
 
 Inbound one JSON object a message, outbound always a JSON array: greeting, ``auth`` (any key is accepted), ``subscribe``
-and ``unsubscribe`` with one ``success`` a topic, silence on topics that do not exist. Events go to whoever
+and ``unsubscribe`` with one ``success`` a topic, silence on topics that do not exist. Events go to every client that
 subscribed to them.
 """
 
@@ -115,7 +115,7 @@ class Feed:
         self.clients: set[Client] = set()
         #: Set at the first subscription ever, and when somebody is subscribed.
         self.begun = asyncio.Event()
-        self.heard = asyncio.Event()
+        self.has_listener = asyncio.Event()
         #: The topics of those who are, or were the last to be, subscribed.
         self.last_topics: frozenset[str] = frozenset()
         self.refuse_until = self.limit_until = self.mute_until = self.stall_until = 0.0
@@ -145,17 +145,17 @@ class Feed:
     def publish(self, events: Sequence[Event]) -> list[bool | None]:
         """Sends each event to everyone subscribed to it.
 
-        Answers for each: True if somebody was sent it, False if it was due (to the last who were subscribed) but nobody
-        listened or the feed was stalled, None if nobody asked for it."""
+        Returns for each: True if a client was sent it, False if it was due (to the last subscribers) but no client
+        was connected or the feed was stalled, None if it was never subscribed to."""
         listeners = [] if self.stalled else self.listeners
         if not listeners:
-            return [False if wanted(self.last_topics, event) else None for event in events]
+            return [False if is_subscribed(self.last_topics, event) else None for event in events]
         fate: list[bool | None] = [None] * len(events)
         groups: dict[frozenset[str], list[Client]] = {}
         for client in listeners:
             groups.setdefault(client.topics, []).append(client)
         for topics, clients in groups.items():
-            rows = [i for i, event in enumerate(events) if wanted(topics, event)]
+            rows = [i for i, event in enumerate(events) if is_subscribed(topics, event)]
             for i in rows:
                 fate[i] = True
             for begin in range(0, len(rows), FRAME_EVENTS):
@@ -165,9 +165,9 @@ class Feed:
         return fate
 
     async def writable(self) -> None:
-        """Waits until somebody listens and nobody has more than a comfortable amount waiting."""
+        """Waits until a client is connected and none has too much data waiting."""
         while True:
-            await self.heard.wait()
+            await self.has_listener.wait()
             slow = [client for client in self.listeners if client.waiting_bytes > _COMFORTABLE]
             if not slow and self.listeners:
                 return
@@ -259,12 +259,12 @@ class Feed:
         listeners = self.listeners
         if listeners:
             self.last_topics = frozenset().union(*(client.topics for client in listeners))
-            self.heard.set()
+            self.has_listener.set()
         else:
-            self.heard.clear()
+            self.has_listener.clear()
 
 
-def wanted(topics: Iterable[str], event: Event) -> bool:
+def is_subscribed(topics: Iterable[str], event: Event) -> bool:
     """Whether the event belongs to one of the topics: ``A.*`` or ``A.AAPL``."""
     held = topics if isinstance(topics, (frozenset, set)) else set(topics)
     return f"{event.channel}.*" in held or f"{event.channel}.{event.symbol}" in held

@@ -39,7 +39,7 @@ class CannotReplay(ValueError):
 
 
 class Piece(NamedTuple):
-    """Events that belong together (a frame, or one row), and their time in epoch ms."""
+    """Events of one frame or row, and their time in epoch ms."""
 
     t: int
     events: list[Event]
@@ -142,7 +142,7 @@ class Recording:
                 yield text
 
     def _frames(self) -> Iterator[Piece]:
-        """Frames as recorded; each keeps its events together. Statuses of the vendor are left out."""
+        """Frames as recorded; each with all its events. Statuses of the vendor are left out."""
         t = number = 0
         try:
             with self._open() as text:
@@ -157,9 +157,9 @@ class Recording:
                     except ValueError as error:
                         self.report.cannot_read(self.path, number, error)
                         continue
-                    events, odd = _events(frame if isinstance(frame, list) else [frame])
-                    if odd:
-                        self.report.cannot_read(self.path, number, f"{odd} parts are not events of the vendor")
+                    events, invalid = _events(frame if isinstance(frame, list) else [frame])
+                    if invalid:
+                        self.report.cannot_read(self.path, number, f"{invalid} parts are not events of the vendor")
                     self.report.read += 1
                     t = max([t, *(event_time(event.body) for event in events)])
                     yield Piece(t, events)

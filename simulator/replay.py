@@ -1,4 +1,4 @@
-"""The replayer: serves recorded events over the vendor's protocol, each once, to whoever is subscribed."""
+"""The replayer: serves recorded events over the vendor's protocol, each once, to every subscriber."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ log = logging.getLogger("tapewatch.replay")
 #: Pieces read in one go, in a thread, so that a slow disk or a sort never keeps the socket waiting.
 _BATCH = 2000
 _PROGRESS_S = 5.0
-#: Nothing delivered after so many events: whoever is subscribed must have the wrong channels.
+#: After this many events without a delivery the subscribers must have the wrong channels.
 _SUSPICIOUS = 1000
 
 
 class Replayer:
-    """Replays the recordings at `speed` times their own pace, 0 as fast as they are read; waits while nobody listens."""
+    """Replays the recordings at `speed` times their own pace, 0 as fast as they are read; waits while no client is connected."""
 
     def __init__(self, recordings: list[Recording], report: Report, speed: float, market: str | None = None) -> None:
         self.recordings = recordings
@@ -77,7 +77,7 @@ class Replayer:
         before = loop.time()
         await self.feed.writable()
         if self._origin is not None:
-            # While nobody listened, the recording's clock stood still.
+            # While no client was connected, the clock of the recording stood still.
             self._origin = self._origin[0] + loop.time() - before, self._origin[1]
         for event, sent in zip(events, self.feed.publish(events), strict=True):
             if sent:
@@ -94,12 +94,12 @@ class Replayer:
             return
         self._warned = True
         held = ",".join(sorted(self.feed.last_topics))[:200]
-        wanted = ",".join(f"{channel}.*" for channel in recorded)
+        needed = ",".join(f"{channel}.*" for channel in recorded)
         log.warning(
-            "nobody is sent anything: the recording holds %s, subscribed is %s: subscribe to %s",
+            "no event is delivered: the recording holds %s, subscribed is %s: subscribe to %s",
             ", ".join(recorded),
             held,
-            wanted,
+            needed,
         )
 
     async def _log_progress(self) -> None:

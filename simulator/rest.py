@@ -226,7 +226,7 @@ def _date(text: str) -> date:
 
 
 def _instant(text: str, name: str, last: bool) -> int:
-    """Epoch ms of a number of ms or a New York date, of which the last millisecond is meant where `last` says so."""
+    """Epoch ms of a number of ms or a New York date, of a date its last millisecond if `last`."""
     if text.isdigit() and len(text) < 16:
         return int(text)
     try:

@@ -12,7 +12,7 @@ from simulator.noise import Floats, Ints, hashed, unit
 
 #: A jump of 1.2 % stays above 0.8 % of a previous close that is half as high again as the price.
 LEAST, MOST = 0.012, 0.025
-#: The price comes back in a straight line over this time: less than 0.1 % in 5 s, which alarms nobody.
+#: The price comes back in a straight line over this time: less than 0.1 % in 5 s, which raises no alert.
 RETURN_S = 150
 _PEAK_S = 4
 

@@ -1,4 +1,4 @@
-"""The truth file: every event that the feed sent or that was due while nobody listened, one JSON object a line."""
+"""The truth file: every event that the feed sent or that was due while no client was connected, one JSON object a line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Truth:
         self._n = 0
 
     def write(self, events: Sequence[Event], fate: Sequence[bool | None]) -> None:
-        """`fate` as `Feed.publish` answers it; events that nobody asked for are left out."""
+        """`fate` as `Feed.publish` returns it; events without a subscription are left out."""
         if self._file is None:
             return
         lines = []

@@ -1,4 +1,4 @@
-"""What an address says before anything is connected: how it may be shown, and whether a key may be sent there."""
+"""Rules for an address before connecting: how it is shown, and whether a key may be sent there."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class Decoded:
 
 
 class Decoder(Protocol):
-    """From a frame's bytes to records; never raises for what the frame says."""
+    """From a frame's bytes to records; never raises for the content of a frame."""
 
     def __call__(self, frame: bytes, /) -> Decoded: ...
 
@@ -186,7 +186,7 @@ class RestConfig:
 
 
 class Rest(Protocol):
-    """The vendor's REST. The counts are since the start: requests made, tries repeated, odd rows that were set aside.
+    """The vendor's REST. The counts are since the start: requests made, tries repeated, invalid rows that were skipped.
 
     Each method raises RestRefused and RestUnavailable, and no other error for what the vendor answers.
     """

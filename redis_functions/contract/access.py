@@ -5,8 +5,8 @@ allowed when one of them allows it with all its keys, so that a command which is
 
 What cannot be held: RedisTimeSeries asks for read and write access to a key even where it only reads, so a reader has the
 reading commands only, and no other command on series; TS.MRANGE, TS.MGET and TS.QUERYINDEX ignore key patterns and are
-given to nobody; TS.CREATERULE does not check its target, so `ingest`, which creates series, could let a rule write elsewhere;
-SCAN, by which `ingest` finds the watchlists, tells the names of all keys.
+given to no user; TS.CREATERULE does not check its target, so `ingest`, which creates series, could let a rule write elsewhere;
+SCAN, by which `ingest` finds the watchlists, shows the names of all keys.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Grant:
 
 @dataclass(frozen=True)
 class User:
-    """One user; `purpose` says for people what it is for."""
+    """One user; `purpose` describes it for people."""
 
     name: str
     purpose: str
@@ -169,7 +169,7 @@ def save(client: Redis) -> bool:
 
 
 def default_is_open(client: Redis) -> bool:
-    """Whether whoever gives no name needs no password and may do everything. Raises redis.RedisError."""
+    """Whether a client without a name needs no password and may do everything. Raises redis.RedisError."""
     found = client.acl_getuser("default")
     flags = found["flags"] if found else []
     return isinstance(flags, list) and "on" in flags and "nopass" in flags
@@ -183,7 +183,7 @@ def url_for(url: str, name: str, password: str) -> str:
 
 
 def described(users: Iterable[User]) -> str:
-    """The users with their rules, for people and for an aclfile: no passwords, and so nobody could log in by it."""
+    """The users with their rules, for people and for an aclfile; without passwords, so nobody can log in with it."""
     blocks = []
     for user in users:
         words = " ".join(rule for rule in user.rules() if rule != "clearselectors")

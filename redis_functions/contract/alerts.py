@@ -24,7 +24,7 @@ class Alert(msgspec.Struct, frozen=True):
 
 
 def alert_id(rule: str, symbol: str, t: int, direction: str | None) -> str:
-    """``velocity:AAPL:1760103000000:up``: the same event has the same id, whoever finds it and however often."""
+    """``velocity:AAPL:1760103000000:up``: the same event has the same id, whichever process finds it and however often."""
     return f"{rule}:{symbol}:{t}:{direction or ''}"
 
 

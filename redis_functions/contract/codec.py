@@ -1,4 +1,4 @@
-"""A bar on its way out: the TS.MADD that stores it, the JSON that tells it, and whole batches of both as Redis reads them."""
+"""Encoding of bars: the TS.MADD that stores one, the JSON that publishes it, and batches of both in RESP."""
 
 from __future__ import annotations
 
@@ -127,8 +127,8 @@ def pack(bars: Sequence[Bar], newest: Sequence[bool]) -> Packed:
         parts += item
     for one, payload in zip(ready, payloads, strict=True):
         parts += (one.channel, payload)
-    together = b",".join(texts)
-    parts += (_PUBLISH_ALL, b"%d\r\n[%b]\r\n" % (len(together) + 2, together))
+    batch = b",".join(texts)
+    parts += (_PUBLISH_ALL, b"%d\r\n[%b]\r\n" % (len(batch) + 2, batch))
     others = len(latest) + len(bars) + 1
     return Packed(b"".join(parts), len(bars) + others, lines + others)
 

@@ -7,7 +7,7 @@
 | symbols | set | ingest | bridge |
 | movers | string, JSON | ingest, once a second | bridge |
 | alerts, {alerts}:* | stream, ... | the function raise_alert | bridge |
-| alert:{SYM} | time series | whoever raised the alert | charts |
+| alert:{SYM} | time series | the process that raised the alert | charts |
 | gaps:{feed} | stream | the function write_gap | bridge |
 | gaps:{feed}:progress:<gap> | hash, symbol to JSON, expires | ingest | itself |
 | gaps:{feed}:known | hash, gap id to its newest state | the function write_gap | itself |
@@ -108,7 +108,7 @@ def lease_token(feed: str) -> str:
 
 
 def lease_released(feed: str) -> str:
-    """The token whose holder gave the lease back."""
+    """The token whose owner gave the lease back."""
     return f"{lease(feed)}:released"
 
 

@@ -24,7 +24,7 @@ FIELDS: dict[str, str] = {
 }
 
 #: A minute bar that fills a minute without second bars is kept in the 1s series this many ms after the minute's start.
-#: So the rules roll it up like any second, and a reader of second bars can tell it apart: their times are whole seconds.
+#: So the rules roll it up like any second, and a reader of second bars can distinguish it: their times are whole seconds.
 MINUTE_MARK_MS = 1
 
 Command = tuple[str | int, ...]

@@ -22,7 +22,7 @@ RETENTION_MS = 7 * 86_400_000
 @dataclass(frozen=True)
 class Statistic:
     """`kind`: a gauge is the value now, a counter counts since ingest started. `exported`: whether `/metrics` has it under
-    `metric_name`; False where a metric with labels or a histogram says the same."""
+    `metric_name`; False where a metric with labels or a histogram replaces it."""
 
     help: str
     kind: Kind = "gauge"

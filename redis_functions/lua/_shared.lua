@@ -1,5 +1,5 @@
 -- What the functions share: reading arguments, writing numbers. The loader puts this file before all others.
--- A refusal is an error whose first word is BADARG (an argument) or BADDATA (what a key holds).
+-- Errors begin with a code: the first word is BADARG (an argument) or BADDATA (what a key holds).
 
 local function refuse(code, text)
     error({err = code .. ' ' .. text})
@@ -43,7 +43,7 @@ local function written(number)
     return string.format('%.15g', number)
 end
 
--- The value of a JSON text; `what` says in the error which key held something else.
+-- The value of a JSON text; `what` names the key in the error.
 local function decoded(text, what)
     local fine, value = pcall(cjson.decode, text)
     if not fine or type(value) ~= 'table' then

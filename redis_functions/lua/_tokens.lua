@@ -1,9 +1,9 @@
--- The lease of a feed: who holds it, and whether a fencing token still counts. Tokens only grow: a higher one is a later holder.
+-- The lease of a feed: its owner, and whether a fencing token is still valid. Tokens only grow: a higher one is a later owner.
 -- (Loaded after _shared.lua, whose helpers it uses: the order is that of the names.)
 
 local LARGEST_TOKEN = 9007199254740991
 
--- The lease as a table with owner and token; nil when nobody has it.
+-- The lease as a table with owner and token; nil when there is none.
 local function lease_of(key)
     local text = redis.call('GET', key)
     return text and decoded(text, key) or nil
@@ -23,8 +23,8 @@ local function write_lease(key, owner, token, ttl_ms)
         .. ',"since":' .. since .. '}', 'PX', ttl_ms)
 end
 
--- Whether the holder of `token` must not write any more: a later one was given out, or another holds the lease (after Redis
--- was emptied the count begins anew, so both are asked).
+-- Whether the owner of `token` must not write any more: a later one was given out, or another owns the lease (after Redis
+-- was emptied the count restarts, so both are checked).
 local function is_fenced(lease_key, token_key, token)
     local held = lease_of(lease_key)
     return token_given(token_key) > token or (held ~= nil and held.token ~= token)

@@ -43,7 +43,7 @@ def raise_alert_args(alert: Alert, cooldown_ms: int) -> Words:
 
 
 def alert_sample_args(alert: Alert) -> Words:
-    """The sample of `alert` in ``alert:{SYM}``: an upsert, so telling it again changes nothing."""
+    """The sample of `alert` in ``alert:{SYM}``: an upsert, so writing it again changes nothing."""
     return (
         "TS.ADD", keys.alert_series(alert.symbol), int(alert.t), repr(float(alert.magnitude)),
         "RETENTION", ALERT_RETENTION_MS, "CHUNK_SIZE", ALERT_CHUNK, "ON_DUPLICATE", "LAST",
@@ -69,8 +69,8 @@ async def raise_alerts(client: AsyncRedis, alerts: Sequence[Alert], cooldown_ms:
         await loader.ensure_async(client)
         found = await _answers(client, [raise_alert_args(alert, cooldown_ms) for alert in alerts])
     outcomes = [reply if isinstance(reply, RedisError) else _text(reply) for reply in found]
-    told = [i for i, outcome in enumerate(outcomes) if outcome in (RAISED, DUPLICATE)]
-    for i, reply in zip(told, await _answers(client, [alert_sample_args(alerts[i]) for i in told]), strict=True):
+    written = [i for i, outcome in enumerate(outcomes) if outcome in (RAISED, DUPLICATE)]
+    for i, reply in zip(written, await _answers(client, [alert_sample_args(alerts[i]) for i in written]), strict=True):
         # One older than the series keeps: a replay of another year.
         if isinstance(reply, RedisError) and not (isinstance(reply, ResponseError) and _is_too_old(reply)):
             outcomes[i] = reply

@@ -1,13 +1,13 @@
--- lease_acquire: the lease of a feed for one owner, if nobody else has it, with a new fencing token.
+-- lease_acquire: the lease of a feed for one owner, if no other owner has it, with a new fencing token.
 --
 -- KEYS  1 lease:{FEED}           string with PX, JSON {"owner","token","since"}; since: epoch ms
 --       2 lease:{FEED}:token     the newest token that was given out
---       3 lease:{FEED}:released  that token, if its holder gave the lease back
+--       3 lease:{FEED}:released  that token, if its owner gave the lease back
 -- ARGV  1 owner    not empty; no two living processes have the same
 --       2 ttl_ms
---       3 vanished "take" or "leave" a lease that has vanished: its holder may only have been cut off and come back
+--       3 vanished "take" or "leave" a lease that has vanished: its owner may only have been cut off and return
 --       4 seen     the newest token that the caller knows of, 0 for none
--- Returns {token, owner, newest token}: the token that was given, or 0 with who has the lease ("" for nobody: it vanished and
+-- Returns {token, owner, newest token}: the token that was given, or 0 with the owner of the lease ("" for none: it vanished and
 --         was left). A lease that was never given or was given back is free; an owner that asks again gets a new token.
 -- Errors  BADARG; BADDATA when the lease holds something else; WRONGTYPE.
 
@@ -30,7 +30,7 @@ local function lease_acquire(keys, args)
         return {0, '', newest}
     end
     if given == 0 then
-        -- Of an emptied Redis nobody remembers the count. Begun at the clock's seconds it is above any count before.
+        -- An emptied Redis has lost the count. Starting at the clock's seconds it is above any earlier one.
         newest = math.max(newest, tonumber(redis.call('TIME')[1]))
     end
     local token = newest + 1
@@ -41,4 +41,4 @@ local function lease_acquire(keys, args)
 end
 
 redis.register_function{function_name = 'lease_acquire', callback = lease_acquire, flags = {'allow-oom'},
-    description = 'the lease of a feed for one owner, if nobody else has it, with a new fencing token'}
+    description = 'the lease of a feed for one owner, if no other owner has it, with a new fencing token'}

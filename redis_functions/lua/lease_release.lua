@@ -1,4 +1,4 @@
--- lease_release: the holder gives its lease back, so that the next one need not wait for it to expire.
+-- lease_release: the owner gives its lease back, so that the next one need not wait for it to expire.
 --
 -- KEYS  1 lease:{FEED}   2 lease:{FEED}:token   3 lease:{FEED}:released   (see lease_acquire)
 -- ARGV  1 owner   2 token
@@ -20,4 +20,4 @@ local function lease_release(keys, args)
 end
 
 redis.register_function{function_name = 'lease_release', callback = lease_release, flags = {'allow-oom'},
-    description = 'the holder of the lease of a feed gives it back'}
+    description = 'the owner of the lease of a feed gives it back'}

@@ -1,4 +1,4 @@
--- lease_renew: the holder keeps its lease. One that has expired comes back to it, unless a later holder was let in.
+-- lease_renew: the owner keeps its lease. One that has expired returns to it, unless a later owner has taken it.
 --
 -- KEYS  1 lease:{FEED}   2 lease:{FEED}:token   (see lease_acquire)
 -- ARGV  1 owner   2 token   3 ttl_ms
@@ -28,4 +28,4 @@ local function lease_renew(keys, args)
 end
 
 redis.register_function{function_name = 'lease_renew', callback = lease_renew, flags = {'allow-oom'},
-    description = 'the holder of the lease of a feed keeps it, or learns that it is lost'}
+    description = 'the owner of the lease of a feed keeps it, or learns that it is lost'}

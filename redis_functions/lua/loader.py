@@ -1,7 +1,7 @@
 """Redis Functions: the files of `lua/` joined to one library `tapewatch`, loaded once per version.
 
 The version is a hash of the source, answered by the function `tapewatch_version`. FUNCTION LOAD REPLACE is atomic: two
-processes that start at once load the same library twice at worst, and no caller finds it missing in between.
+processes that start at once at worst load the same library twice, and no caller finds it missing in between.
 """
 
 from __future__ import annotations
@@ -101,24 +101,24 @@ def is_missing(error: ResponseError) -> bool:
 
 def ensure(client: Redis) -> Loaded:
     """Loads the library unless this version is there. Raises redis.RedisError, ResponseError before Redis 7."""
-    wanted, previous = library(), version_of(client)
-    if previous != wanted.version:
-        client.execute_command("FUNCTION LOAD", "REPLACE", wanted.source)
-    return Loaded(wanted.version, previous)
+    ours, previous = library(), version_of(client)
+    if previous != ours.version:
+        client.execute_command("FUNCTION LOAD", "REPLACE", ours.source)
+    return Loaded(ours.version, previous)
 
 
 async def ensure_async(client: AsyncRedis) -> Loaded:
     """The same for asyncio."""
-    wanted = library()
+    ours = library()
     try:
         previous: str | None = _text(await client.execute_command(*_ASK))
     except ResponseError as error:
         if not is_missing(error):
             raise
         previous = None
-    if previous != wanted.version:
-        await client.execute_command("FUNCTION LOAD", "REPLACE", wanted.source)
-    return Loaded(wanted.version, previous)
+    if previous != ours.version:
+        await client.execute_command("FUNCTION LOAD", "REPLACE", ours.source)
+    return Loaded(ours.version, previous)
 
 
 def _pairs(flat: list[Any]) -> dict[bytes, Any]:

@@ -1,4 +1,4 @@
--- make_way: the bar that filled a minute leaves its series, as far as second bars have come that say the same better.
+-- make_way: deletes the bar that fills a minute from its series, as far as second bars have replaced it.
 --
 -- KEYS  the 1s series of one symbol
 -- ARGV  1 start   of the minute, epoch ms

@@ -6,19 +6,19 @@
 --       2 price        ticks, "" where the print may not move high and low
 --       3 size         0 where the print does not update volume; may be fractional
 --       4 notional     ticks, of the size
---       5 print        what tells the print from others of the symbol; not empty
+--       5 print        identifies the print among those of the symbol; not empty
 --       6 lateness_ms  further behind a series' newest sample a write would harm the larger candles
 --       7 ttl_ms       how long the print is remembered
 --       8 also         optional: another name under which the print is remembered, but not looked for
 -- Returns "merged"; "known" when this print was merged before; "missing" when a series does not exist; "too_late".
 --         Only "merged" changes anything, and it creates no series.
--- Errors  BADARG; WRONGTYPE; BADDATA when a write was refused (then it is not tried again: a sum must not be added twice).
+-- Errors  BADARG; WRONGTYPE; BADDATA when a write failed (it is not repeated: a sum must not be added twice).
 
 local LARGEST = 9007199254740991
 local DAY_MS = 86400000
 local PRICE_LIMIT = 1e15
 
--- Whole numbers exactly, others with all their digits; sums of sizes are told to six decimals, like the tape's.
+-- Whole numbers exactly, others with all their digits; sums of sizes are rounded to six decimals, as in the market state.
 local function stored(number)
     if number == math.floor(number) then
         return string.format('%.0f', number)
@@ -64,7 +64,7 @@ local function merged(keys, t, values, price, size, notional)
     if size > 0 or not volume then
         write(5, (volume or 0) + size)
     end
-    -- A notional below 0 says that a part of the volume has none; so does one that is absent beside a volume.
+    -- A notional below 0 means that part of the volume has none, and so does a missing one beside a volume.
     if known and known >= 0 and notional > 0 or not known and (volume or 0) == 0 then
         write(6, (known or 0) + notional)
     end

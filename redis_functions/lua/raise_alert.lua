@@ -17,8 +17,8 @@
 --         "cooldown" when one fired less than `cooldown` before or after t. Only "raised" changes anything.
 -- Errors  BADARG; WRONGTYPE when a key holds something else.
 --
--- The cooldown is a distance in event time, both ways, and never a TTL: alerts told again after a crash, out of order or at
--- a hundred times the speed come out the same, and a replay of another year is a timeline of its own.
+-- The cooldown is a distance in event time, both ways, and never a TTL: alerts raised again after a crash, out of order or at
+-- a hundred times the speed give the same result, and a replay of another year is a timeline of its own.
 
 local REMEMBERED = 64
 local LARGEST_T = 9007199254740991

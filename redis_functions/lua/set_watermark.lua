@@ -1,4 +1,4 @@
--- set_watermark: how far the effects of the spool are in Redis, told by the holder of the feed's lease.
+-- set_watermark: how far the effects of the spool are in Redis, written by the owner of the feed's lease.
 --
 -- KEYS  1 watermark:{FEED}         string: the number of the last record, of the spool that wrote last
 --       2 watermark:{FEED}:spools  hash: the same for each spool (two boxes have one each, with numbers of their own)
@@ -9,7 +9,7 @@
 --       4 last     the number that Redis acknowledged to the caller last, "" for none yet
 --       5 forward|forced   whether it may also move backwards
 -- Returns {outcome, number}: number is what Redis has now, "" for none.
---         "set"; "behind" (Redis has a higher one, which stays); "fenced" (a later holder is at work);
+--         "set"; "behind" (Redis has a higher one, which stays); "fenced" (a later owner is active);
 --         "emptied" (Redis has less than it had acknowledged: it was emptied or set back). Only "set" changes anything.
 -- Errors  BADARG; WRONGTYPE.
 
@@ -41,4 +41,4 @@ local function set_watermark(keys, args)
 end
 
 redis.register_function{function_name = 'set_watermark', callback = set_watermark, flags = {'allow-oom'},
-    description = 'how far the effects of the spool are in Redis, told by the holder of the lease'}
+    description = 'how far the effects of the spool are in Redis, written by the owner of the lease'}

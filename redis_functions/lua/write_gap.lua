@@ -1,4 +1,4 @@
--- write_gap: one record of a gap, once, told by the holder of the feed's lease.
+-- write_gap: one record of a gap, once, written by the owner of the feed's lease.
 --
 -- KEYS  1 gaps:{FEED}        the stream: an append-only log in which the newest record of a gap counts
 --       2 gaps:{FEED}:known  hash: gap id -> "state|to" of its newest record, of the newest gaps
@@ -9,8 +9,8 @@
 --       4… names and values of the record's fields; among them gap (the id, not empty), state (open, unrepairable or
 --         repaired) and to (epoch ms, "" while it is not known)
 -- Returns "written"; "known" when the gap has this state and end already, or is past it: a gap only goes from open to
---         ended, and from there to unrepairable or repaired; "fenced" (a later holder is at work). Only "written" changes
---         anything, so what is told again after a crash changes nothing.
+--         ended, and from there to unrepairable or repaired; "fenced" (a later owner is active). Only "written" changes
+--         anything, so a record that is written again after a crash changes nothing.
 -- Errors  BADARG; WRONGTYPE.
 
 local LARGEST_T = 9007199254740991
@@ -79,4 +79,4 @@ local function write_gap(keys, args)
 end
 
 redis.register_function{function_name = 'write_gap', callback = write_gap,
-    description = 'one record of a gap, once, told by the holder of the lease'}
+    description = 'one record of a gap, once, written by the owner of the lease'}

@@ -39,7 +39,7 @@ class AlertLog:
         pipe.xrange(keys.ALERTS, min=after)
         oldest, newest, fresh = pipe.execute()
         if not oldest or _place(newest[0][0]) < self._last:
-            # Emptied, or another stream than the one that was read: begin anew.
+            # Emptied, or another stream than the one that was read: start from its beginning.
             known = bool(self._entries)
             self._entries, self._sorted, self._last = {}, [], (0, 0)
             return self._follow() if oldest and known else []

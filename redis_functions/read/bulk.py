@@ -21,7 +21,7 @@ _PING = b"*1\r\n$4\r\nPING\r\n"
 _PONG = b"+PONG\r\n"
 #: Above 128 KiB the allocator would map and unmap memory at each read.
 _CHUNK = 1 << 16
-#: Connections beside the client's own pool that nobody uses just now; closed with the client.
+#: Idle connections beside the client's own pool; closed with the client.
 _idle: WeakKeyDictionary[Redis, list[socket.socket]] = WeakKeyDictionary()
 
 
@@ -47,7 +47,7 @@ def exchange(client: Redis, commands: bytes) -> bytes:
     idle = _idle_of(client)
     with suppress(IndexError):
         while sock := idle.pop():
-            # Where the server was away meanwhile, the others are dead as well.
+            # If the server was down meanwhile, the other connections are dead, too.
             with suppress(RedisConnectionError):
                 return _exchange(client, sock, commands)
     with suppress(RedisConnectionError):

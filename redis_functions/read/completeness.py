@@ -58,20 +58,20 @@ def coverage(gaps: Iterable[Gap], symbols: int, hours: Hours, now: int) -> Cover
 
 def _touched(gaps: Sequence[Gap], symbols: int, opens: int, minutes: int) -> int:
     """How many minutes of symbols the gaps touch, each counted once however many gaps do."""
-    everybody: list[Span] = []
+    shared_spans: list[Span] = []
     single: dict[str, list[Span]] = {}
     for gap in gaps:
         span = _span(gap, opens, minutes)
         if span[0] >= span[1]:
             continue
         if EVERY_SYMBOL in gap.symbols:
-            everybody.append(span)
+            shared_spans.append(span)
             continue
         for symbol in gap.symbols:
             single.setdefault(symbol, []).append(span)
-    everybody = _union(everybody)
-    shared = _length(everybody)
-    own = sum(_length(_union(everybody + spans)) - shared for spans in single.values())
+    shared_spans = _union(shared_spans)
+    shared = _length(shared_spans)
+    own = sum(_length(_union(shared_spans + spans)) - shared for spans in single.values())
     return min(symbols * shared + own, symbols * minutes)
 
 

@@ -1,4 +1,4 @@
-"""The volume of a day that the store holds, of every symbol: what a daemon that starts amid the day goes on from."""
+"""The stored volume of a day, of every symbol: a daemon that starts during the day continues from it."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Gap(NamedTuple):
     """`symbols`: their names, or EVERY_SYMBOL alone. `start`, `end`: event time, epoch ms, None where not known yet.
 
     `id` is the same in all entries of a gap; `logged` is when the entry was written, epoch ms of the wall clock. A gap
-    whose repair has ended tells how many bars were written and, as JSON, which alerts would have fired:
+    whose repair has ended has the number of bars written and, as JSON, which alerts would have fired:
     ``[{"symbol","t","direction","magnitude"}]``.
     """
 
@@ -50,7 +50,7 @@ def read_gaps(client: Redis, feed: str) -> list[Gap]:
 async def follow_gaps(
     client: AsyncRedis, feed: str, known: dict[str, Gap], after: str = "-"
 ) -> tuple[dict[str, Gap], str]:
-    """(gaps by their id in their newest state, where to go on): what the log says after `after`, over what was `known`.
+    """(gaps by their id in their newest state, id to continue after): the log after `after`, applied to what was `known`.
 
     Raises redis.RedisError.
     """

@@ -1,4 +1,4 @@
-"""Candles together with the older ones that their indicators need."""
+"""Candles with the older ones that their indicators need."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from redis_functions.read.ranges import Times
 from redis_functions.read.reader import ALL_FIELDS, END_OF_TIME, Part, day_starts, read_candles, read_parts
 
 _COLUMNS = {"open": OPEN, "high": HIGH, "low": LOW, "close": CLOSE, "volume": VOLUME}
-#: Up to so many candles are read together with those before them, when it is not known where they begin.
+#: Up to this many candles are read in one query with those before them, when their beginning is unknown.
 _FEW = 1_000
 #: Clocks are changed at 02:00, so a day's length shows in the times after 03:00.
 _AFTER_CHANGE_MS = 3 * 3_600_000
@@ -36,11 +36,11 @@ class Lookback:
         Prices in ticks, which are whole: so sums are exact, and do not depend on where the series began.
         """
         fields = np.concatenate([self.earlier.fields, self.asked.fields], axis=1)
-        wanted = set(names)
-        columns: dict[str, npt.NDArray[Any]] = {name: fields[i] for name, i in _COLUMNS.items() if name in wanted}
-        if "notional" in wanted:
+        needed = set(names)
+        columns: dict[str, npt.NDArray[Any]] = {name: fields[i] for name, i in _COLUMNS.items() if name in needed}
+        if "notional" in needed:
             columns["notional"] = np.where(fields[NOTIONAL] >= 0, fields[NOTIONAL], np.nan)
-        if wanted & {"session", "clock"}:
+        if needed & {"session", "clock"}:
             t = np.concatenate([self.earlier.t, self.asked.t])
             columns["session"] = day_starts(t)
             columns["clock"] = _times_of_day(t, columns["session"])

@@ -53,7 +53,7 @@ _NO_INTEGERS = (b".", b"e", b"E", b"n")
 def read_ranges(client: Redis, ranges: Iterable[Range]) -> list[Samples]:
     """One Samples for each range, in order; a series that does not exist is empty.
 
-    Raises what redis-py raises when the server is away or refuses.
+    Raises what redis-py raises when the server is unreachable or returns an error.
     """
     asked = list(ranges)
     raw = exchange(client, "".join(map(_packed, asked)).encode("ascii"))

@@ -15,7 +15,7 @@ from redis_functions.contract.schema import FIELDS
 from redis_functions.read.candles import NONE, Candles, aggregate, all_known, join
 from redis_functions.read.ranges import Range, Samples, Times, Values, read_edges, read_ranges
 
-#: The last instant that a New York date can be told of (the year 9999), epoch ms.
+#: The last instant with a New York date (the year 9999), epoch ms.
 END_OF_TIME = 253_370_000_000_000
 #: Rows of the source that one query reads at most, over all its symbols: 0.2 s of CPU, which nobody else gets meanwhile.
 MAX_SOURCE_ROWS = 200_000
@@ -139,7 +139,7 @@ def _read(
 def read_parts(client: Redis, timeframe: str, parts: Sequence[Part]) -> None:
     """Reads all parts, joined on time, of a stored timeframe: as far back as they want, in one round trip if that is enough.
 
-    Fields have times of their own, so the newest N of each need not be N rows with all prices: pages follow, each twice as
+    Fields have times of their own, so the newest N of each need not be N rows with all prices: more further pages follow, each twice as
     long, until there are enough. Minute marks among the second bars are left out.
     """
     step = STORED[timeframe]
@@ -158,7 +158,7 @@ def read_parts(client: Redis, timeframe: str, parts: Sequence[Part]) -> None:
 
 def _add(part: Part, columns: Sequence[Samples], step: int) -> None:
     """Puts a page before what `part` has; it is done when nothing older is left or enough rows are there."""
-    # A column that was cut says nothing about the time before its oldest sample.
+    # A column that was cut is unknown before its oldest sample.
     part.floor = max((int(c.t[0]) for c in columns if c.more), default=part.start)
     t, v = join(columns)
     keep = t >= part.floor

@@ -117,14 +117,14 @@ def _options(url: str) -> dict[str, Any]:
 
 def keep_alive_options() -> dict[int, int]:
     """Options of TCP by their number, as far as this system has them."""
-    wanted = {
+    options = {
         "TCP_KEEPIDLE": KEEP_ALIVE_IDLE_S,
         "TCP_KEEPALIVE": KEEP_ALIVE_IDLE_S,  # macOS's name of it
         "TCP_KEEPINTVL": KEEP_ALIVE_INTERVAL_S,
         "TCP_KEEPCNT": KEEP_ALIVE_COUNT,
         "TCP_USER_TIMEOUT": 1000 * (KEEP_ALIVE_IDLE_S + KEEP_ALIVE_INTERVAL_S * KEEP_ALIVE_COUNT),
     }
-    return {getattr(socket, name): value for name, value in wanted.items() if hasattr(socket, name)}
+    return {getattr(socket, name): value for name, value in options.items() if hasattr(socket, name)}
 
 
 def keep_alive(sock: socket.socket) -> None:

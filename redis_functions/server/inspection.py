@@ -111,9 +111,9 @@ def _differences(info: dict[str, Any], symbol: str, timeframe: str, field: str, 
     if info["chunkSize"] != chunk:
         found.append(f"chunk size {info['chunkSize']}, not {chunk}")
     labels = {_text(label[0]): _text(label[1]) for label in info["labels"]}
-    wanted = {"symbol": symbol, "field": field, "timeframe": timeframe} if schema.labels else {}
-    if labels != wanted:
-        found.append("labels missing" if wanted else "labels that the settings do not want")
+    expected_labels = {"symbol": symbol, "field": field, "timeframe": timeframe} if schema.labels else {}
+    if labels != expected_labels:
+        found.append("labels missing" if expected_labels else "labels that the settings exclude")
     if timeframe == "1s":
         rules = {_text(rule[0]): (int(rule[1]), _text(rule[2]).lower()) for rule in info["rules"]}
         expected = {

@@ -1,4 +1,4 @@
-"""What the holder of a feed's lease writes about it, guarded by its fencing token: the watermark of its spool, and gaps."""
+"""What the owner of a feed's lease writes about it, guarded by its fencing token: the watermark of its spool, and gaps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from redis.asyncio import Redis as AsyncRedis
 from redis_functions.contract import keys
 from redis_functions.lua.calls import Words, call_async
 
-#: Outcomes. FENCED: a later holder of the lease is at work, so this process must stop writing about the feed.
+#: Outcomes. FENCED: a later owner of the lease is active, so this process must stop writing about the feed.
 SET, BEHIND, FENCED, EMPTIED = "set", "behind", "fenced", "emptied"
 WRITTEN, KNOWN = "written", "known"
 
@@ -21,7 +21,7 @@ GAPS_REMEMBERED = 4_000
 
 class Watermark(NamedTuple):
     """`outcome`: SET; BEHIND: Redis has a higher number, which stays; FENCED; EMPTIED: Redis has less than it had
-    acknowledged (emptied, or set back to an older state), so the spool is to be told again from `number` on.
+    acknowledged (emptied, or set back to an older state), so the spool must be replayed from `number` on.
     `number` is what Redis has now, None for nothing."""
 
     outcome: str
@@ -40,9 +40,9 @@ def watermark_args(feed: str, token: int, number: int, *, last: int | None, spoo
 async def set_watermark(
     client: AsyncRedis, feed: str, token: int, number: int, *, last: int | None, spool: str = "", forced: bool = False
 ) -> Watermark:
-    """Tells that the effects of the spool's records up to `number` are in Redis; only outcome SET changes anything.
+    """Records that the effects of the spool's records up to `number` are in Redis; only outcome SET changes anything.
 
-    `last` is the number that Redis acknowledged to this caller last (None: none since it began, or since it was told
+    `last` is the number that Redis acknowledged to this caller last (None: none since it began, or since it was notified
     EMPTIED); by it a loss of data is seen. Each `spool` (an id; two boxes have one each) has a watermark of its own;
     `forced` lets it move backwards. Raises redis.RedisError.
     """
@@ -74,7 +74,7 @@ async def write_gap(client: AsyncRedis, feed: str, token: int, fields: Mapping[s
     them; FENCED.
 
     `fields` are texts, at most 32: gap (its id), symbols ("*" or a comma list), from, to (epoch ms, "" while not known),
-    reason, state (open, unrepairable, repaired), and what else is to be told (spikes, repaired_bars). Raises
+    reason, state (open, unrepairable, repaired), and further fields (spikes, repaired_bars). Raises
     redis.RedisError.
     """
     outcome: bytes = await call_async(client, write_gap_args(feed, token, fields))

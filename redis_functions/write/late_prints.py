@@ -27,7 +27,7 @@ def merge_late_print_args(
 ) -> Words:
     """The call of lua/merge_late_print.lua: merges one print into the stored second that starts at `t` (epoch ms).
 
-    `price_ticks` may move high and low (None: it may not), `size` and `notional` (ticks) are added; `key` tells the print
+    `price_ticks` may move high and low (None: it may not), `size` and `notional` (ticks) are added; `key` identifies the print
     from others of the symbol; it is remembered as `also`, too. `lateness_ms`: see TOO_LATE.
     """
     series = (keys.series(symbol, "1s", field) for field in FIELDS)

@@ -1,8 +1,8 @@
-"""The lease of a feed: the vendor allows one connection, so one daemon holds it and the others wait as hot standbys.
+"""The lease of a feed: the vendor allows one connection, so one daemon owns the lease and the others wait as hot standbys.
 
-A holder that renews is never evicted. One that died is followed within `ttl_s` and some two seconds; one that stopped
-cleanly within a poll. While Redis is away nobody can take the lease, so its holder keeps on; when Redis is back, the
-holder renews before a standby may take what has expired meanwhile. The fencing token that comes with the lease guards
+An owner that renews is never evicted. One that died is followed within `ttl_s` and some two seconds; one that stopped
+cleanly within a poll. While Redis is unreachable nobody can take the lease, so its owner continues; when Redis is back, the
+owner renews before a standby may take what has expired meanwhile. The fencing token that comes with the lease guards
 what is written about the feed (watermark, gaps): see lua/_tokens.lua.
 """
 
@@ -30,7 +30,7 @@ POLL_S = 1.0
 POLL_VANISHED_S = 0.25
 #: How long a standby must have seen the lease missing, in answers without a failure in between, before it takes it.
 MISSING_S = 1.6
-#: A try that takes longer is given up and made again this much later, so that a holder is back first after an outage.
+#: A try that takes longer is repeated this much later, so that the owner is back first after an outage.
 TRY_S = 1.0
 RETRY_S = 0.3
 
@@ -64,8 +64,8 @@ class Lease:
         self.owner = owner
         #: The fencing token while the lease is held, else 0.
         self.token = 0
-        #: Who has it, as far as is known; "" for nobody.
-        self.holder = ""
+        #: The owner as last seen; "" for none.
+        self.current = ""
         #: Whether Redis answered the last try.
         self.answered = False
         self._client = client
@@ -74,62 +74,65 @@ class Lease:
         self._seen = 0
 
     async def wait(self) -> int:
-        """Waits until the lease is ours; answers its token. Redis may be away meanwhile."""
+        """Waits until the lease is acquired and returns its token. Redis may be unreachable meanwhile."""
         missing_since: float | None = None
         waiting_for: str | None = None
-        away = False
+        unreachable = False
         while True:
             ripe = missing_since is not None and time.monotonic() - missing_since >= self._missing_s
             try:
                 async with asyncio.timeout(TRY_S):
-                    token, holder, seen = await call_async(self._client, self._acquire("take" if ripe else "leave"))
+                    token, current, seen = await call_async(self._client, self._acquire("take" if ripe else "leave"))
             except (RedisError, OSError, TimeoutError) as error:
-                if not away:
+                if not unreachable:
                     log.warning("the lease of %s waits for Redis: %s", self.feed, _reason(error))
-                away, missing_since, self.answered = True, None, False
+                unreachable, missing_since, self.answered = True, None, False
                 await asyncio.sleep(RETRY_S)
                 continue
-            away, self.answered = False, True
-            self.holder, self._seen = holder.decode(), max(self._seen, int(seen))
+            unreachable, self.answered = False, True
+            self.current, self._seen = current.decode(), max(self._seen, int(seen))
             if token:
                 self.token = int(token)
-                log.info("the lease of %s is ours", self.feed, extra={"token": self.token})
+                log.info("acquired the lease of %s", self.feed, extra={"token": self.token})
                 return self.token
-            if self.holder:
+            if self.current:
                 missing_since = None
-                if waiting_for != self.holder:
-                    log.info("standby: %s holds the lease of %s", self.holder, self.feed)
-                waiting_for = self.holder
+                if waiting_for != self.current:
+                    log.info("standby: %s owns the lease of %s", self.current, self.feed)
+                waiting_for = self.current
             elif missing_since is None:
                 missing_since = time.monotonic()
-            await asyncio.sleep(self._poll_s if self.holder else min(self._poll_s, POLL_VANISHED_S))
+            await asyncio.sleep(self._poll_s if self.current else min(self._poll_s, POLL_VANISHED_S))
 
     async def hold(self, on_lost: Callable[[], None]) -> None:
-        """Renews until the lease is lost, then calls `on_lost` and returns. Through any outage of Redis it keeps on."""
+        """Renews until the lease is lost, then calls `on_lost` and returns; continues through outages of Redis.
+
+        Raises RuntimeError unless the lease was acquired before.
+        """
         if not self.token:
-            raise RuntimeError("a lease is held after it was waited for")
-        away = False
+            raise RuntimeError("hold() before wait(): there is no lease to renew")
+        unreachable = False
         while True:
-            await asyncio.sleep(RETRY_S if away else self._renew_s)
+            await asyncio.sleep(RETRY_S if unreachable else self._renew_s)
             try:
                 async with asyncio.timeout(TRY_S):
                     kept = await call_async(self._client, self._renew())
             except (RedisError, OSError, TimeoutError) as error:
-                if not away:
-                    log.warning("the lease of %s cannot be renewed, we keep on: %s", self.feed, _reason(error))
-                away = True
+                if not unreachable:
+                    log.warning("the lease of %s cannot be renewed, continuing: %s", self.feed, _reason(error))
+                unreachable = True
                 continue
             if not kept:
                 self.token = 0
                 log.error("the lease of %s is lost to another process", self.feed)
                 on_lost()
                 return
-            if away:
+            if unreachable:
                 log.info("the lease of %s is renewed", self.feed)
-            away = False
+            unreachable = False
 
     async def release(self) -> bool:
-        """Gives the lease back, so that a standby follows at once; False where it was not ours or Redis is away."""
+        """Gives the lease back, so that a standby follows at once; returns False if it was not owned or Redis is unreachable."""
         token, self.token = self.token, 0
         if not token:
             return False

@@ -1,4 +1,4 @@
-"""The closes that the velocity detector measures a day against, kept for whoever derives velocity later."""
+"""The closes that the velocity detector measures a day against, stored for readers that derive velocity later."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from redis_functions.contract.schema import Command, Schema, alter_commands, cre
 from redis_functions.errors import Kind, kind_of
 
 #: Symbols in one pipeline: some 3,000 commands, a few tens of ms.
-TOGETHER = 50
+BATCH = 50
 
 
 class NotApplied(RuntimeError):
@@ -35,8 +35,8 @@ def apply(client: Redis, schema: Schema, progress: Callable[[int, int], None] = 
     """
     symbols = sorted(str(symbol, "utf-8") for symbol in client.execute_command("SMEMBERS", keys.SYMBOLS))
     done = Applied()
-    for start in range(0, len(symbols), TOGETHER):
-        part = symbols[start : start + TOGETHER]
+    for start in range(0, len(symbols), BATCH):
+        part = symbols[start : start + BATCH]
         done.created += _send(client, [command for symbol in part for command in create_commands(symbol, schema)])
         done.altered += _send(client, [command for symbol in part for command in alter_commands(symbol, schema)])
         done.symbols += len(part)

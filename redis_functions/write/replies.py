@@ -1,6 +1,6 @@
 """The server's bytes taken apart into the replies to each request, in order; no I/O.
 
-On the hot path nobody looks at what Redis answers as long as it refuses nothing, and how many lines it then answers is known
+On the hot path replies are not read as long as none is an error, and the number of reply lines is then known
 beforehand. So lines are counted, several times cheaper than taking them apart, until one is an error.
 """
 
@@ -75,8 +75,8 @@ class Replies:
         answered: list[list[Any]] = []
         gets = self._reader.gets
         while self._due:
-            wanted, taken = self._due[0][0], self._taken
-            while len(taken) < wanted:
+            needed, taken = self._due[0][0], self._taken
+            while len(taken) < needed:
                 reply = gets()
                 if reply is False:
                     return answered

@@ -23,7 +23,7 @@ REPLY_TIMEOUT_S = 15.0
 IDLE_PING_S = 5.0
 CHECK_S = 1.0
 _PING = encode(["PING"])
-#: What a Unix socket shall hold of what Redis has not read yet (the kernel takes twice that, or twice its net.core.wmem_max).
+#: Bytes that a Unix socket may hold that Redis has not read yet (the kernel allows twice that, or twice its net.core.wmem_max).
 #: With the usual 208 KiB, a quarter of a thousand bars, Redis stood still a quarter of the time under full load, because the
 #: socket is only written to again when three quarters are read and the event loop comes round.
 SEND_BUFFER_BYTES = 1 << 20
@@ -160,6 +160,6 @@ class Wire(asyncio.Protocol):
 
 
 def _discard(answered: asyncio.Future[list[Any]]) -> None:
-    """Nobody waits for this reply: its error is that of the connection, which others see."""
+    """The reply is not awaited: its error is that of the connection, which other replies report."""
     if not answered.cancelled():
         answered.exception()

@@ -27,7 +27,7 @@ from redis_functions.write.wire import Wire, WireLost
 
 log = logging.getLogger("tapewatch.store")
 
-#: Bars in one batch at most, batches under way at most, and bars that may wait before `room` makes the caller wait.
+#: Bars in one batch at most, batches under way at most, and bars that may wait before `has_capacity` makes the caller wait.
 BATCH, WINDOW, WAITING = 500, 4, 20_000
 #: A key of the wrong type answers like a missing one: after so many tries to create it, it is taken for that.
 CREATE_TRIES = 3
@@ -35,7 +35,7 @@ RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 class _Put(NamedTuple):
-    """Bars that were put together, at most a batch of them. They stay together: a bar by itself costs nothing here."""
+    """Bars of one `put`, at most a batch of them. They stay one item, so that a single bar has no overhead of its own."""
 
     bars: Sequence[Bar]
     newest: Sequence[bool]
@@ -70,7 +70,7 @@ class WriterCounts:
 
 
 class Writer:
-    """Takes bars without waiting (`put`) and writes them in order; `room` is awaited by callers that can wait."""
+    """Takes bars without waiting (`put`) and writes them in order; callers that can wait await `has_capacity`."""
 
     def __init__(self, url: str, schema: Schema, availability: Availability | None = None) -> None:
         """`availability` is where the writer reports whether Redis serves it."""
@@ -87,7 +87,7 @@ class Writer:
         self._room = asyncio.Event()
         self._room.set()
         self.connected = False
-        # Items put and acknowledged so far; marks and waiters are told by the number put before them.
+        # Items put and acknowledged so far; marks and waiters are identified by the number put before them.
         self._put = self._done = 0
         self._marks: deque[tuple[int, int]] = deque()
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -103,9 +103,10 @@ class Writer:
         self._had.update(symbols)
 
     def put(self, bars: Sequence[Bar], newest: Sequence[bool]) -> None:
-        """Queues bars; `newest[i]` says that bar i is its symbol's newest, so `latest:` takes it."""
+        """Queues bars; where `newest[i]` is true bar i is its symbol's newest, so `latest:` takes it. Raises ValueError if
+        the lengths differ."""
         if len(bars) != len(newest):
-            raise ValueError(f"{len(bars)} bars, and of {len(newest)} it is said whether they are the newest")
+            raise ValueError(f"{len(bars)} bars but {len(newest)} flags `newest`: expected one for each bar")
         for begin in range(0, len(bars), BATCH):
             self._queue.append(_Put(bars[begin : begin + BATCH], newest[begin : begin + BATCH]))
         self._more(len(bars))
@@ -125,7 +126,7 @@ class Writer:
         return True
 
     def _finish(self, batch: _Batch) -> None:
-        """Redis has the batch: marks and waiters that it completes are told."""
+        """Redis has the batch: advances marks and wakes waiters that it completes."""
         self._availability.served("the writer")
         self._done += batch.items
         self._had.update(batch.created)
@@ -146,7 +147,7 @@ class Writer:
         if self._queued > WAITING:
             self._room.clear()
 
-    async def room(self) -> None:
+    async def has_capacity(self) -> None:
         """Waits until the queue is short enough again."""
         await self._room.wait()
 

@@ -72,10 +72,10 @@ class Expectation:
         found: list[tuple[int, list[int]]] = []
         for key in keys.tolist():
             who, second = divmod(key, SECONDS)
-            told = generate(self.market, np.array([who]), second, second + 1)
-            rows = np.flatnonzero((told.sec == second) & (told.final.c >= 0))
+            generated = generate(self.market, np.array([who]), second, second + 1)
+            rows = np.flatnonzero((generated.sec == second) & (generated.final.c >= 0))
             if rows.size:
-                final = told.final
+                final = generated.final
                 o, h, low, c = (int(x[rows[0]]) for x in (final.o, final.h, final.l, final.c))
                 volume = int(final.v[rows[0]])
                 # As the simulator's REST rounds it: Python's own round has other halves (14.03625).

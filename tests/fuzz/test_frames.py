@@ -127,7 +127,7 @@ def test_a_hot_path_takes_them_and_goes_on(redis: Any, redis_url: str) -> None:
                 frame = frames.next()
                 expected += kinds(decode(frame))
                 path.act(pipeline.step(pipeline.decode(frame, number)))
-                await path.writer.room()
+                await path.writer.has_capacity()
                 if number % 50 == 0:
                     await asyncio.sleep(0)
             assert pipeline.counts.frames == count

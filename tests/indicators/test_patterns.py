@@ -39,7 +39,7 @@ def test_each_pattern_is_talibs_on_recorded_bars(name: str) -> None:
         expected = getattr(talib, name)(*bars.values())
         rows = np.flatnonzero(expected)
         assert find(bars, [name]) == [Found(int(row), name, int(expected[row])) for row in rows]
-        # Also where only the last candles are asked for, with as many before them as the reach says.
+        # Also where only the last candles are requested, with `reach` candles before them.
         first = len(expected) - 300
         cut = {n: column[first - patterns.reach([name]) :] for n, column in bars.items()}
         recent = [(f.row + first - patterns.reach([name]), f.value) for f in find(cut, [name], patterns.reach([name]))]

@@ -59,7 +59,7 @@ def test_the_second_waits_until_the_first_gives_way(redis: Redis, redis_url: str
             await until(lambda: vendor.connections == 1, "the first connection")
             second, other = held(client, vendor, "second")
             two = asyncio.create_task(hold(second))
-            await until(lambda: other.holder == "first", "the standby")
+            await until(lambda: other.current == "first", "the standby")
             assert vendor.connections == 1
             one.cancel()
             await asyncio.gather(one, return_exceptions=True)
@@ -88,8 +88,8 @@ def test_while_redis_is_away_the_feed_is_read_and_given_up_when_another_turns_ou
             task = asyncio.create_task(hold(mine))
             await until(lambda: vendor.connections == 1, "a connection without Redis")
             server.send_signal(signal.SIGCONT)
-            await until(lambda: lease.holder == "other", "the owner of the lease")
-            await until(lambda: not vendor.open, "giving the feed up")
+            await until(lambda: lease.current == "other", "the owner of the lease")
+            await until(lambda: not vendor.open, "the feed to close")
             assert not lease.token
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

@@ -81,7 +81,7 @@ def test_a_late_print_moves_high_low_volume_and_notional_of_its_second(redis: Re
         async with writing(redis_url) as harness:
             harness.late(LatePrint("F", T, 120, 2.5, 300), "1:1")
             harness.late(LatePrint("F", T, None, 1, 100), "1:2")
-            harness.late(LatePrint("F", T, 120, 2.5, 300), "1:1")  # told again by a replay
+            harness.late(LatePrint("F", T, 120, 2.5, 300), "1:1")  # repeated by a replay
             assert harness.look.oldest == 1
         assert (harness.look.oldest, harness.look.merged, harness.look.refused) == (None, 2, 1)
 

@@ -112,7 +112,7 @@ def test_the_wrong_channel_is_said_once(tmp_path: Path, caplog: pytest.LogCaptur
     with caplog.at_level(logging.INFO, "tapewatch.replay"):
         run(scene())
     warnings = [r.message for r in caplog.records if r.levelno == logging.WARNING]
-    assert warnings == ["nobody is sent anything: the recording holds T, subscribed is A.*: subscribe to T.*"]
+    assert warnings == ["no event is delivered: the recording holds T, subscribed is A.*: subscribe to T.*"]
 
 
 def test_unreadable_lines_are_named_at_the_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -30,7 +30,7 @@ FOREIGN = {
     "bridge": {"websockets", "httpx", "vendor.massive.decode", "ingest", "simulator", "grafana"},
 }
 #: What no resident process loads: they come with tools, or with parts of numpy that nothing here uses.
-NOBODY = (
+LOADED_BY_NONE = (
     "pandas",
     "lief",
     "exchange_calendars",
@@ -47,7 +47,9 @@ def test_a_command_imports_only_what_it_needs(command: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     loaded = set(done.stdout.split())
     assert f"tapewatch.commands.{command}" in loaded
-    assert loaded.isdisjoint((*FOREIGN[command], *NOBODY)), loaded.intersection((*FOREIGN[command], *NOBODY))
+    assert loaded.isdisjoint((*FOREIGN[command], *LOADED_BY_NONE)), loaded.intersection(
+        (*FOREIGN[command], *LOADED_BY_NONE)
+    )
 
 
 def _libraries(pid: int) -> set[str]:

@@ -1,4 +1,4 @@
-"""What an address says before anything is connected."""
+"""Rules for an address before connecting."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _NOT_JSON = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 def decode(frame: bytes) -> Decoded:
-    """All that `frame` holds; never raises for what the frame says."""
+    """All that `frame` holds; never raises for its content."""
     out = Decoded()
     try:
         events: list[Event] = _typed.decode(frame)

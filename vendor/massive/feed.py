@@ -132,14 +132,14 @@ class WebSocketFeed:
         finally:
             watch.cancel()
 
-    async def _await_status(self, ws: ClientConnection, wanted: str, what: str) -> Status:
+    async def _await_status(self, ws: ClientConnection, expected: str, what: str) -> Status:
         try:
             async with asyncio.timeout(ANSWER_S):
                 while True:
                     statuses = decode(await ws.recv(decode=False)).statuses
                     self._judge(statuses)
                     for status in statuses:
-                        if status.word == wanted:
+                        if status.word == expected:
                             return status
         except TimeoutError:
             raise Dropped(f"no {what} within {ANSWER_S:g} s") from None

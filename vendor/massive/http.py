@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tapewatch.rest")
 
-#: Tries of one request, the seconds between them unless the vendor says how long, and the longest wait it may ask for.
+#: Tries of one request, the seconds between them unless the vendor sends Retry-After, and the longest wait it may request.
 TRIES = 5
 BACKOFF_S = (0.5, 1.0, 2.0, 5.0)
 LONGEST_WAIT_S = 3_600.0

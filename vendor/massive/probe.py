@@ -47,8 +47,8 @@ async def _probe(url: str, key: str, timeout_s: float) -> Probe:
         return Probe(f"cannot be reached: {failed}")
 
 
-async def _awaited(ws: ClientConnection, wanted: str, what: str) -> str:
-    """Empty where the next frame holds the wanted status, else what came instead."""
+async def _awaited(ws: ClientConnection, expected: str, what: str) -> str:
+    """Empty where the next frame is the expected status, else what came instead."""
     frame = await ws.recv(decode=False)
     words = [status.word for status in decode(frame).statuses]
-    return "" if wanted in words else f"{what} {words[0][:40] if words else repr(frame[:40])}"
+    return "" if expected in words else f"{what} {words[0][:40] if words else repr(frame[:40])}"

@@ -1,4 +1,4 @@
-"""Rows of the vendor's REST to our records. One that is odd is set aside and counted; it never costs its neighbours."""
+"""Rows of the vendor's REST to our records. An invalid row is skipped and counted; the others are used."""
 
 from __future__ import annotations
 

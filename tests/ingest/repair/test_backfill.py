@@ -22,53 +22,53 @@ from vendor.vendors import DEFAULT
 
 
 def make(*, built: bool = False, minutes_only: bool = False) -> tuple[MarketState, Backfill]:
-    """A tape and its door, without a Redis behind the writer."""
+    """A state and its backfill, without a Redis behind the writer."""
     pipeline = Pipeline(Schema(), VelocityConfig(), decode=DEFAULT.decoder(), minutes_subscribed=False)
-    door = Backfill(pipeline, Writer("redis://127.0.0.1:1", Schema()), minutes_only=minutes_only)
-    door.built = lambda symbol: built
-    return pipeline.tape, door
+    backfill = Backfill(pipeline, Writer("redis://127.0.0.1:1", Schema()), minutes_only=minutes_only)
+    backfill.built = lambda symbol: built
+    return pipeline.state, backfill
 
 
 def test_what_live_bars_told_is_not_missing() -> None:
-    tape, door = make()
-    tape.take([bar("A", 5), bar("A", 65)], LATER)
+    state, backfill = make()
+    state.take([bar("A", 5), bar("A", 65)], LATER)
     received = [bar("A", 4), bar("A", 5), bar("A", 66), bar("B", 5)]
-    assert door.missing(received) == [received[0], received[2], received[3]]
-    tape.minutes.fill(tape.number("A"), bar("A", 120)._replace(span=MINUTE_MS))
-    assert door.missing([bar("A", 130)]) == []
+    assert backfill.missing(received) == [received[0], received[2], received[3]]
+    state.minutes.fill(state.number("A"), bar("A", 120)._replace(span=MINUTE_MS))
+    assert backfill.missing([bar("A", 130)]) == []
     minutes = [Bar("A", at(60 * i), 1, 1, 1, 1, 1, 1, MINUTE_MS) for i in range(4)]
-    assert door.missing(minutes) == [minutes[3]]
+    assert backfill.missing(minutes) == [minutes[3]]
 
 
 def test_a_repaired_second_is_known_to_the_minute_bar_that_comes_later() -> None:
-    tape, door = make()
-    tape.take([bar("A", 0), bar("A", 300)], LATER)
+    state, backfill = make()
+    state.take([bar("A", 0), bar("A", 300)], LATER)
     seconds = [bar("A", s, volume=10) for s in (60, 70)]
-    door.store(seconds)
+    backfill.store(seconds)
     minute = Bar("A", at(60), 1, seconds[0].h, seconds[0].l, 1, 20, 1, MINUTE_MS)
-    assert tape.minutes.compare(tape.number("A"), minute) is Known.SAME
-    assert door.missing(seconds) == []
+    assert state.minutes.compare(state.number("A"), minute) is Known.SAME
+    assert backfill.missing(seconds) == []
 
 
 @pytest.mark.parametrize(("built", "volume"), [(True, 350), (False, 300)])
 def test_the_volume_of_the_day(built: bool, volume: float) -> None:
     """The vendor's volume of the day includes the gap; a sum of bars built here does not."""
-    tape, door = make(built=built)
+    state, backfill = make(built=built)
     live = bar("A", 300, volume=100)
-    tape.take([bar("A", 0)._replace(av=100 if not built else None), live._replace(av=None if built else 300)], LATER)
+    state.take([bar("A", 0)._replace(av=100 if not built else None), live._replace(av=None if built else 300)], LATER)
     if built:
-        tape.take([bar("A", 310, volume=100)], LATER)
-    door.store([bar("A", 60, volume=50)])
-    door.store([bar("A", 60, volume=50)])
-    assert tape.volume[tape.number("A")] == volume
+        state.take([bar("A", 310, volume=100)], LATER)
+    backfill.store([bar("A", 60, volume=50)])
+    backfill.store([bar("A", 60, volume=50)])
+    assert state.volume[state.number("A")] == volume
 
 
 def test_a_bar_of_another_day_adds_nothing_to_today() -> None:
-    tape, door = make(built=True)
-    tape.take([bar("A", 0), bar("A", 24 * 3600)], LATER)
-    before = tape.volume.copy()
-    door.store([bar("A", 60)])
-    assert (tape.volume == before).all()
+    state, backfill = make(built=True)
+    state.take([bar("A", 0), bar("A", 24 * 3600)], LATER)
+    before = state.volume.copy()
+    backfill.store([bar("A", 60)])
+    assert (state.volume == before).all()
 
 
 def test_only_a_newer_bar_becomes_the_newest(redis: Redis, redis_url: str) -> None:
@@ -78,11 +78,11 @@ def test_only_a_newer_bar_becomes_the_newest(redis: Redis, redis_url: str) -> No
             harness.live.store([bar("A", 50, 400_000), bar("A", 60, 400_000)])
             await harness.live.stored()
             assert json.loads(redis.get(keys.latest("A")) or b"")["t"] == at(100)
-            assert harness.tape.last[0] == 50.0001
+            assert harness.state.last[0] == 50.0001
             harness.live.store([bar("A", 120, 600_000), bar("A", 130, 600_000)])
             await harness.live.stored()
             assert json.loads(redis.get(keys.latest("A")) or b"")["t"] == at(130)
-            assert (harness.live.newest("A"), harness.live.clock, harness.tape.last[0]) == (at(130), at(130), 60.0001)
+            assert (harness.live.newest("A"), harness.live.clock, harness.state.last[0]) == (at(130), at(130), 60.0001)
             assert harness.live.newest("B") is None
             assert [c[0] for c in harness.candles("A", "1s")] == [at(s) for s in (50, 60, 100, 120, 130)]
 
@@ -110,8 +110,8 @@ def test_many_bars_fractions_and_fields_that_are_not_set(redis: Redis, redis_url
 
 
 def test_a_late_live_bar_does_not_restore_a_price_older_than_the_repaired_one() -> None:
-    tape, door = make()
-    tape.take([bar("A", 100, 500_000)], LATER)
-    door.store([bar("A", 200, 600_000)])
-    tape.take([bar("A", 150, 550_000)], LATER)
-    assert tape.last[0] == 60.0001
+    state, backfill = make()
+    state.take([bar("A", 100, 500_000)], LATER)
+    backfill.store([bar("A", 200, 600_000)])
+    state.take([bar("A", 150, 550_000)], LATER)
+    assert state.last[0] == 60.0001

@@ -71,7 +71,7 @@ def test_a_gap_is_open_until_data_comes_after_the_feed_is_back(redis: Redis, red
             harness.gaps.begin(7, T, "connection lost")
             await harness.gaps.emptied()
             assert recorded(redis) == [(T, None, "connection lost", OPEN)]
-            harness.data(8, T + 1_000)  # told before the connection was back: of the time before
+            harness.data(8, T + 1_000)  # received before the connection was back: of the time before
             assert harness.gaps.is_open
             harness.gaps.resume()
             assert harness.gaps.is_open

@@ -200,7 +200,7 @@ def test_the_vendor_is_given_time_to_catch_up(redis: Redis, redis_url: str, capl
             await harness.repair(until=lambda: len(harness.vendor.asked) > 5)
             assert harness.gap().state == OPEN
             harness.vendor.knows_to = at(10_000)
-            await harness.repair(until=lambda: "is repaired" in caplog.text)  # told once it is written
+            await harness.repair(until=lambda: "is repaired" in caplog.text)  # logged once it is written
             assert harness.gap().state == REPAIRED
             assert harness.candles("A", "1s") == truth_of(truth, "1s")
         assert "behind the feed" in caplog.text

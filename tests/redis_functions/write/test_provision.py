@@ -54,10 +54,10 @@ def test_missing_series_and_rules_are_created(redis: Redis) -> None:
 
 
 def test_progress_reaches_the_end(redis: Redis) -> None:
-    redis.sadd(keys.SYMBOLS, *(f"S{k}" for k in range(provision.TOGETHER + 1)))
+    redis.sadd(keys.SYMBOLS, *(f"S{k}" for k in range(provision.BATCH + 1)))
     progress: list[tuple[int, int]] = []
     provision.apply(redis, Schema(), lambda done, of: progress.append((done, of)))
-    assert progress == [(provision.TOGETHER, provision.TOGETHER + 1), (provision.TOGETHER + 1, provision.TOGETHER + 1)]
+    assert progress == [(provision.BATCH, provision.BATCH + 1), (provision.BATCH + 1, provision.BATCH + 1)]
 
 
 def test_a_key_of_another_type_is_named(redis: Redis) -> None:

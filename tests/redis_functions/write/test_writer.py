@@ -234,7 +234,7 @@ def test_a_batch_that_is_sent_again_takes_along_what_was_sent_after_it(
     assert series(redis, "LOST", "close").keys() == {T}
 
 
-# --- a Redis that is away, killed or full
+# --- a Redis that is unreachable, killed or full
 
 
 def test_bars_wait_for_a_redis_that_is_not_there_yet() -> None:
@@ -341,14 +341,14 @@ def test_room_makes_the_caller_wait_while_too_much_waits(monkeypatch: pytest.Mon
     async def work() -> None:
         async with writing(server.url) as made:
             put(made, (bar(second=s) for s in range(1_000)))
-            await made.room()
+            await made.has_capacity()
             put(made, [bar(second=1_000)])
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
-                    await made.room()
+                    await made.has_capacity()
             await asyncio.to_thread(server.start)
             async with asyncio.timeout(20):
-                await made.room()
+                await made.has_capacity()
                 await made.flushed()
 
     try:

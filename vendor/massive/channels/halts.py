@@ -1,4 +1,4 @@
-"""Channel `LULD`: price bands of limit up, limit down; two of its indicators say that trading stops or goes on.
+"""Channel `LULD`: price bands of limit up, limit down; two of its indicators announce that trading stops or resumes.
 
 ``{"ev":"LULD","T":"MSFT","h":218.96,"l":198.11,"i":[21],"z":3,"t":1601316752683746,"q":290317}``; `t` in µs or ns. The two
 indicators are sent for Nasdaq-listed symbols only.
