@@ -139,7 +139,7 @@ def _read(
 def read_parts(client: Redis, timeframe: str, parts: Sequence[Part]) -> None:
     """Reads all parts, joined on time, of a stored timeframe: as far back as they want, in one round trip if that is enough.
 
-    Fields have times of their own, so the newest N of each need not be N rows with all prices: more further pages follow, each twice as
+    Fields have times of their own, so the newest N of each need not be N rows with all prices: more pages follow, each twice as
     long, until there are enough. Minute marks among the second bars are left out.
     """
     step = STORED[timeframe]

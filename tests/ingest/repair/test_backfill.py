@@ -78,11 +78,11 @@ def test_only_a_newer_bar_becomes_the_newest(redis: Redis, redis_url: str) -> No
             harness.live.store([bar("A", 50, 400_000), bar("A", 60, 400_000)])
             await harness.live.stored()
             assert json.loads(redis.get(keys.latest("A")) or b"")["t"] == at(100)
-            assert harness.state.last[0] == 50.0001
+            assert harness.tape.last[0] == 50.0001
             harness.live.store([bar("A", 120, 600_000), bar("A", 130, 600_000)])
             await harness.live.stored()
             assert json.loads(redis.get(keys.latest("A")) or b"")["t"] == at(130)
-            assert (harness.live.newest("A"), harness.live.clock, harness.state.last[0]) == (at(130), at(130), 60.0001)
+            assert (harness.live.newest("A"), harness.live.clock, harness.tape.last[0]) == (at(130), at(130), 60.0001)
             assert harness.live.newest("B") is None
             assert [c[0] for c in harness.candles("A", "1s")] == [at(s) for s in (50, 60, 100, 120, 130)]
 
