@@ -130,7 +130,9 @@ class Engine:
         backfill = Backfill(self.pipeline, self.writer, minutes_only=config.subscription.minutes_only)
         self.repairer = Repairer(client, around.rest, backfill, self, repairs)
         self.reporter = Reporter(client, self.pipeline, self.statistics)
-        self.rewrites = Rewrites(client, config.rewrite, lease, self.pipeline.counts, around.clock)
+        self.rewrites = Rewrites(
+            client, config.rewrite, lease, self.pipeline.counts, around.clock, self.writer, around.spool
+        )
 
     async def run(self) -> None:
         """Until the queue is closed and empty. Raises StoreEmptied."""

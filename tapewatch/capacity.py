@@ -59,6 +59,8 @@ AOF_BAR, SPOOL_BAR = 490, 184
 AOF_BASE_SHARE = 0.55
 #: What a rewrite at the market's own rate takes besides, of used_memory; while the market rests it is next to nothing.
 FORK_SHARE = 0.43
+#: The same where ingest holds its writes, or the market rests: page tables and 3 MiB (bench.day), with something to spare.
+FORK_HELD_SHARE = 0.02
 # --- measured: python -m bench.restart
 #: Seconds of CPU that Redis takes for a MiB of the append-only file when it starts.
 LOAD_S_MIB = 0.03
@@ -157,12 +159,14 @@ def need(
     buffer_mib: float = 64.0,
     aof_limit_mib: float = 512.0,
     slowness: float = 1.0,
+    held: bool = False,
 ) -> Need:
     """What the configuration needs in its steady state: at the close of a day, all retentions full.
 
     `hours`: so long after the opening bell of its first day, levels that are kept no longer than a day less full, all
     others full (what bench.day plays). `buffer_mib` of newest frames are taken for used: a burst, or Redis away, fills them.
     `aof_limit_mib`: growth of the append-only file at which it is rewritten during the market.
+    `held`: ingest holds its writes meanwhile.
     `slowness`: CPU time that the machine's cores take, over that of the cores behind the constants (machine_speed.py).
     """
     chance = rates(symbols, bars_per_second)
@@ -186,7 +190,8 @@ def need(
         bars_per_second * slowness * _us(cost, symbols) / 1e6 for cost in (INGEST_US, REDIS_US)
     )
     bars = bars_per_second * DAY_S
-    grown, base, fork = bars * AOF_BAR / MIB, redis_used * AOF_BASE_SHARE, redis_used * FORK_SHARE
+    grown, base = bars * AOF_BAR / MIB, redis_used * AOF_BASE_SHARE
+    fork = redis_used * (FORK_HELD_SHARE if held else FORK_SHARE)
     aof = min(grown, aof_limit_mib) + 2 * base
     spool = min(spool_mib, bars * SPOOL_BAR / MIB)
     return Need(

@@ -30,7 +30,7 @@ _RETENTION_SMALL = {"1s": 2 * HOUR_MS, "1m": DAY_MS, "5m": 2 * DAY_MS, "1h": 10 
 #: maxmemory of the embedded server in `small`: with it a machine of 1 GiB keeps room for the rest.
 SMALL_MAXMEMORY_MB = 650
 #: Growth of the append-only file that is rewritten during the market too.
-_AOF_MB = {"default": 512, "small": 16_384}
+_AOF_MB = {"default": 512, "small": 1_024}
 #: Ten years, the longest retention.
 _LONGEST_S = 3653 * 86_400
 #: How the addresses must begin.
@@ -124,7 +124,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )] = 0
     redis_aof_mb: Annotated[int, About(
         "growth of the append-only file in MB after which it is rewritten during the market too; 0: 512, `small` "
-        "16384", 0, 1 << 20
+        "1024. Where the disk has room for less than two rewrites it is rewritten earlier", 0, 1 << 20
     )] = 0
 
     # --- spool
@@ -223,6 +223,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def aof_limit_mb(self) -> int:
         """What Redis's append-only file may grow by before it is rewritten whatever the hour."""
         return self.redis_aof_mb or _AOF_MB[self.profile]
+
+    @property
+    def holds_writes(self) -> bool:
+        """Whether ingest holds its writes during every rewrite; else only where memory is short at that moment."""
+        return self.profile == "small"
 
     @property
     def data_path(self) -> Path:

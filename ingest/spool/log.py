@@ -152,6 +152,16 @@ class Spool:
             if newer is None or newer >= oldest_kept or not self._drop_oldest():
                 return
 
+    def give_way(self, size: int) -> int:
+        """Deletes the oldest segments that are in Redis until at least `size` bytes are free again; returns the bytes freed.
+
+        The disk is short of room, and what is in Redis already can be spared first.
+        """
+        before = self._bytes
+        while before - self._bytes < size and len(self._segments) > 1 and self._drop_oldest():
+            pass
+        return before - self._bytes
+
     def rewind(self, number: int) -> None:
         """Redis holds no more than the effects of records up to `number`: what follows is kept until acknowledged again."""
         self._acknowledged = min(self._acknowledged, number)

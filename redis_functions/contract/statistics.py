@@ -105,6 +105,7 @@ STATISTICS: dict[str, Statistic] = {
     # Redis
     "redis_memory_bytes": Statistic("memory that Redis uses (used_memory)", unit="bytes"),
     "redis_aof_bytes": Statistic("size of Redis's append-only file, 0 without one", unit="bytes"),
+    "disk_free_bytes": Statistic("free space on the disk of the spool", unit="bytes"),
     # the stages, in the order in which a bar meets them
     "stage_spool_ms": _p99("a frame appended to the spool"),
     "stage_decode_ms": _p99("a frame decoded and checked"),

@@ -180,6 +180,10 @@ def command(data_dir: Path, *, maxmemory_mb: int | None = None) -> list[str]:
         "databases": "1",
         "maxmemory-policy": "noeviction",
         "io-threads": "1",
+        # When memory is short the child that rewrites the file is killed first (never the server for its sake): the scores are
+        # of the server, a replica and the child, beside what systemd gave the server.
+        "oom-score-adj": "relative",
+        "oom-score-adj-values": "0 0 1800",
         "daemonize": "no",
         "loglevel": "notice",
         "logfile": str(folder / "redis.log"),
@@ -195,4 +199,4 @@ def command(data_dir: Path, *, maxmemory_mb: int | None = None) -> list[str]:
 
 
 def _words(name: str, value: str) -> list[str]:
-    return value.split() if name == "client-output-buffer-limit" else [value]
+    return value.split() if name in ("client-output-buffer-limit", "oom-score-adj-values") else [value]

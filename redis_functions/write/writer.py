@@ -32,6 +32,7 @@ BATCH, WINDOW, WAITING = 500, 4, 20_000
 #: A key of the wrong type answers like a missing one: after so many tries to create it, it is taken for that.
 CREATE_TRIES = 3
 RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+HOLD_CHECK_S = 0.02
 
 
 class _Put(NamedTuple):
@@ -87,6 +88,7 @@ class Writer:
         self._room = asyncio.Event()
         self._room.set()
         self.connected = False
+        self._held = False
         # Items put and acknowledged so far; marks and waiters are identified by the number put before them.
         self._put = self._done = 0
         self._marks: deque[tuple[int, int]] = deque()
@@ -151,6 +153,20 @@ class Writer:
         """Waits until the queue is short enough again."""
         await self._room.wait()
 
+    async def hold(self) -> None:
+        """Sends nothing more until `release`, and returns when Redis has acknowledged what was sent: bars wait in the queue.
+
+        A caller that is cancelled meanwhile calls `release` too.
+        """
+        self._held = True
+        while self._pending and self._held:
+            await asyncio.sleep(HOLD_CHECK_S)
+
+    def release(self) -> None:
+        """Sends again, what waited first."""
+        self._held = False
+        self._wake.set()
+
     async def flushed(self) -> None:
         """Waits until all that was put before this call is acknowledged by Redis."""
         if self._done < self._put:
@@ -199,18 +215,19 @@ class Writer:
             self._finish(self._pending.popleft())
         flying: deque[asyncio.Future[list[Any]]] = deque()
         while True:
-            if not self._queue and not flying:
+            sends = bool(self._queue) and not self._held
+            if not sends and not flying:
                 self._wake.clear()
                 if not wire.is_open:
                     raise WireLost("the connection ended while nothing was to be written")
                 await self._wake.wait()
                 continue
-            if self._queue and len(flying) < WINDOW:
+            if sends and len(flying) < WINDOW:
                 batch = self._take()
                 self._pending.append(batch)
                 flying.append(wire.send(*_packed(batch)))
                 await wire.drain()
-                if self._queue and len(flying) < WINDOW:
+                if self._queue and not self._held and len(flying) < WINDOW:
                     continue
             replies = await flying[0]
             flying.popleft()

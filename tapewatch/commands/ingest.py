@@ -55,7 +55,10 @@ def config(settings: Settings) -> IngestConfig:
                 settings.velocity_window_s, settings.velocity_threshold, settings.velocity_cooldown_s,
                 settings.velocity_base, settings.velocity_max_age_s,
             ),
-            rewrite=RewriteConfig(settings.aof_limit_mb << 20, settings.always_open),
+            rewrite=RewriteConfig(
+                settings.aof_limit_mb << 20, settings.always_open,
+                folder=None if settings.redis_url else settings.data_path / "redis", hold=settings.holds_writes,
+            ),
         ),
         feed=FeedConfig(url, key, subscription, settings.stall_after_s, plaintext),
         spool_dir=settings.data_path / "spool",

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     slowness = machine_speed.measure() if args.slowness is None else args.slowness
     found = capacity.need(
         args.symbols, args.bars_per_second, settings.schema, settings.spool_mb, args.hours, settings.buffer_mb,
-        settings.aof_limit_mb, slowness,
+        settings.aof_limit_mb, slowness, settings.holds_writes,
     )  # fmt: skip
     memory, cores = machine.this_machine()
     memory, cores = args.memory_mb or memory, args.cores or cores

@@ -83,6 +83,8 @@ def test_a_rewrite_during_the_market_needs_memory_and_none_is_needed_where_the_d
     assert often.rewrites_a_day >= 4
     assert never.rewrites_a_day == 0
     assert often.machine_mib == pytest.approx(never.machine_mib + never.fork_mib)
+    held = small(aof_limit_mib=2_048, held=True)
+    assert held.fork_mib < often.fork_mib / 10
     assert often.disk_mib < never.disk_mib
     assert often.load_s < never.load_s
     assert never.aof_mib > never.aof_mib_day

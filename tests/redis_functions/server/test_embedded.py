@@ -13,6 +13,8 @@ from redis import Redis
 from redis_functions.server import embedded
 from redis_functions.server.address import Address
 from redis_functions.server.embedded import CannotServe
+from tests.own_redis import OwnRedis
+from tests.support import wait_until
 
 
 def test_the_server_is_what_the_store_needs(redis: Redis) -> None:
@@ -106,3 +108,20 @@ def test_what_others_may_write_is_not_executed(which: str, tmp_path: Path, monke
 def test_what_a_url_would_misread_is_encoded(tmp_path: Path) -> None:
     folder = tmp_path / "a b" / "C#?%20"
     assert Address.parse(embedded.url(folder)).path == str(folder / "redis.sock")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has these scores")
+def test_the_rewriting_child_is_the_first_that_the_kernel_kills() -> None:
+    with OwnRedis() as own:
+        own.client.mset({f"key:{i}": "x" for i in range(200)})
+        own.client.config_set("rdb-key-save-delay", 20_000)  # microseconds a key: the child lives for four seconds
+        own.client.bgrewriteaof()
+        server = int(own.client.info("server")["process_id"])
+
+        def children() -> list[str]:
+            return Path(f"/proc/{server}/task/{server}/children").read_text().split()
+
+        (child,) = wait_until(children, 5, "the child")
+        score = lambda pid: int(Path(f"/proc/{pid}/oom_score_adj").read_text())  # noqa: E731
+        wait_until(lambda: score(child) == min(1000, score(server) + 1800), 5, "the child's score")
+        assert score(server) == score("self")
