@@ -1,4 +1,4 @@
-"""Every error is ``{"error": {"code", "message"}}`` with its status."""
+"""Every error is ``{"error": {"code", "message"}}`` with the right status."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ def error_reply(status: int, code: str, message: str) -> Response:
 
 
 def register(app: Flask) -> None:
-    """Turns whatever a request raises into an error object; an unexpected one is logged, and answered without its trace."""
-    app.register_error_handler(ApiError, _refused)
+    """Turns whatever a request raises into an error object; what was not expected is logged, and answered without its trace."""
+    app.register_error_handler(ApiError, _api_error)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(RedisError, _store)
-    app.register_error_handler(Exception, _unforeseen)
+    app.register_error_handler(Exception, _unexpected)
 
 
-def _refused(error_raised: ApiError) -> Response:
-    reply = error_reply(error_raised.status, error_raised.code, str(error_raised))
-    if error_raised.retry_after_s is not None:
-        reply.headers["Retry-After"] = str(math.ceil(error_raised.retry_after_s))
-    if error_raised.status == 401:
+def _api_error(error: ApiError) -> Response:
+    reply = error_reply(error.status, error.code, str(error))
+    if error.retry_after_s is not None:
+        reply.headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+    if error.status == 401:
         reply.headers["WWW-Authenticate"] = 'Bearer realm="tapewatch"'
     return reply
 
@@ -77,7 +77,7 @@ def _store(error: RedisError) -> Response:
     return error_reply(503, "store_refused", "the store (Redis) rejected a command: see `tapewatch doctor`")
 
 
-def _unforeseen(error: Exception) -> Response:
+def _unexpected(error: Exception) -> Response:
     log.error("a request failed", exc_info=error)
     return error_reply(500, "internal", "an error on our side; it has been logged")
 

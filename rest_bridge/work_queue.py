@@ -24,8 +24,9 @@ class _Waiter:
 
 
 class WorkQueue:
-    """`at_work` places; an address has at most a third of them. A place that becomes free goes to the address that has
-    fewest, and among equals to who has waited for longest."""
+    """`at_work` places. An address has at most a third of them, and more only while another third stays free, so that another
+    address never waits for it. A place that becomes free goes to the address that has fewest, and among equals to who has
+    waited for longest."""
 
     def __init__(self, limits: Limits) -> None:
         self._wait_s = limits.queue_s
@@ -63,7 +64,7 @@ class WorkQueue:
         raise Dropped(503, "overloaded", f"the bridge is busy: no place at work in {self._wait_s:g} s", retry_after_s=1)
 
     def _may_work(self, address: str) -> bool:
-        return self._at_work[address] < self._share or address in self._exempt
+        return self._at_work[address] < self._share or self._free > self._share or address in self._exempt
 
     def _take(self, address: str) -> None:
         self._free -= 1

@@ -152,7 +152,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bridge_connections: Annotated[int, About("open connections, at most", 1, 10_000)] = 500
     bridge_connections_per_address: Annotated[int, About("of them from one address", 1, 10_000)] = 50
     bridge_at_work: Annotated[int, About(
-        "requests worked on at once; one address has at most a third of them", 1, 64
+        "requests worked on at once; one address leaves a third of them free for others", 1, 64
     )] = 8
     bridge_queue_s: Annotated[float, About(
         "a request that waited longer for its turn is answered with 503", 0.1, 60

@@ -28,7 +28,7 @@ def raised(
     return alert
 
 
-def test_an_alert_is_told_in_full(api: Api, redis: Redis) -> None:
+def test_an_alert_has_all_members(api: Api, redis: Redis) -> None:
     raised(redis, T0, "BRK.B", None)
     assert api.rows("alerts") == [
         {

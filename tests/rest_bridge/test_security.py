@@ -149,7 +149,7 @@ def test_without_a_token_set_none_is_asked_for(api: Api) -> None:
     assert api.client.get("/api/v1/symbols").status_code == 200
 
 
-def test_browsers_are_told_to_be_careful(api: Api) -> None:
+def test_answers_carry_the_headers_that_protect_in_a_browser(api: Api) -> None:
     for path in ("/api/v1/symbols", "/docs", "/nope", "/healthz"):
         headers = api.client.get(path).headers
         assert headers["X-Content-Type-Options"] == "nosniff"

@@ -47,7 +47,7 @@ def test_it_answers_and_stops_on_a_signal(redis: Redis, redis_url: str) -> None:
         assert "Warning" not in output
 
 
-def test_systemd_is_told_that_it_is_ready_and_that_it_lives(redis_url: str, tmp_path: Path) -> None:
+def test_systemd_is_notified_that_it_is_ready_and_that_it_lives(redis_url: str, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(20)
@@ -141,14 +141,14 @@ def test_a_redis_behind_tls(tmp_path: Path) -> None:
             assert bridge.get("/api/v1/symbols") == (200, [{"symbol": "TLS"}])
 
 
-def test_clients_that_dawdle_do_not_hold_it_up(redis_url: str) -> None:
+def test_a_slow_client_does_not_hold_it_up(redis_url: str) -> None:
     with Running("bridge", TAPEWATCH_REDIS_URL=redis_url) as bridge:
         up(bridge)
-        with socket.create_connection(("127.0.0.1", bridge.bridge_port)) as dawdler:
-            dawdler.sendall(b"GET /healthz HTTP/1.1\r\nHost:")
+        with socket.create_connection(("127.0.0.1", bridge.bridge_port)) as slow:
+            slow.sendall(b"GET /healthz HTTP/1.1\r\nHost:")
             assert bridge.get("/healthz") == (200, {"status": "ok"})
-            dawdler.settimeout(10)
-            assert dawdler.recv(1) == b""
+            slow.settimeout(10)
+            assert slow.recv(1) == b""
         assert "Traceback" not in bridge.output()
         assert "error" not in bridge.output().lower()
 

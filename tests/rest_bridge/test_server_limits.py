@@ -170,8 +170,8 @@ def test_nothing_is_made_for_clients_that_vanish(redis: Redis, redis_url: str) -
             return {status: int(count) for status, count in made.findall(str(bridge.get("/metrics")[1]))}
 
         bridge.wait(lambda: sum(counted().values()) == 20, 10, "an end of all twenty")
-        # At most a third of the eight places was theirs; for the others nothing was read.
-        assert counted()["503"] >= 18
+        # A third of the eight places stayed free for others; for who did not get a place nothing was read.
+        assert counted()["503"] >= 14
 
 
 def test_one_address_cannot_have_all_connections(redis_url: str) -> None:

@@ -65,10 +65,19 @@ def at_work(found: list[Worker]) -> list[bool]:
     return [worker.working.is_set() for worker in found]
 
 
-def test_an_address_has_at_most_a_third_of_the_places() -> None:
+def test_an_address_has_at_most_a_third_of_the_places_where_others_work_too() -> None:
+    queue = WorkQueue(Limits(at_work=9))
+    with workers(queue, *"abc", *"abc", *"abc", *"abc") as found:
+        assert at_work(found) == [True] * 9 + [False] * 3
+
+
+def test_an_address_alone_leaves_a_third_of_the_places_free() -> None:
     queue = WorkQueue(Limits(at_work=8))
-    with workers(queue, "a", "a", "a", "b", "b", "b") as found:
-        assert at_work(found) == [True, True, False, True, True, False]
+    with workers(queue, *["a"] * 7, "b", "b", "b") as found:
+        assert at_work(found) == [True] * 6 + [False] + [True, True, False]
+        for worker in found[:4]:
+            worker.end()
+        assert found[9].working.wait(10)
 
 
 def test_a_trusted_proxy_has_as_many_as_there_are() -> None:
