@@ -27,6 +27,7 @@ from rest_bridge import (
     indicators,
     market,
     patterns,
+    quote,
     rate_limit,
     security,
 )
@@ -35,15 +36,16 @@ from rest_bridge.endpoint import Context, Endpoint
 from rest_bridge.errors import ApiError, bad_request
 from rest_bridge.metrics import Metrics
 from rest_bridge.openapi import describe
+from rest_bridge.page import Page
 from rest_bridge.parameters import Parameters, read
-from rest_bridge.single_flight import SingleFlight
+from rest_bridge.single_flight import SingleFlight, Written
 from rest_bridge.work_queue import WorkQueue
 
 #: Writes JSON.
 encode = msgspec.json.Encoder().encode
 
 #: A new path is an Endpoint in the tuple of its subject's module.
-_SUBJECTS = (charts, indicators, patterns, market, alerts, gaps, health)
+_SUBJECTS = (charts, indicators, patterns, quote, market, alerts, gaps, health)
 ENDPOINTS = tuple(endpoint for subject in _SUBJECTS for endpoint in subject.ENDPOINTS)
 
 
@@ -135,18 +137,20 @@ class _View:
             return self._response(arguments)
         fixed = "from" in request.args and "to" in request.args
         question = (request.query_string, *path.values())
-        body = self._flights.answer(question, lambda: self._written(arguments), fixed)
-        return Response(body, mimetype="application/json")
+        body, headers = self._flights.answer(question, lambda: self._written(arguments), fixed)
+        return Response(body, mimetype="application/json", headers=headers)
 
     def _response(self, arguments: tuple[object, ...]) -> Response:
         with self._place():
             answer = self._endpoint.handler(self._context, *arguments)
             return answer if isinstance(answer, Response) else Response(encode(answer), mimetype="application/json")
 
-    def _written(self, arguments: tuple[object, ...]) -> bytes:
+    def _written(self, arguments: tuple[object, ...]) -> Written:
         with self._place():
             answer = self._endpoint.handler(self._context, *arguments)
-            return answer.get_data() if isinstance(answer, Response) else encode(answer)
+            if isinstance(answer, Response):
+                return Written(answer.get_data())
+            return Written(encode(answer.rows), answer.headers) if isinstance(answer, Page) else Written(encode(answer))
 
     def _place(self) -> AbstractContextManager[None]:
         if not self._endpoint.queued:

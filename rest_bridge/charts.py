@@ -14,7 +14,9 @@ from redis_functions.read.market import read_previous_closes
 from redis_functions.read.ranges import Samples, Values
 from redis_functions.read.reader import day_starts, read_candles, read_closes
 from rest_bridge import parameters as p
+from rest_bridge.auto_timeframe import timeframe_for, timeframe_header
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
+from rest_bridge.page import Page
 from rest_bridge.rows import Candle, VelocityAt, by_symbol, candle_rows, rounded
 
 MAX_ROWS = 5_000
@@ -37,6 +39,7 @@ def share(limit: int, symbols: int) -> int:
 class CandlesQuery(p.Parameters):
     symbol: p.Symbols
     timeframe: p.Timeframe = p.MINUTE
+    points: p.Points = p.POINTS
     from_: p.From = field(name="from", default=0)
     to: p.To = p.MAX_INTEGER
     limit: Annotated[int, Meta(ge=1, le=MAX_ROWS, description=LIMIT_TEXT)] = MAX_ROWS
@@ -57,14 +60,22 @@ class VelocityQuery(p.Parameters):
         return len(self.symbol) * share(self.limit, len(self.symbol))
 
 
-def candles(context: Context, q: CandlesQuery) -> list[Candle]:
+def candles(context: Context, q: CandlesQuery) -> Page[Candle]:
     symbols = q.symbol
     limit = share(q.limit, len(symbols))
-    found = read_candles(context.redis, symbols, q.timeframe, q.from_, q.to, limit)
-    return by_symbol(symbols, [candle_rows(part) for part in found], labels=q.labels)
+    timeframe = timeframe_for(context.redis, q, symbols)
+    found = read_candles(context.redis, symbols, timeframe, q.from_, q.to, limit)
+    return Page(
+        by_symbol(symbols, [candle_rows(part) for part in found], labels=q.labels), timeframe_header(q, timeframe)
+    )
 
 
 def velocity(context: Context, q: VelocityQuery) -> list[VelocityAt]:
+    return by_symbol(q.symbol, velocity_parts(context, q), labels=q.labels)
+
+
+def velocity_parts(context: Context, q: VelocityQuery) -> list[list[VelocityAt]]:
+    """The rows of each symbol."""
     symbols, start, end = q.symbol, q.from_, q.to
     limit = share(q.limit, len(symbols))
     lag_s = context.config.velocity_window_s + context.config.velocity_max_age_s
@@ -78,7 +89,7 @@ def velocity(context: Context, q: VelocityQuery) -> list[VelocityAt]:
             closes.t, closes.v, context.config.velocity_window_s * 1000, context.config.velocity_max_age_s * 1000, base
         )
         parts.append(_velocity_rows(closes, values, start, limit))
-    return by_symbol(symbols, parts, labels=q.labels)
+    return parts
 
 
 def _velocity_rows(closes: Samples, values: Values, start: int, limit: int) -> list[VelocityAt]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from redis import Redis
 
 from redis_functions.read.alerts import AlertLog
 from rest_bridge.config import BridgeConfig
 from rest_bridge.metrics import Metrics
+from rest_bridge.page import Page
 from rest_bridge.parameters import Parameter, Parameters, parameters_of
 
 PREFIX = "/api/v1"
@@ -32,10 +33,10 @@ class Endpoint:
     """``method path``, answered by ``handler(context, q)`` or, with a body, ``handler(context, q, body)``.
 
     `q` is a struct of rest_bridge.parameters: its fields are the words in the path, ``<name>``, and the query's parameters.
-    `body` is a msgspec struct that JSON is read into, and the annotated answer what msgspec writes as JSON; `answer` describes
-    it where the annotation cannot. `store`: it reads Redis, so it may answer 503. `open`: no token is asked for. `unlimited`: it
-    may be asked however often. `queued`: it waits for a place at work. `media`: a handler of another type than JSON answers
-    a Response.
+    `body` is a msgspec struct that JSON is read into. The annotated answer (of a Page its rows) is what msgspec writes as
+    JSON; `answer` describes it where the annotation cannot. `store`: it reads Redis, so it may answer 503. `open`: no token
+    is asked for. `unlimited`: it may be asked however often. `queued`: it waits for a place at work. `media`: a handler of
+    another type than JSON answers a Response.
     """
 
     path: str
@@ -73,4 +74,5 @@ class Endpoint:
 
     @property
     def answer_type(self) -> object:
-        return self.answer or self._types["return"]
+        returned: Any = self._types["return"]
+        return self.answer or (list[get_args(returned)[0]] if get_origin(returned) is Page else returned)  # type: ignore[misc]

@@ -16,8 +16,10 @@ from market.price import SCALE
 from redis_functions.read.lookback import Lookback, read_lookback
 from rest_bridge import parameters as p
 from rest_bridge.answers import Answer
+from rest_bridge.auto_timeframe import timeframe_for, timeframe_header
 from rest_bridge.charts import LIMIT_TEXT, MAX_ROWS, share
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
+from rest_bridge.page import Page
 from rest_bridge.rows import CandleAndColumns, Row, Value, by_symbol, candle_columns, rounded
 
 #: Of prices and of all else: a double of an expensive share has no more.
@@ -44,6 +46,7 @@ class IndicatorsQuery(p.Parameters):
     symbol: p.Symbols
     names: _Names
     timeframe: p.Timeframe = p.MINUTE
+    points: p.Points = p.POINTS
     from_: p.From = field(name="from", default=0)
     to: p.To = p.MAX_INTEGER
     limit: Annotated[int, Meta(ge=1, le=MAX_ROWS, description=LIMIT_TEXT)] = MAX_ROWS
@@ -84,19 +87,21 @@ class IndicatorEntry(Answer):
     outputs: list[IndicatorOutput]
 
 
-def indicators(context: Context, q: IndicatorsQuery) -> list[Row]:
+def indicators(context: Context, q: IndicatorsQuery) -> Page[Row]:
     symbols, chosen, converged = q.symbol, q.names, q.converged
+    timeframe = timeframe_for(context.redis, q, symbols)
     found = read_lookback(
         context.redis,
         symbols,
-        q.timeframe,
+        timeframe,
         (q.from_, q.to),
         q.rows_each(),
         max(one.reach for one in chosen),
         _inputs(chosen),
         whole_session=any(one.indicator.whole_session for one in chosen),
     )
-    return by_symbol(symbols, [_rows(part, chosen, converged) for part in found], labels=q.labels)
+    rows = by_symbol(symbols, [_rows(part, chosen, converged) for part in found], labels=q.labels)
+    return Page(rows, timeframe_header(q, timeframe))
 
 
 def _rows(part: Lookback, chosen: Sequence[Chosen], converged: bool) -> list[Row]:

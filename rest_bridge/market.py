@@ -16,8 +16,10 @@ from redis_functions.read.reader import read_candles
 from redis_functions.read.statistics import read_newest_stats, read_stats
 from rest_bridge import parameters as p
 from rest_bridge.answers import Answer, Time
+from rest_bridge.auto_timeframe import timeframe_for, timeframe_header
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
 from rest_bridge.errors import bad_request
+from rest_bridge.page import Page
 from rest_bridge.rows import numbers_or_null
 
 MAX_SYMBOLS = 20_000
@@ -55,6 +57,7 @@ class MoversQuery(p.Parameters):
 
 class MoversCandlesQuery(MoversQuery):
     timeframe: p.Timeframe = p.MINUTE
+    points: p.Points = p.POINTS
     from_: p.From = field(name="from", default=0)
     to: p.To = p.MAX_INTEGER
 
@@ -136,18 +139,19 @@ def movers(context: Context, q: MoversQuery) -> list[Mover]:
     return [Mover(*map(row.get, Mover.__struct_fields__)) for row in ranked[: q.limit]]
 
 
-def movers_candles(context: Context, q: MoversCandlesQuery) -> list[Close]:
+def movers_candles(context: Context, q: MoversCandlesQuery) -> Page[Close]:
     names = [mover.symbol for mover in movers(context, q)]
     if not names:
-        return []
-    found = read_candles(context.redis, names, q.timeframe, q.from_, q.to, SPARKLINE_ROWS)
+        return Page([])
+    timeframe = timeframe_for(context.redis, q, names)
+    found = read_candles(context.redis, names, timeframe, q.from_, q.to, SPARKLINE_ROWS)
     rows = [
         Close(t, name, c)
         for name, part in zip(names, found, strict=True)
         for t, c in zip(part.t.tolist(), (part.fields[CLOSE] / SCALE).tolist(), strict=True)
     ]
     rows.sort(key=attrgetter("t"))
-    return rows
+    return Page(rows, timeframe_header(q, timeframe))
 
 
 def stats(context: Context, q: p.Parameters) -> msgspec.Struct:

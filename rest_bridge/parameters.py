@@ -14,6 +14,7 @@ from werkzeug.datastructures import MultiDict
 
 from market import timeframes
 from market.symbols import is_symbol
+from rest_bridge import auto_timeframe
 from rest_bridge.errors import bad_request
 
 #: Integers beyond 2**53 are not exact in JSON readers.
@@ -205,12 +206,17 @@ OnlySymbols = Annotated[
 Timeframe = Annotated[
     timeframes.Timeframe,
     text(
-        timeframes.parse,
-        "Candle length: `1s 5s 1m 3m 1h 4h 1d`, any that divides a day. Aligned to UTC, `1d` to New York midnight.",
+        auto_timeframe.parse,
+        "Candle length: `1s 5s 1m 3m 1h 4h 1d`, any that divides a day. Aligned to UTC, `1d` to New York midnight. `auto`: the "
+        "shortest with at most `points` candles in `from`..`to` that is stored so far back; the header `X-Timeframe` names it.",
         "1m",
         "1m",
     ),
 ]
+Points = Annotated[
+    int, Meta(ge=1, le=5_000, description="With `timeframe=auto`: room for so many candles, such as a chart's width.")
+]
+POINTS = 500
 MINUTE = timeframes.parse("1m")
 From = Annotated[int, Meta(ge=0, le=MAX_INTEGER, description="Earliest time, epoch ms UTC, included.")]
 To = Annotated[int, Meta(ge=0, le=MAX_INTEGER, description="Latest time, epoch ms UTC, included.")]

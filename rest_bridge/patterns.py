@@ -13,8 +13,10 @@ from market.price import SCALE
 from redis_functions.read.lookback import Lookback, read_lookback
 from rest_bridge import parameters as p
 from rest_bridge.answers import Answer, SymbolOfList
+from rest_bridge.auto_timeframe import timeframe_for, timeframe_header
 from rest_bridge.charts import MAX_ROWS, share
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
+from rest_bridge.page import Page
 from rest_bridge.rows import by_symbol
 
 _PRICES = ("open", "high", "low", "close")
@@ -33,6 +35,7 @@ def read_names(text: str) -> list[str]:
 class PatternsQuery(p.Parameters):
     symbol: p.Symbols
     timeframe: p.Timeframe = p.MINUTE
+    points: p.Points = p.POINTS
     names: Annotated[
         list[str] | None,
         p.text(
@@ -63,12 +66,14 @@ class PatternEntry(Answer):
     title: str
 
 
-def patterns(context: Context, q: PatternsQuery) -> list[PatternAt]:
+def patterns(context: Context, q: PatternsQuery) -> Page[PatternAt]:
     symbols, names = q.symbol, q.names or list(TITLES)
+    timeframe = timeframe_for(context.redis, q, symbols)
     limit = share(MAX_ROWS, len(symbols))
-    found = read_lookback(context.redis, symbols, q.timeframe, (q.from_, q.to), limit, reach(names), _PRICES)
+    found = read_lookback(context.redis, symbols, timeframe, (q.from_, q.to), limit, reach(names), _PRICES)
     newest = share(q.limit, len(symbols))
-    return by_symbol(symbols, [_rows(part, names)[-newest:] for part in found], labels=q.labels)
+    rows = by_symbol(symbols, [_rows(part, names)[-newest:] for part in found], labels=q.labels)
+    return Page(rows, timeframe_header(q, timeframe))
 
 
 def _rows(part: Lookback, names: list[str]) -> list[PatternAt]:

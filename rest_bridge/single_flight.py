@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 from rest_bridge.work_queue import Dropped
 
@@ -14,29 +16,36 @@ SHARED_S = 0.05
 _EMPTY = b"[]"
 
 
+class Written(NamedTuple):
+    """An answer: its body, and headers beside those that every answer has."""
+
+    body: bytes
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
 class _Flight:
     """An answer that is being made or has been. `followers`: how many wait for it besides the one who makes it."""
 
-    __slots__ = ("body", "error", "followers")
+    __slots__ = ("answer", "error", "followers")
 
     def __init__(self) -> None:
-        self.body: bytes | None = None
+        self.answer: Written | None = None
         self.error: BaseException | None = None
         self.followers = 0
 
     @property
     def landed(self) -> bool:
-        return self.body is not None or self.error is not None
+        return self.answer is not None or self.error is not None
 
     @property
     def dropped(self) -> bool:
         return isinstance(self.error, Dropped)
 
-    def result(self) -> bytes:
+    def result(self) -> Written:
         if self.error is not None:
             raise self.error
-        assert self.body is not None
-        return self.body
+        assert self.answer is not None
+        return self.answer
 
 
 class SingleFlight:
@@ -46,9 +55,9 @@ class SingleFlight:
         self._clock = clock
         self._changed = threading.Condition(threading.Lock())
         self._flights: dict[Hashable, _Flight] = {}
-        self._recent: dict[Hashable, tuple[float, bytes]] = {}  # with when work began; ascending
+        self._recent: dict[Hashable, tuple[float, Written]] = {}  # with when work began; ascending
 
-    def answer(self, question: Hashable, make: Callable[[], bytes], fixed: bool = False) -> bytes:
+    def answer(self, question: Hashable, make: Callable[[], Written], fixed: bool = False) -> Written:
         """What `make` returns or raises, or the same of another's `make` for this question. That another's was dropped
         (work_queue.Dropped) concerns that one alone: the next makes the answer.
 
@@ -67,14 +76,14 @@ class SingleFlight:
             mine = self._flights[question] = _Flight()
         began = self._clock()
         try:
-            mine.body = make()
+            mine.answer = make()
         except BaseException as error:
             mine.error = error
         with self._changed:
             del self._flights[question]
-            if fixed and mine.body is not None and mine.body != _EMPTY:
+            if fixed and mine.answer is not None and mine.answer.body != _EMPTY:
                 self._recent.pop(question, None)  # the newest is last
-                self._recent[question] = began, mine.body
+                self._recent[question] = began, mine.answer
             if mine.followers:
                 self._changed.notify_all()
         return mine.result()
@@ -83,7 +92,7 @@ class SingleFlight:
         flight.followers += 1
         self._changed.wait_for(lambda: flight.landed)
 
-    def _shared(self, question: Hashable) -> bytes | None:
+    def _shared(self, question: Hashable) -> Written | None:
         oldest = self._clock() - SHARED_S
         while self._recent:
             first = next(iter(self._recent))

@@ -16,6 +16,11 @@ class Halts:
     def __len__(self) -> int:
         return len(self._since)
 
+    @property
+    def since(self) -> dict[str, int]:
+        """A copy: symbol to the event time of its halt."""
+        return dict(self._since)
+
     def __contains__(self, symbol: str) -> bool:
         return symbol in self._since
 

@@ -40,6 +40,7 @@ class Reporter:
         self._memory: float | None = None
         self._memory_at = self._published = -math.inf
         self._refused: dict[str, RedisError] = {}  # by the last report
+        self._halted: dict[str, int] | None = None  # of the last report; what an earlier run left is not known
         self.registry = process_registry()
         self.registry.register(_Metrics(self.statistics, pipeline))
         self.registry.register(pipeline.stages)
@@ -95,9 +96,12 @@ class Reporter:
             self._memory_at = time.monotonic()
         # The metrics have the stages as a histogram; their p99 of the last second is for the charts.
         values = self.statistics() | self._pipeline.stages.take_p99_ms()
+        halted = self._pipeline.halts.since
+        resumed = None if self._halted is None else self._halted.keys() - halted.keys()
         found = await write_report(
-            self._client, time.time_ns() // 1_000_000, values, orjson.dumps(movers(self._pipeline))
+            self._client, time.time_ns() // 1_000_000, values, orjson.dumps(movers(self._pipeline)), halted, resumed
         )
+        self._halted = halted
         for key in found.keys() - self._refused.keys():
             log.warning("Redis refuses to write %s, the rest is reported: %s", key, found[key])
         self._refused = found

@@ -40,7 +40,7 @@ _ALERT_SERIES = (keys.alert_series("*"),)
 _ALERTS = (keys.ALERTS, keys.ALERTS_OWN)
 _FEED = tuple(f"{key}{rest}" for key in (keys.lease("*"), keys.watermark("*"), keys.gaps("*")) for rest in ("", ":*"))
 _WATCHLISTS = (keys.watchlist("*"), keys.watchlist_settings("*"))
-_MARKET = (keys.SYMBOLS, keys.MOVERS, keys.latest("*"), keys.PREVIOUS_CLOSES)
+_MARKET = (keys.SYMBOLS, keys.MOVERS, keys.HALTED, keys.latest("*"), keys.PREVIOUS_CLOSES)
 _BARS = (keys.CHANNEL_BARS, keys.channel_bars("*"))
 
 
@@ -95,6 +95,7 @@ INGEST = User(
         Grant(("get", "set"), (keys.latest("*"), keys.MOVERS)),
         Grant(("get", "set", "del"), (keys.metrics("ingest"),)),
         Grant(("sadd", "smembers", "scard"), (keys.SYMBOLS,)),
+        Grant(("hset", "hdel", "del"), (keys.HALTED,)),
         Grant(("hsetnx", "hmget", "hgetall"), (keys.STORE,)),
         Grant(("type",), ("*",)),
         Grant(("hset", "hget", "hmget", "hgetall", "expire"), (keys.PREVIOUS_CLOSES,)),

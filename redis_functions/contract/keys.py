@@ -6,6 +6,7 @@
 | latest:{SYM} | string, JSON bar | ingest | bridge |
 | symbols | set | ingest | bridge |
 | movers | string, JSON | ingest, once a second | bridge |
+| halted | hash, symbol to event time | ingest, once a second | bridge |
 | alerts, {alerts}:* | stream, ... | the function raise_alert | bridge |
 | alert:{SYM} | time series | the process that raised the alert | charts |
 | gaps:{feed} | stream | the function write_gap | bridge |
@@ -28,6 +29,8 @@ from datetime import date
 
 SYMBOLS = "symbols"
 MOVERS = "movers"
+#: Hash: symbol to the event time of its halt, epoch ms.
+HALTED = "halted"
 STORE = "store"
 ALERTS = "alerts"
 #: The pattern of all keys beside the stream, in its slot.
@@ -44,7 +47,7 @@ CHANNEL_ALERTS = "alerts"
 #: Glob of all series, and of whatever else begins so.
 ANY_SERIES = "ts:*"
 _OURS = re.compile(
-    r"symbols|movers|store|alerts|\{alerts\}:\w+"
+    r"symbols|movers|halted|store|alerts|\{alerts\}:\w+"
     r"|ts:\{[^{}]+\}:(1s|1m|5m|1h):(open|high|low|close|volume|notional)|ts:stats:\w+"
     r"|(latest|alert|late|metrics|previous_close):\{[^{}]+\}"
     r"|(gaps|lease|watermark|watchlist):\{[^{}]+\}(:.+)?"

@@ -40,6 +40,12 @@ def read_movers(client: Redis) -> dict[str, Any]:
     return _snapshot(client.get(keys.MOVERS))
 
 
+def read_halted(client: Redis, symbols: Sequence[str]) -> set[str]:
+    """Those of `symbols` whose trading is halted."""
+    found: Any = client.hmget(keys.HALTED, list(symbols))
+    return {symbol for symbol, since in zip(symbols, found, strict=True) if since is not None}
+
+
 async def read_symbols_by_volume(client: AsyncRedis) -> list[str]:
     """The symbols of the largest volume in the last snapshot, best first. Raises redis.RedisError."""
     rows = _snapshot(await client.get(keys.MOVERS)).get("volume")

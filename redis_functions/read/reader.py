@@ -64,6 +64,11 @@ def read_closes(client: Redis, symbols: Sequence[str], start: int, end: int, lim
     return [Samples(part.t, part.v[0], part.floor > start) for part in found]
 
 
+def read_kept_from(client: Redis, symbol: str, stored: Sequence[str]) -> dict[str, int]:
+    """For each stored timeframe the oldest time (epoch ms) that its retention keeps of the symbol; 0 where that is not known."""
+    return dict(zip(stored, read_edges(client, [keys.series(symbol, name, "close") for name in stored]), strict=True))
+
+
 def _raise_floors(client: Redis, parts: Sequence[Part], starts: Sequence[Times], source: str) -> None:
     """Raises the floor to what the source's retention keeps, where the oldest candle may have lost its beginning."""
     doubtful = [p for p, begin in zip(parts, starts, strict=True) if len(p.t) and p.floor <= begin[0] < p.t[0]]

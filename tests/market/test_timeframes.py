@@ -36,6 +36,19 @@ def test_a_timeframe_has_a_length_and_the_coarsest_source(text: str, ms: int, so
     assert timeframe.source_ms == STORED[source]
 
 
+@pytest.mark.parametrize(
+    ("text", "name"), [("1D", "1d"), ("5Min", "5m"), ("60MIN", "60m"), ("2Hours", "2h"), ("15SEC", "15s"), ("4H", "4h")]
+)
+def test_units_are_understood_in_any_case_and_as_words(text: str, name: str) -> None:
+    assert parse(text) == parse(name)
+
+
+@pytest.mark.parametrize("text", ["1M", "5M"])
+def test_a_capital_m_is_ambiguous(text: str) -> None:
+    with pytest.raises(ValueError, match=f"ambiguous: {text[0]}m is minutes, {text[0]}mo"):
+        parse(text)
+
+
 @pytest.mark.parametrize("text", ["1s", "1m", "5m", "1h"])
 def test_the_stored_ones_are_their_own_source(text: str) -> None:
     assert parse(text).stored
@@ -59,7 +72,7 @@ def test_a_day_is_daily_and_not_stored() -> None:
         "+1m",
         "01m",
         "1.5m",
-        "1M",
+        "1mo",
         "1w",
         "1 m",
         " 1m",

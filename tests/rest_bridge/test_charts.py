@@ -104,7 +104,7 @@ def test_a_symbol_never_seen_has_no_rows(api: Api) -> None:
         ({"symbol": "A", "from": "2025-10-10"}, "is not a whole number"),
         ({"symbol": "A", "from": "٣"}, "is not a whole number"),
         ({"symbol": "A", "from": "5", "to": "4"}, "from is later than to"),
-        ({"symbol": "A", "when": "now"}, "known here: symbol, timeframe, from, to, limit"),
+        ({"symbol": "A", "when": "now"}, "known here: symbol, timeframe, points, from, to, limit"),
     ],
 )
 def test_what_cannot_be_used_is_refused(api: Api, query: dict[str, str], words: str) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from rest_bridge.single_flight import SHARED_S, SingleFlight
+from rest_bridge.single_flight import SHARED_S, SingleFlight, Written
 from rest_bridge.work_queue import Dropped
 from tests.support import wait_until
 
@@ -21,13 +21,13 @@ class Maker:
         self.begun, self.go = threading.Event(), threading.Event()
         self._error = error
 
-    def __call__(self) -> bytes:
+    def __call__(self) -> Written:
         self.calls += 1
         self.begun.set()
         assert self.go.wait(10)
         if self._error is not None and self.calls <= self._errors:
             raise self._error
-        return b"answer %d" % self.calls
+        return Written(b"answer %d" % self.calls)
 
 
 def asked_at_once(flights: SingleFlight, make: Maker, times: int) -> list[bytes | BaseException]:
@@ -36,7 +36,7 @@ def asked_at_once(flights: SingleFlight, make: Maker, times: int) -> list[bytes 
 
     def ask() -> bytes:
         joined.release()
-        return flights.answer("q", make)
+        return flights.answer("q", make).body
 
     with ThreadPoolExecutor(times) as pool:
         futures = [pool.submit(ask)]
@@ -65,7 +65,7 @@ def test_the_same_question_at_the_same_time_is_answered_once() -> None:
 def test_whoever_asks_after_the_answer_has_it_recent_anew() -> None:
     flights, make = SingleFlight(), Maker()
     make.go.set()
-    assert [flights.answer("q", make) for _ in range(2)] == [b"answer 1", b"answer 2"]
+    assert [flights.answer("q", make).body for _ in range(2)] == [b"answer 1", b"answer 2"]
 
 
 def test_a_fixed_span_is_answered_once_for_all_panels_of_a_refresh() -> None:
@@ -74,20 +74,21 @@ def test_a_fixed_span_is_answered_once_for_all_panels_of_a_refresh() -> None:
     make.go.set()
 
     def ask(question: str) -> bytes:
-        return flights.answer(question, make, fixed=True)
+        return flights.answer(question, make, fixed=True).body
 
     assert [ask("q"), ask("other"), ask("q")] == [b"answer 1", b"answer 2", b"answer 1"]
     now[0] += SHARED_S * 0.9
     assert ask("q") == b"answer 1"
     now[0] += SHARED_S * 0.2
     assert [ask("q"), ask("q")] == [b"answer 3", b"answer 3"]
-    assert flights.answer("q", make) == b"answer 4"  # one who does not name the span gets what is there now
+    assert flights.answer("q", make).body == b"answer 4"  # one who does not name the span gets what is there now
     assert len(flights._recent) == 1
 
 
 def test_nothing_yet_is_asked_for_anew_each_time() -> None:
-    flights, answers = SingleFlight(), iter([b"[]", b"[]", b"[1]", b"[2]"])
-    assert [flights.answer("q", lambda: next(answers), fixed=True) for _ in range(4)] == [b"[]", b"[]", b"[1]", b"[1]"]
+    flights, answers = SingleFlight(), map(Written, [b"[]", b"[]", b"[1]", b"[2]"])
+    found = [flights.answer("q", lambda: next(answers), fixed=True).body for _ in range(4)]
+    assert found == [b"[]", b"[]", b"[1]", b"[1]"]
 
 
 def test_an_error_is_everybodys_and_is_not_kept() -> None:
@@ -95,7 +96,7 @@ def test_an_error_is_everybodys_and_is_not_kept() -> None:
     assert asked_at_once(flights, Maker(error), 3) == [error] * 3
     make = Maker()
     make.go.set()
-    assert flights.answer("q", make) == b"answer 1"
+    assert flights.answer("q", make).body == b"answer 1"
 
 
 def test_a_question_that_was_dropped_is_answered_for_the_others() -> None:
@@ -112,9 +113,9 @@ def test_other_questions_do_not_wait() -> None:
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(flights.answer, "slow", slow)
         assert slow.begun.wait(10)
-        assert flights.answer("quick", quick) == b"answer 1"
+        assert flights.answer("quick", quick).body == b"answer 1"
         slow.go.set()
-        assert held.result(10) == b"answer 1"
+        assert held.result(10).body == b"answer 1"
 
 
 def test_an_error_is_raised_for_the_one_who_asks() -> None:

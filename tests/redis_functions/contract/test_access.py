@@ -24,13 +24,14 @@ from redis_functions.contract.schema import FIELDS, Schema
 from redis_functions.lua import calls, loader
 from redis_functions.read.alerts import AlertLog
 from redis_functions.read.gaps import read_gaps
-from redis_functions.read.market import count_symbols, read_movers, read_previous_closes, read_symbols
+from redis_functions.read.market import count_symbols, read_halted, read_movers, read_previous_closes, read_symbols
 from redis_functions.read.reader import read_candles, read_closes
 from redis_functions.read.statistics import read_newest_stats, read_stats
 from redis_functions.server.connection import connect, connect_async
 from redis_functions.write import checkpoint, process_metrics
 from redis_functions.write.late_prints import MERGED, merge_late_print, merge_late_print_args
 from redis_functions.write.lease import Lease
+from redis_functions.write.report import write_report
 from redis_functions.write.writer import Writer
 from tests.support import write_bars
 
@@ -107,7 +108,8 @@ def test_ingest_writes_what_ingest_writes(redis: Redis, redis_url: str) -> None:
             assert await client.get(keys.latest("AAPL"))
             assert await client.info("memory")
             await previous_closes(client, day_of(T + 86_400_000), ["AAPL"], None)
-            await client.set(keys.MOVERS, "{}")
+            assert await write_report(client, T, {}, b"{}", {"AAPL": T}, ["MSFT"]) == {}
+            assert await write_report(client, T, {}, b"{}", {}, None) == {}
             await client.set(keys.metrics("ingest"), "", ex=15)
             await client.delete(keys.metrics("ingest"))
             await client.execute_command(
@@ -140,6 +142,7 @@ def test_the_bridge_reads_what_the_bridge_reads(store: Redis, redis_url: str) ->
         assert read_symbols(client) == ["AAPL"]
         assert count_symbols(client) == 1
         assert read_movers(client)["t"] == 1
+        assert read_halted(client, ["AAPL"]) == set()
         assert read_previous_closes(client, [day_of(T).date], ["AAPL"]) == [{"AAPL": 99.5}]
         assert [alert.id for alert in AlertLog(client).read()] == [ALERT.id]
         assert len(read_gaps(client, "stocks")) == 1

@@ -8,6 +8,7 @@ from redis import Redis
 from redis.exceptions import NoPermissionError
 
 from redis_functions.contract import keys
+from redis_functions.read.market import read_halted
 from redis_functions.server.connection import connect_async
 from redis_functions.server.inspection import used_memory
 from redis_functions.write.report import write_report
@@ -22,6 +23,20 @@ def report(url: str) -> dict[str, str]:
             return {key: type(error).__name__ for key, error in found.items()}
 
     return asyncio.run(main())
+
+
+def test_halted_symbols_are_those_of_the_last_report(redis: Redis, redis_url: str) -> None:
+    redis.hset(keys.HALTED, "OLD", 1)
+
+    async def main() -> list[set[str]]:
+        async with connect_async(redis_url) as client:
+            found = []
+            for halted, resumed in (({"A": T, "B": T}, None), ({"B": T}, {"A"}), ({}, {"B"})):
+                assert await write_report(client, T, {}, b"{}", halted, resumed) == {}
+                found.append(read_halted(redis, ["OLD", "A", "B"]))
+            return found
+
+    assert asyncio.run(main()) == [{"A", "B"}, {"B"}, set()]
 
 
 def value(redis: Redis, name: str) -> object:
