@@ -35,6 +35,14 @@ SEEDS = range(8) if LONG else range(1)
 EACH = times(20_000, 125_000)
 
 
+BAR_EVENT = {
+    "ev": "A", "sym": "FZ1", "v": 200, "dv": "200.0", "av": 9, "op": 25.66, "vw": 25.4, "o": 25.39, "c": 25.4, "h": 25.41,
+    "l": 25.38, "s": NOW, "e": NOW + 1000,
+}  # fmt: skip
+PRINT_EVENT = {"ev": "T", "sym": "FZ1", "x": 4, "i": "1", "z": 3, "p": 114.125, "s": 100, "c": [12], "t": NOW, "q": 7}
+HALT_EVENT = {"ev": "LULD", "T": "FZ1", "h": 2, "l": 1, "i": [17], "z": 3, "t": NOW, "q": 1}
+
+
 def kinds(found: Decoded) -> Counter[str]:
     return Counter(
         second=len(found.bars), minute=len(found.minutes), trade=len(found.trades), halt=len(found.halts), band=found.bands,
@@ -96,6 +104,31 @@ def test_what_is_kept_of_a_frame_for_those_who_watch() -> None:
 def test_any_bytes(raw: bytes) -> None:
     check(decode(raw))
     check(decode(b'[{"ev":"A",' + raw + b"}]"))
+
+
+#: What may stand where a value is expected, valid JSON or not.
+ODD_VALUES = [
+    b"NaN", b"-Infinity", b"1e999", b"-1e-999", b"0x10", b"1.", b".5", b"+1", b"01", b"9" * 400, b"", b"nul", b"tru", b"{",
+    b"]", b'"', b'"\\"', b'"\\ud800"', b'"\xff\xfe"', b'"\xed\xa0\x80"', b'"\\x"', b'"\x00\n"', b'"},{"', b"[[[",
+    b'{"ev":"A"}', b"//", b"'x'",
+]  # fmt: skip
+
+
+@settings(max_examples=times(400, 20_000), deadline=None)
+@given(
+    st.sampled_from([BAR_EVENT, PRINT_EVENT, HALT_EVENT]),
+    st.data(),
+    st.sampled_from(ODD_VALUES) | st.binary(max_size=12) | st.text(max_size=6).map(lambda x: json.dumps(x).encode()),
+)
+def test_an_odd_value_in_any_field_costs_its_own_event_only(event: dict[str, Any], data: Any, odd: bytes) -> None:
+    """Its neighbours are used whatever it is."""
+    name = data.draw(st.sampled_from(sorted(event)))
+    raw = json.dumps(event | {name: "HERE"}).encode().replace(b'"HERE"', odd)
+    neighbour = json.dumps(BAR_EVENT | {"sym": "NEXT"}).encode()
+    found = decode(b"[" + neighbour + b"," + raw + b"," + neighbour + b"]")
+    check(found)
+    assert [bar.sym for bar in found.bars].count("NEXT") == 2
+    assert found.events >= 2
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -19,7 +19,7 @@ from market.symbols import is_symbol
 from vendor.interface import Decoded
 from vendor.massive.channels import CHANNELS, Event
 from vendor.massive.channels.channel import Channel, Unusable, epoch_ms, whole
-from vendor.massive.salvage import cut, read_anyhow
+from vendor.massive.salvage import events_of
 
 _typed = msgspec.json.Decoder(list[Event])
 _loose = msgspec.json.Decoder()
@@ -86,9 +86,8 @@ def _decode_loosely(frame: bytes, out: Decoded) -> None:
 
 def _salvage(frame: bytes, out: Decoded) -> None:
     """Takes each event of a frame that is no JSON as a whole: one value or one missing byte costs its own event only."""
-    for piece in cut(frame):
-        event = read_anyhow(piece)
-        if not isinstance(event, dict):
+    for event in events_of(frame):
+        if event is None:
             out.events += 1
             out.lose("", None, "not_json")
         else:
