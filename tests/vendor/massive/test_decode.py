@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -226,51 +225,6 @@ def test_what_is_not_json_is_counted_as_such(frame: bytes) -> None:
     assert (found.set_aside, found.events) == ({"not_json": 1}, 1)
 
 
-# --- frames that are no JSON as a whole
-
-T_OK = json.dumps(SECOND | {"sym": "OK"}).encode()
-
-
-@pytest.mark.parametrize(
-    ("field", "odd", "reason"),
-    [
-        ("c", b"NaN", "bad_number"),
-        ("c", b"-Infinity", "bad_number"),
-        ("c", b"1e999", "bad_number"),
-        ("c", b"9" * 5_000, "bad_number"),
-        ("c", b"1.2.3", "not_json"),
-        ("c", b"", "not_json"),
-        ("sym", b'"A\xff"', "bad_symbol"),
-        ("sym", b'"A\\ud800"', "bad_symbol"),
-        ("sym", b'"A\nB"', "bad_symbol"),
-        ("s", b"9" * 5_000, "bad_number"),
-    ],
-)
-def test_a_value_that_cannot_be_read_costs_its_own_event_only(field: str, odd: bytes, reason: str) -> None:
-    event = json.dumps(SECOND | {field: "HERE"}).encode().replace(b'"HERE"', odd)
-    found = decode(b"[" + b",".join([T_OK, event, json.dumps(PRINT).encode(), T_OK]) + b"]")
-    assert [bar.sym for bar in found.bars] == ["OK", "OK"]
-    assert len(found.trades) == 1
-    assert (found.events, found.set_aside) == (4, {reason: 1})
-    assert [lost.reason for lost in found.lost] == [reason]
-
-
-@pytest.mark.parametrize("odd", [b"NaN", b"1e999", b"9" * 5_000, b'"\xff"', b'"\\ud83d"', b'"{\\"}],"'])
-@pytest.mark.parametrize("field", ["op", "novel", "vw"])
-def test_a_value_that_is_not_needed_costs_nothing(field: str, odd: bytes) -> None:
-    event = json.dumps(SECOND | {field: "HERE"}).encode().replace(b'"HERE"', odd)
-    found = decode(b"[" + event + b"," + T_OK + b"]")
-    assert [bar.sym for bar in found.bars] == ["SPCE", "OK"]
-    assert not found.lost
-
-
-@pytest.mark.parametrize("end", range(1, len(T_OK), 7))
-def test_of_a_frame_that_was_cut_off_the_whole_events_are_used(end: int) -> None:
-    found = decode(b"[" + T_OK + b"," + T_OK[:end])
-    assert [bar.sym for bar in found.bars] == ["OK"]
-    assert found.lost == [Lost("", None, "not_json")]
-
-
 def test_what_is_lost_is_named_as_far_as_it_can_be_read() -> None:
     found = of(
         SECOND | {"c": "dear"}, PRINT | {"p": -1}, SECOND | {"sym": "A B"}, SECOND | {"s": "soon"}, {"ev": "Q"}, 5
@@ -284,19 +238,6 @@ def test_what_is_lost_is_named_as_far_as_it_can_be_read() -> None:
 def test_of_very_many_losses_the_first_are_named_and_all_are_counted() -> None:
     found = decode(json.dumps([SECOND | {"c": 0}] * 3_000).encode())
     assert (len(found.lost), found.set_aside) == (1_000, {"bad_price": 3_000})
-
-
-def test_a_broken_frame_costs_in_proportion_to_its_bytes() -> None:
-    """Cut into its events and each read by itself: a hundred times the events in some hundred times the CPU."""
-
-    def cpu(events: int) -> float:
-        frame = b"[NaN," + b",".join([T_OK] * events) + b',{"sy'
-        began = time.process_time()
-        assert len(decode(frame).bars) == events
-        return time.process_time() - began
-
-    cpu(50)
-    assert cpu(5_000) < 100 * 6 * max(min(cpu(50) for _ in range(5)), 1e-4)
 
 
 # --- prints that are the same, and prints that are not
