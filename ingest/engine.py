@@ -1,7 +1,7 @@
-"""From spooled records to Redis: the loop that takes records in order, has the pipeline work on them and acts on what it finds.
+"""From spooled records to Redis: the loop that takes records in order, passes them to the pipeline and acts on what it returns.
 
-An engine begins a little before the watermark, so that the detector and half-built seconds are warm when it comes to what is
-new; all its effects are idempotent. When Redis comes back empty the engine ends and another one begins, while the feed goes on
+An engine begins a little before the watermark, so that detector and half-built seconds are warm when new records
+follow; all its effects are idempotent. When Redis comes back empty the engine ends and another one begins, while the feed goes on
 spooling.
 """
 
@@ -79,8 +79,8 @@ class EngineConfig:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What an engine shares with the process around it, and with the engine after it. `spool_id` tells this spool from those of
-    other machines: each has a watermark of its own."""
+    """What an engine shares with the process around it, and with the engine after it. `spool_id`
+    identifies the spool among those of other machines: each has its own watermark."""
 
     client: Redis
     spool: Spool

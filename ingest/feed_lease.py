@@ -1,8 +1,8 @@
-"""The vendor allows one connection: the feed is read while this daemon holds the lease, or while Redis is unreachable and nobody
-can know who holds it.
+"""The vendor allows one connection: the feed is read while this daemon owns the lease, or while Redis is unreachable and the
+owner is unknown.
 
-Availability comes before exclusivity: a daemon that starts while Redis is unreachable connects, and gives the feed up when
-Redis is back and another daemon turns out to hold the lease.
+Availability comes before exclusivity: a daemon that starts while Redis is unreachable connects, and closes the feed when
+Redis is back and another daemon owns the lease.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from vendor.interface import Feed
 
 log = logging.getLogger("tapewatch.feed")
 
-#: After so long without an answer of Redis the feed is connected without the lease; seconds.
+#: Seconds without an answer of Redis after which the feed is connected without the lease.
 UNREACHABLE_S = 2.0
 LOOK_S = 0.25
 
 
 class FeedLease:
-    """Says when the feed may be read, and reads it for as long: `allowed`, then `read`, and again."""
+    """Decides when the feed may be read and reads it: `allowed`, then `read`, repeatedly."""
 
     def __init__(self, feed: Feed, lease: Lease) -> None:
         self._feed = feed

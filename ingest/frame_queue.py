@@ -1,7 +1,7 @@
-"""Between reading the socket and working: every frame goes to the spool first, and from there, in order, to the worker.
+"""Between the socket and the engine: every frame goes to the spool first, and from there, in order, to the engine.
 
-The newest frames are also kept in memory, so that a worker that keeps up never reads the disk. One that fell behind, or that
-begins anew after a crash, reads the spool until it has caught up.
+The newest frames are also kept in memory, so that an engine that keeps up never reads the disk. One that fell behind, or
+starts after a crash, reads the spool until it has caught up.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class FrameQueue:
         self._wake = asyncio.Event()
         self._closed = False
         self._warned = -WARN_S
-        self._noted = False  # whether the spool says what is being shed
+        self._noted = False  # whether the spool has a mark for what is being shed
 
     # --- the feed's side
 
@@ -101,7 +101,7 @@ class FrameQueue:
         except (SpoolFull, DiskFull) as error:
             if time.monotonic() - self._warned > WARN_S:
                 self._warned = time.monotonic()
-                log.error("the spool cannot take more, shedding what nobody watches first: %s", error)
+                log.error("the spool cannot take more, shedding unwatched symbols first: %s", error)
             return False
         self._recent.append(Record(number, received, kind, payload))
         self._recent_bytes += len(payload)

@@ -1,4 +1,4 @@
-"""Frames whose bars are on their way to Redis: how long it takes, how old the oldest is, and the lag behind the market."""
+"""Frames whose bars are being written to Redis: their latency, the age of the oldest, and the lag behind the market."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class _Frame(NamedTuple):
 
 
 class InFlight:
-    """Notes frames when they are queued, and observes them when the writer says that Redis acknowledged all before a mark."""
+    """Records frames when they are queued, and observes them when Redis has acknowledged everything before a mark."""
 
     def __init__(self, writer: Writer, clock: Clock, stages: StageLatency, begun_after: int) -> None:
-        """Records up to number `begun_after` were spooled before: how long they took is no latency."""
+        """Records up to number `begun_after` were spooled before: their duration is not counted as latency."""
         self.lag_ms = 0.0  # from the end of a bar's second to its acknowledgement, of the newest bar
         self._writer = writer
         self._clock = clock

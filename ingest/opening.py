@@ -1,4 +1,4 @@
-"""What an engine learns before it begins: what the store holds, which gaps are open, and from which record on to work."""
+"""What an engine reads before it begins: the state of the store, open gaps, and the record to begin at."""
 
 from __future__ import annotations
 
@@ -87,11 +87,11 @@ def _fields(gap: Gap) -> Fields:
 def beginning(spool: Spool, watermark: int | None, first_engine: bool) -> Beginning:
     """A little before the watermark; the oldest record when Redis has none (it is new, or was emptied).
 
-    Sets the spool to keep what follows the watermark. `first_engine`: nobody worked on the spool since it was opened.
+    Sets the spool to keep what follows the watermark. `first_engine`: no other engine has used the spool since it was opened.
     """
     first, stored_to, known = spool.first, 0, None
     if first_engine and watermark is not None and watermark >= spool.first_of_run:
-        # The disk lost records that Redis has seen, and their numbers were given again.
+        # The disk lost records whose effects are in Redis, and their numbers were reused.
         first = spool.first_of_run
         spool.advance(watermark)
     elif watermark is not None and watermark >= first:

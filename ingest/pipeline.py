@@ -1,4 +1,4 @@
-"""From a spooled frame to bars, alerts and late data, in order of what happens; nothing here waits and nothing knows a store.
+"""From a spooled frame to bars, alerts and late data, in order; nothing here waits or knows a store.
 
 decode -> trades into seconds -> accept -> velocity. A step returns what it found, and its caller acts on it.
 """
@@ -34,7 +34,7 @@ log = logging.getLogger("tapewatch.ingest")
 HOLD_MS = 1_000
 #: Wall time without trades after which what is held is written anyway (the end of a replay, a quiet market).
 IDLE_S = 2.0
-#: Time of arrival at the beginning of a replay amid the stream that is only listened to.
+#: Time of arrival at the beginning of a replay within the stream that is read but not built.
 BEGINNING_MS = 5_000
 #: Events worked on before other tasks get their turn.
 SLICE = 2_000
@@ -43,7 +43,7 @@ _time = itemgetter(1)  # of a print
 
 
 class Write(NamedTuple):
-    """Bars to store; `newest[i]` says that bar i is its symbol's newest."""
+    """Bars to store; `newest[i]` is true where bar i is its symbol's newest."""
 
     bars: list[Bar]
     newest: list[bool]
@@ -235,7 +235,7 @@ class Pipeline:
         self._take_built(self._trade_clock - HOLD_MS)
 
     def _skip(self, trades: list[Trade]) -> bool:
-        """Whether a replay that began amid the stream is still within its first seconds: these prints were worked on before,
+        """Whether a replay that began within the stream is still in its first seconds: these prints were processed before,
         and only show from which second on all prints are seen."""
         if self._began_ms == 0:
             self._began_ms = self.received_ms
@@ -247,7 +247,7 @@ class Pipeline:
         return True
 
     def _take_built(self, before_ms: int | None) -> None:
-        # The vendor may have begun to send a symbol's own second bars since its prints were taken: those are the better ones.
+        # The vendor may have begun to send second bars for the symbol since then: those are more precise.
         own = self._aggregated
         self._store([bar for bar in self.trade_bars.take(before_ms) if bar.sym not in own])
         for late in self.trade_bars.take_late():
@@ -255,7 +255,7 @@ class Pipeline:
                 self._found.late.append(named)
 
     def _use(self, bars: Sequence[Bar]) -> None:
-        """Minute bars whose time has come."""
+        """Judges and stores minute bars that are due."""
         if bars:
             judged = self.minute_bars.judge(bars)
             self._found.unsure += judged.unsure
@@ -271,7 +271,7 @@ class Pipeline:
     # --- accepting and watching
 
     def _store(self, bars: list[Bar], write: bool = True) -> list[Taken]:
-        """Accepts bars, has them written if `write`, and lets the velocity rule watch the seconds among them."""
+        """Accepts bars, returns them for writing if `write`, and runs the velocity rule over the seconds among them."""
         if not bars:
             return []
         day = self.tape.day

@@ -1,4 +1,4 @@
-"""The ingest process: feed -> spool -> engine -> Redis; how it starts, and how it ends without leaving anything unwritten."""
+"""The ingest process: feed -> spool -> engine -> Redis; its start, and its end, which writes everything that was received."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Ingest:
 
     async def _session(self, stopped: asyncio.Task[bool]) -> None:
         name = self._spool_id()
-        # The folder is locked: whoever had this name before is dead, so its lease may be taken at once.
+        # The folder is locked, so the former process of this name has ended: its lease can be taken at once.
         owner = f"{name}@{new_owner().split(':')[0]}"
         lease = Lease(self._client, self._config.engine.feed_name, owner)
         queue = FrameQueue(self._spool, self._config.memory_bytes, self._watched, self._clock, self._stages)
@@ -150,7 +150,7 @@ class Ingest:
             await feed_lease.close()
 
     async def _begin(self, queue: FrameQueue, lease: Lease) -> None:
-        """Marks, once, that what came since the newest bar in the store is missing, whoever wrote that."""
+        """Marks, once, that data since the newest stored bar is missing."""
         if self._begun.is_set():
             return
         newest = await newest_stored(self._client) if lease.token else None

@@ -12,7 +12,7 @@ SETTLED_MS = 300_000
 
 
 class NamedPrint(NamedTuple):
-    """A late print; `key` tells it from all others of its symbol, `also` is a second name that a later run may look for."""
+    """A late print; `key` identifies it among those of its symbol, `also` is a second key that a later run may look for."""
 
     late: LatePrint
     key: str

@@ -1,6 +1,6 @@
 """What is known of every symbol right now, in numpy arrays: newest second, last price, the day's volume and change.
 
-The clock is event time: the newest second any bar told. Days are New York days of that clock.
+The clock is event time: the newest second of any bar. Days are New York days of that clock.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class _Columns(NamedTuple):
     low: NDArray[np.float64]
     close: NDArray[np.float64]
     volume: NDArray[np.float64]
-    told: NDArray[np.float64]  # the vendor's volume of the day
+    day_volume: NDArray[np.float64]  # the vendor's volume of the day
 
     def where(self, keep: NDArray[np.bool_]) -> _Columns:
-        idx, t, seconds, high, low, close, volume, told = self
+        idx, t, seconds, high, low, close, volume, day_volume = self
         return _Columns(
-            idx[keep], t[keep], seconds[keep], high[keep], low[keep], close[keep], volume[keep], told[keep]
+            idx[keep], t[keep], seconds[keep], high[keep], low[keep], close[keep], volume[keep], day_volume[keep]
         )  # fmt: skip
 
 
@@ -139,11 +139,10 @@ class MarketState:
         self._stored = day, known
 
     def take_repaired(self, bars: Sequence[Bar], *, built: bool) -> bool:
-        """Notes bars of one symbol that were missing, ascending and of one span, as if they had come live; whether the last
-        of them is the symbol's newest.
+        """Records bars of one symbol that were missing, ascending and of one span, as if they had arrived live; returns whether
+        the last of them is the symbol's newest.
 
-        The vendor's volume of the day counts more than the sum of its bars; where seconds are `built` from trades, nobody
-        sends that.
+        The vendor's volume of the day exceeds the sum of its bars; where seconds are `built` from trades, there is none.
         """
         idx, last = self.number(bars[0].sym), bars[-1]
         if bars[0].span == MINUTE_MS:
@@ -221,13 +220,13 @@ class MarketState:
         return Taken(bars, idx, t, close, (t == self.newest[idx]).tolist())
 
     def _columns(self, bars: list[Bar]) -> _Columns:
-        symbols, times, _, high, low, close, volume, _, spans, told = zip(*bars, strict=True)
+        symbols, times, _, high, low, close, volume, _, spans, day_volume = zip(*bars, strict=True)
         known = list(map(self.index.get, symbols))
         if None in known:
             known = [self.number(symbol) for symbol in symbols]
         return _Columns(
             np.array(known, np.int64), np.array(times, np.int64), np.array(spans) == SECOND_MS,
-            *(np.array(column, np.float64) for column in (high, low, close, volume, told)),
+            *(np.array(column, np.float64) for column in (high, low, close, volume, day_volume)),
         )  # fmt: skip
 
     def _not_too_late(self, idx: NDArray[np.int64], t: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -245,20 +244,20 @@ class MarketState:
         return keep
 
     def _note(self, bars: list[Bar], columns: _Columns) -> None:
-        idx, t, seconds, high, low, close, volume, told = columns
+        idx, t, seconds, high, low, close, volume, day_volume = columns
         first = self.minutes.add(idx, t, high, low, volume) if seconds.all() else self._note_minutes(bars, columns)
         if not first.all():
             self.counts.restated += int(len(first) - first.sum())
             np.add.at(self.restated, idx[~first], 1)
         assert self.day is not None
         today = t >= self.day.start
-        silent = np.isnan(told)
+        silent = np.isnan(day_volume)
         # What the store held when this process began is in the volume already.
         add = first & today & silent & (t > self.restored[idx])
         if add.any():
             np.add.at(self.volume, idx[add], volume[add])
-        says = (t == self.newest[idx]) & today & ~silent
-        self.volume[idx[says]] = told[says]
+        newest = (t == self.newest[idx]) & today & ~silent
+        self.volume[idx[newest]] = day_volume[newest]
         priced = ~np.isnan(close)
         np.maximum.at(self.priced, idx[priced], t[priced])
         priced &= t == self.priced[idx]
@@ -266,7 +265,7 @@ class MarketState:
         self.clock = max(self.clock, int(t.max()))
 
     def _note_minutes(self, bars: list[Bar], columns: _Columns) -> NDArray[np.bool_]:
-        """Notes a batch with minute bars; which bars tell what was not told before."""
+        """Records a batch with minute bars; returns which bars are new."""
         idx, t, seconds, high, low, _, volume, _ = columns
         first = np.ones(len(bars), dtype=bool)
         first[seconds] = self.minutes.add(idx[seconds], t[seconds], high[seconds], low[seconds], volume[seconds])

@@ -1,4 +1,4 @@
-"""What second bars told of each minute, so that a minute bar fills only minutes without them.
+"""What second bars contributed to each minute, so that a minute bar fills only minutes without them.
 
 A ring of the last sixteen minutes per symbol (the vendor restates bars for fifteen), all symbols at once in numpy.
 """
@@ -40,7 +40,7 @@ class Minutes:
         self._filled = np.zeros(size, dtype=bool)  # by a minute bar
 
     def grow(self, capacity: int) -> None:
-        """Makes room for `capacity` symbols."""
+        """Grows the arrays to `capacity` symbols."""
         more = capacity * RING - len(self._minute)
         if more <= 0:
             return
@@ -76,7 +76,7 @@ class Minutes:
             self._turn(place[stale], minute[stale])
         held = newest <= minute
         if not held.all():
-            # Bars of minutes that the ring has let go tell nothing, and are never taken for the first of their second.
+            # Bars of minutes that have left the ring add nothing, and never count as the first of their second.
             new = np.zeros(len(t), dtype=bool)
             new[held] = self.add(idx[held], t[held], high[held], low[held], volume[held])
             return new
@@ -107,8 +107,8 @@ class Minutes:
         if self._minute[place] != minute:
             return False
         seconds = int(self._seconds[place])
-        told = seconds if bar.span == MINUTE_MS else seconds >> (bar.t // 1000 % 60) & 1
-        return bool(self._filled[place] or told)
+        known_seconds = seconds if bar.span == MINUTE_MS else seconds >> (bar.t // 1000 % 60) & 1
+        return bool(self._filled[place] or known_seconds)
 
     def fill(self, idx: int, bar: Bar) -> bool:
         """Notes that a minute bar fills the minute (one too old for the ring is not noted); False if one did before."""
@@ -123,8 +123,8 @@ class Minutes:
         return not before
 
     def take_fills(self, idx: NDArray[np.int64], t: NDArray[np.int64], priced: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """For second bars just added: whether their minute holds a fill, or may (too old to tell). A bar with prices takes
-        all of the fill's place, which is then forgotten; one without leaves it the prices."""
+        """For second bars just added: whether their minute holds a fill, or may (too old to know). A bar with prices replaces
+        the fill, which is then forgotten; one without leaves its prices."""
         minute = t // MINUTE_MS
         place = idx * RING + minute % RING
         held = self._minute[place]
@@ -134,7 +134,7 @@ class Minutes:
         return filled
 
     def compare(self, idx: int, bar: Bar) -> Known:
-        """What is known of the minute that `bar` (of the vendor's own minute channel) tells."""
+        """Compares `bar`, of the vendor's minute channel, with the seconds of its minute."""
         minute = bar.t // MINUTE_MS
         place = idx * RING + minute % RING
         held = self._minute[place]
@@ -142,7 +142,7 @@ class Minutes:
             return Known.UNKNOWN
         if held < minute or not self._seconds[place]:
             return Known.NO_SECONDS
-        if self._restated[place]:  # the sums no longer tell; the restated seconds are right in the store
+        if self._restated[place]:  # the sums are no longer exact; the store has the restated seconds
             return Known.SAME
         same = (
             bar.h == self._high[place] and bar.l == self._low[place]
@@ -152,7 +152,7 @@ class Minutes:
 
 
 def _repeats(idx: NDArray[np.int64], t: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which bars tell a second that an earlier bar of the same batch told."""
+    """Which bars repeat the second of an earlier bar of the same batch."""
     found = np.zeros(len(t), dtype=bool)
     seconds = (idx << 38) | (t // 1000)
     ordered = np.sort(seconds)

@@ -1,4 +1,4 @@
-"""The keys of one symbol's recent prints, to tell a repeated print: exact, and compact enough for the whole market.
+"""The keys of one symbol's recent prints, to recognise a repeated print: exact, and compact enough for the whole market.
 
 A Python set costs about 100 bytes a key; at 4,000 prints a second, 15 minutes of the tape would take 360 MB. So only
 the newest keys are in a set. From time to time they are merged into one sorted array of 8-byte keys with 2 bytes of age

@@ -233,7 +233,7 @@ class TradeBars:
         if start <= book.gone or start < self.floor:
             return None
         second = book.seconds[start] = _Second(book, start)
-        # To be told even where its first print sets nothing.
+        # Returned even where its first print sets no price.
         second.changed = True
         self._changed[start].append(second)
         if self.built is not None:

@@ -1,6 +1,6 @@
-"""How repaired bars enter the live stream: noted in the state of the market, written in order with live bars, not published.
+"""How repaired bars enter the live stream: recorded in the market state, written in order with live bars, not published.
 
-The velocity detector does not see them either: whoever acts on live bars must not act on the past.
+The velocity detector does not see them either: consumers of live bars must not act on the past.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from redis_functions.contract.codec import latest_command, store_command
 from redis_functions.write.writer import Writer
 
 #: Bars of a symbol in one command.
-TOGETHER = 50
+BATCH = 50
 
 
 class Backfill:
@@ -52,8 +52,8 @@ class Backfill:
         if not bars:
             return
         is_newest = self._tape.take_repaired(bars, built=self.built(bars[0].sym))
-        for begin in range(0, len(bars), TOGETHER):
-            self._writer.put_command(*store_command(bars[begin : begin + TOGETHER]))
+        for begin in range(0, len(bars), BATCH):
+            self._writer.put_command(*store_command(bars[begin : begin + BATCH]))
         if is_newest:
             self._writer.put_command(*latest_command(bars[-1]))
 

@@ -24,7 +24,7 @@ class Outcome:
 
 
 class Progress:
-    """The symbols of one gap that were begun, with what became of them."""
+    """The symbols of one gap that were started, with their results."""
 
     def __init__(self, client: Redis, feed: str, gap_id: str) -> None:
         self._client = client
@@ -47,7 +47,7 @@ class Progress:
         return orjson.dumps([one.bars, [list(spike) for spike in one.spikes], one.lost, one.whole])
 
     async def forget(self) -> None:
-        """The gap is closed: its record tells all."""
+        """The gap is closed: its record has the result."""
         await forget_progress(self._client, self.feed, self.gap)
 
     @property

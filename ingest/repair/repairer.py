@@ -1,7 +1,7 @@
-"""Fills gaps of the feed from the vendor's aggregates, beside the stream and behind it in everything.
+"""Fills gaps of the feed from the vendor's aggregates, beside the stream, which always has priority.
 
-Where second bars may still be written (see rollup.py) the missing seconds go in by the same door as live bars, in order
-with them; older minutes are written to 1m, 5m and 1h. All of it is idempotent, so whatever is cut short is begun again.
+Where second bars may still be written (see rollup.py) the missing seconds are queued like live bars, in order with
+them; older minutes are written to 1m, 5m and 1h. All of it is idempotent, so an interrupted repair is simply repeated.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class Repairer:
     # --- a round: the newest gap, and those near it
 
     async def _round(self, gaps: Sequence[Gap]) -> None:
-        """Repairs the gaps together, as far as each can be. Raises redis-py's errors."""
+        """Repairs the gaps in one round, as far as possible. Raises redis-py's errors."""
         jobs: list[Job] = []
         began = time.monotonic()
         try:
@@ -174,7 +174,7 @@ class Repairer:
 
     @contextlib.asynccontextmanager
     async def _judged(self, gap: Gap, progress: Progress) -> AsyncIterator[None]:
-        """Acts on what is said of the gap within: that it is hopeless, or that it has to wait."""
+        """Handles the errors of the block: a gap that cannot be repaired, or has to wait."""
         try:
             yield
         except _Hopeless as reason:
@@ -235,8 +235,8 @@ class Repairer:
         )  # fmt: skip
 
     async def _await_vendor(self, gap: Gap, symbols: Sequence[str]) -> None:
-        """REST may be behind the feed: what it does not tell yet would count as silence. So it is asked first for a bar that
-        came live after the gap. Raises _NotNow while it has none, for at most `behind_s`."""
+        """REST may be behind the feed, and what it lacks would count as silence. So it is first asked for a bar that arrived
+        live after the gap. Raises _NotNow while it has none, for at most `behind_s`."""
         assert self._rest is not None
         assert gap.end is not None
         symbol = max(symbols, key=lambda s: self._live.newest(s) or 0)
@@ -245,13 +245,13 @@ class Repairer:
             return
         step = self._live.step_ms
         try:
-            told = await self._rest.bars(symbol, step, max(gap.end + 1, newest - 60 * step), newest)
+            bars = await self._rest.bars(symbol, step, max(gap.end + 1, newest - 60 * step), newest)
         except RestRefused:
             return
         except RestUnavailable as error:
             raise _NotNow(str(error)) from None
         met = self._first_met.setdefault(gap.id, time.monotonic())
-        if not told and time.monotonic() - met < self.config.behind_s:
+        if not bars and time.monotonic() - met < self.config.behind_s:
             raise _NotNow("the vendor's REST is behind the feed")
 
     # --- the end of it

@@ -34,10 +34,10 @@ def young_from(newest: int | None, retention_ms: int) -> int:
     return 0 if newest is None else -(-(newest - retention_ms) // HOUR_MS) * HOUR_MS
 
 
-def worth_writing(held: Candles, told: Sequence[Bar]) -> list[Bar]:
-    """Those of the `told` minutes that are not `held`, or held with less volume: a gap cut them off at its edges."""
+def worth_writing(held: Candles, received: Sequence[Bar]) -> list[Bar]:
+    """The `received` minutes that are not `held`, or held with less volume: a gap cut them off at its edges."""
     volumes = dict(zip(held.t.tolist(), np.nan_to_num(held.fields[VOLUME]).tolist(), strict=True))
-    return [bar for bar in told if bar.t not in volumes or bar.v > volumes[bar.t] * (1 + _SAME)]
+    return [bar for bar in received if bar.t not in volumes or bar.v > volumes[bar.t] * (1 + _SAME)]
 
 
 def merged(held: Candles, written: Sequence[Bar]) -> Candles:
@@ -54,24 +54,24 @@ def merged(held: Candles, written: Sequence[Bar]) -> Candles:
 def rolled_up(minutes: Candles, bucket_ms: int, touched: Iterable[int]) -> Candles:
     """The candles of `bucket_ms` that the times `touched` lie in, made of whole `minutes`: first, max, min, last, sum, sum."""
     starts = minutes.t - minutes.t % bucket_ms
-    wanted = np.isin(starts, np.array(sorted({t - t % bucket_ms for t in touched}), np.int64))
-    return aggregate(Candles(minutes.t[wanted], minutes.fields[:, wanted]), starts[wanted])
+    affected = np.isin(starts, np.array(sorted({t - t % bucket_ms for t in touched}), np.int64))
+    return aggregate(Candles(minutes.t[affected], minutes.fields[:, affected]), starts[affected])
 
 
-async def write_minutes(client: Redis, symbol: str, told: Sequence[Bar], schema: Schema) -> int:
-    """Writes those of the `told` minutes (of frozen hours, ascending) that are worth it, and the larger candles that they
+async def write_minutes(client: Redis, symbol: str, received: Sequence[Bar], schema: Schema) -> int:
+    """Writes those of the `received` minutes (of frozen hours, ascending) that add something, and the larger candles that they
     belong to. Returns how many minutes. Raises redis-py's errors; done again it changes nothing.
     """
-    if not told:
+    if not received:
         return 0
-    first, last = told[0].t // HOUR_MS * HOUR_MS, told[-1].t // HOUR_MS * HOUR_MS + HOUR_MS - 1
+    first, last = received[0].t // HOUR_MS * HOUR_MS, received[-1].t // HOUR_MS * HOUR_MS + HOUR_MS - 1
     held = await read_minutes(client, symbol, first, last)
-    written = worth_writing(held, told)
+    written = worth_writing(held, received)
     if written:
         newest = await read_newest_fields(client, symbol)
         limits = {field: young_from(t, schema.retention_ms["1s"]) for field, t in newest.items()}
-        wanted = samples(merged(held, written), written, limits)
-        await write_samples(client, symbol, wanted, newest, schema)
+        written_samples = samples(merged(held, written), written, limits)
+        await write_samples(client, symbol, written_samples, newest, schema)
     return len(written)
 
 

@@ -1,7 +1,7 @@
-"""One round of repairs: gaps that lie near each other, filled together, symbol by symbol and several symbols at once.
+"""One round of repairs: gaps near each other, filled at once, symbol by symbol and several symbols at a time.
 
-The vendor restates bars for a quarter of an hour, so each gap is looked at with the minutes before it. A connection that
-flaps leaves many gaps in these minutes: one question about a symbol answers them all.
+The vendor restates bars for a quarter of an hour, so each gap is read with the minutes before it. A flapping
+connection leaves many gaps in these minutes: one request for a symbol serves them all.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class Round:
         self._spoken = time.monotonic()
 
     async def run(self, ordered: Sequence[str]) -> None:
-        """All symbols, in this order. Raises redis-py's errors; what the vendor does not answer is told by the jobs."""
+        """All symbols, in this order. Raises redis-py's errors; what the vendor does not answer is recorded in the jobs."""
         rest = iter(ordered)
-        # One by one until the vendor has answered at all: one that refuses or is away is not asked for everything.
+        # One by one until the vendor has answered: one that rejects or is unreachable is not asked for everything.
         while not self._answered and (symbol := self._next(rest)):
             await self._repair(symbol, len(ordered))
         workers = [asyncio.create_task(self._work(rest, len(ordered))) for _ in range(min(AT_ONCE, len(ordered)))]

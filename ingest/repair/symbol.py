@@ -23,13 +23,13 @@ from redis_functions.read.samples import read_newest_fields, read_seconds
 SECONDS_CHUNK_MS, MINUTES_CHUNK_MS = 2 * HOUR_MS, 24 * HOUR_MS
 #: Bars queued for Redis before they are waited for.
 SLICE = 1_000
-#: The feed's events of one second do not come at one moment: a gap of seconds is taken so much wider at both ends, ms.
+#: The events of one second do not arrive at one moment: a gap of seconds is widened by this at both ends, ms.
 WIDER_MS = 2_000
-#: What the vendor corrected while nobody listened may lie so far before a gap: it restates bars for 15 minutes.
+#: How far before a gap bars may have been restated during it: the vendor restates for 15 minutes.
 LATE_MS = 905_000
 #: Where seconds are built from trades, those this near to the ends of a gap may have been cut by it, ms.
 EDGE_MS = 3_000
-#: How often the store is read anew because a bar was restated live meanwhile.
+#: How often the store is read again because a bar was restated live meanwhile.
 READS = 20
 _SAME = 1e-9
 
@@ -89,8 +89,8 @@ class SymbolRepair:
         begin -= begin % MINUTE_MS
         while begin <= end:
             stop = min(end, begin - begin % HOUR_MS + MINUTES_CHUNK_MS - 1)
-            told = await self._rest.bars(symbol, MINUTE_MS, begin, stop)
-            part.outcome.bars += await write_minutes(self._client, symbol, told, self._schema)
+            received = await self._rest.bars(symbol, MINUTE_MS, begin, stop)
+            part.outcome.bars += await write_minutes(self._client, symbol, received, self._schema)
             begin = stop + 1
 
     async def _young(self, symbol: str, parts: Sequence[Part], begin: int) -> None:
@@ -98,35 +98,35 @@ class SymbolRepair:
         heard_from = next(iter(await self._stored(symbol, begin, starts, 1)), starts)
         while begin <= end:
             stop = min(end, begin - begin % HOUR_MS + SECONDS_CHUNK_MS - 1)
-            told = await self._rest.bars(symbol, step, begin, stop)
+            received = await self._rest.bars(symbol, step, begin, stop)
             # What was never listened to is no part of the gap.
-            told = [bar for bar in told if bar.t >= min(heard_from - heard_from % step, starts)]
-            for at in range(0, len(told), SLICE):
-                if await self._fill(symbol, told[at : at + SLICE], parts):
+            received = [bar for bar in received if bar.t >= min(heard_from - heard_from % step, starts)]
+            for at in range(0, len(received), SLICE):
+                if await self._fill(symbol, received[at : at + SLICE], parts):
                     await self._live.stored()
-            await self._miss(symbol, told, parts)
+            await self._miss(symbol, received, parts)
             begin = stop + 1
 
-    async def _miss(self, symbol: str, told: Sequence[Bar], parts: Sequence[Part]) -> None:
-        """Notes the alerts that would have been raised in each gap: of all that the vendor tells, not only of what was written,
-        as an attempt before may have ended half-way."""
+    async def _miss(self, symbol: str, received: Sequence[Bar], parts: Sequence[Part]) -> None:
+        """Records the alerts that would have been raised in each gap: from all received bars, not only those written, as an
+        earlier attempt may have been interrupted."""
         if is_test_symbol(symbol):
             return
         noted = [spike for part in parts for spike in part.outcome.spikes]
         for part in parts:
-            lost = [bar for bar in told if part.start <= bar.t <= part.end]
+            lost = [bar for bar in received if part.start <= bar.t <= part.end]
             found = await missed_spikes(self._client, symbol, lost, self._rule, noted)
             part.outcome.spikes += found
             noted += found
 
-    async def _fill(self, symbol: str, told: Sequence[Bar], parts: Sequence[Part]) -> bool:
-        """Queues those of the `told` bars that are missing or of which the store has an earlier version; whether any is."""
+    async def _fill(self, symbol: str, received: Sequence[Bar], parts: Sequence[Part]) -> bool:
+        """Queues the `received` bars that are missing or have an earlier version in the store; returns whether any is."""
         for _ in range(READS):
             restated = self._live.restated(symbol)
             await self._live.stored()
-            stored = await self._stored(symbol, told[0].t, told[-1].t)
+            stored = await self._stored(symbol, received[0].t, received[-1].t)
             if self._live.restated(symbol) == restated:
-                return self._put(told, stored, parts)
+                return self._put(received, stored, parts)
         raise GrewOld("its bars are restated faster than they are read")
 
     async def _stored(self, symbol: str, start: int, end: int, oldest: int | None = None) -> dict[int, float]:
@@ -134,21 +134,21 @@ class SymbolRepair:
         first, last = start - start % MINUTE_MS, end - end % MINUTE_MS + MINUTE_MS - 1
         return dict(await read_seconds(self._client, symbol, "volume", first, last, oldest))
 
-    def _put(self, told: Sequence[Bar], stored: Mapping[int, float], parts: Sequence[Part]) -> bool:
+    def _put(self, received: Sequence[Bar], stored: Mapping[int, float], parts: Sequence[Part]) -> bool:
         """No live bar comes between the look at what there is and the queueing: nothing is awaited here."""
-        newest = max(self._live.newest(told[0].sym) or 0, max(stored, default=0)) or None
-        if told[0].t < young_from(newest, self._schema.retention_ms["1s"]):
+        newest = max(self._live.newest(received[0].sym) or 0, max(stored, default=0)) or None
+        if received[0].t < young_from(newest, self._schema.retention_ms["1s"]):
             raise GrewOld("its seconds grew too old meanwhile")
         minutes = {t // MINUTE_MS for t in stored}
         new, corrected = [], []
-        for bar in told:
+        for bar in received:
             mark = minute_mark(bar.t)
             held = stored.get(mark if bar.span == MINUTE_MS else bar.t)
             if held is not None:
                 if bar.v > held * (1 + _SAME) and self._may_correct(bar, parts):
                     corrected.append(bar)
             elif bar.t // MINUTE_MS not in minutes or (bar.span == SECOND_MS and mark not in stored):
-                new.append(bar)  # a minute bar tells of all seconds, and a second bar lets no minute bar in
+                new.append(bar)  # a minute bar covers all seconds, and a second bar excludes a minute bar
         put = sorted(self._live.missing(new) + corrected, key=lambda bar: bar.t)
         self._live.store(put)
         for bar in put:
@@ -166,5 +166,5 @@ class SymbolRepair:
 
 
 def _listened_from(part: Part, step: int) -> int:
-    """From here on the vendor may have corrected in the gap what was told before it."""
+    """The first time whose bars the vendor may have restated during the gap."""
     return part.start - LATE_MS // step * step

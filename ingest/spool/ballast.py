@@ -1,4 +1,4 @@
-"""Room on a disk that others may fill, held by a file: it is given up for records that shall not be shed."""
+"""Disk space reserved by a file: it is released for records that must not be shed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import contextlib
 import os
 from pathlib import Path
 
-#: Of what is free at first, this part at most.
+#: At most this part of the free space at the start.
 _SHARE = 10
 
 
 class Ballast:
-    """`held`: the room is there; `owed`: it was given up, and is to be taken again before others get any."""
+    """`held`: the space is reserved; `owed`: it was released, and must be reserved again before other records are taken."""
 
     def __init__(self, path: Path, most: int) -> None:
         self._path = path
@@ -20,7 +20,7 @@ class Ballast:
         self.held = self.owed = False
 
     def take(self) -> None:
-        """Makes the file. Raises OSError where there is no room; then nothing is left of it."""
+        """Creates the file. Raises OSError when there is no space; then no file is left."""
         if not self._size:
             disk = os.statvfs(self._path.parent)
             self._size = min(self._most, disk.f_bavail * disk.f_frsize // _SHARE)
@@ -41,10 +41,10 @@ class Ballast:
         self.held, self.owed = True, False
 
     def give_up(self) -> bool:
-        """Frees the room; False where it is not held."""
+        """Releases the space; returns False if it is not reserved."""
         if not self.held:
             return False
         self.held, self.owed = False, True
-        with contextlib.suppress(OSError):  # then writing fails once more, and tells
+        with contextlib.suppress(OSError):  # then the next write fails and reports it
             self._path.unlink()
         return True

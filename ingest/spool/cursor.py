@@ -29,7 +29,7 @@ class Cursor:
         self.segment = segment
         self.offset = offset
         self.number = segment.first if number is None else number
-        self.torn = False  # nothing good follows, and nobody knows how many numbers were here
+        self.torn = False  # nothing valid follows, and how many numbers were here is unknown
         self._last_ms = 0
         self._buffer = b""
         self._base = offset  # where in the file the buffer begins

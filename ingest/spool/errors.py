@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 #: The file system takes no more for now: what was written stays whole, and a later append may succeed.
-#: EFBIG is a limit on the size of a file (RLIMIT_FSIZE), which an operator lifts just as he makes room on a disk.
+#: EFBIG is a limit on the size of a file (RLIMIT_FSIZE), which an operator raises just as they free disk space.
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 

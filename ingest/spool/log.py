@@ -1,8 +1,8 @@
-"""The spool: every frame of the feed in a local log before anything looks at it.
+"""The spool: every frame of the feed in a local log before it is processed.
 
 `append` hands a record to the kernel before it returns, so it outlives the process; `sync`, called from a thread every so often,
 makes it outlive the machine. What is not in Redis yet is never deleted; what is, is kept as long as the limits allow, so that a
-Redis emptied later can be filled again. The format on disk is told in `spool_segment`.
+Redis emptied later can be filled again. The format on disk is documented in `segment.py`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Spool:
     """One writer's log in `folder`. `append`, `acknowledge`, `rewind`, `advance` and `close` belong to one thread; `sync` may
     run in a second one, and each reader in its own.
 
-    `limit_bytes` bounds all segments together. Acknowledged segments whose newest record is older than `max_age_s` are deleted.
+    `limit_bytes` bounds the sum of all segments. Acknowledged segments whose newest record is older than `max_age_s` are deleted.
     With `fsync` off nothing is forced to disk and `sync` answers at once.
     """
 
@@ -120,10 +120,10 @@ class Spool:
     # writing
 
     def append(self, payload: Payload, received_ms: int, kind: int = DATA, *, reserve: bool = False) -> int:
-        """Writes one record and answers its number. With `reserve` it may use the last tenth of the limit, and on a full
-        disk the room that is held for such records.
+        """Writes one record and returns its number. With `reserve` it may use the last tenth of the limit, and on a full
+        disk the space that is reserved for such records.
 
-        Raises SpoolFull at the limit, DiskFull when the disk takes no more (both: nothing was written, later may go well),
+        Raises SpoolFull at the limit, DiskFull when the disk is full (both: nothing was written, a later try may succeed),
         SpoolBroken after any other I/O error, ValueError for more than MAX_PAYLOAD at once.
         """
         return self._write(pack(self._next, received_ms, kind, payload), received_ms, 1, reserve)
@@ -131,7 +131,7 @@ class Spool:
     def append_many(
         self, payloads: Sequence[Payload], received_ms: int, kind: int = DATA, *, reserve: bool = False
     ) -> int:
-        """Writes several records received together, all or none, in one go; answers the number of the last."""
+        """Writes several records received at once, all or none, in one call; returns the number of the last."""
         numbered = enumerate(payloads, self._next)
         records = b"".join([pack(number, received_ms, kind, payload) for number, payload in numbered])
         return self._write(records, received_ms, len(payloads), reserve) if records else self.last
@@ -269,8 +269,8 @@ class Spool:
             records = records[os.write(self._fd, records) :]
 
     def _write_again(self, records: Payload, error: OSError, reserve: bool) -> None:
-        """The kernel did not take `records`: undoes what it took, and tries again for as long as deleting makes room, at last
-        that of the room held for records with `reserve`."""
+        """After a failed write: truncates the partial records and tries again while deleting segments frees space, finally
+        the reserved space if `reserve`."""
         while True:
             try:
                 os.ftruncate(self._fd, self._segments[-1].size)
@@ -287,7 +287,7 @@ class Spool:
                 error = again
 
     def _give_up_ballast(self) -> bool:
-        self._room = 0  # what comes next asks for room, and without `reserve` is refused until it is held again
+        self._room = 0  # later records need space, and without `reserve` are rejected until it is reserved again
         return self._ballast.give_up()
 
     def _take_ballast(self) -> None:
@@ -295,7 +295,7 @@ class Spool:
             try:
                 return self._ballast.take()
             except OSError as error:
-                failure = self._failure(error, "keeping room")
+                failure = self._failure(error, "reserving space")
                 if isinstance(failure, SpoolBroken) or not self._drop_oldest():
                     raise failure from error
 
@@ -319,7 +319,7 @@ class Spool:
         self._room = size if self._ballast.owed else max(size, free)
 
     def _roll(self, first: int) -> None:
-        """Begins a segment with number `first`; on an error all is as before, but what is on disk may be deleted to make room."""
+        """Begins a segment with number `first`; on an error only old segments may have been deleted to free space."""
         path = self.folder / file_name(first)
         while True:
             try:

@@ -90,8 +90,8 @@ class Reader:
 
     def _wanted(self, records: list[Record]) -> list[Record]:
         """`records` without the numbers before the next one."""
-        wanted = [record for record in records if record.number >= self._number]
-        if wanted and wanted[0].kind == CORRUPT:
-            most = wanted[0].number - self._number + 1
-            wanted[0] = msgspec.structs.replace(wanted[0], lost=min(wanted[0].lost, most))
-        return wanted
+        due = [record for record in records if record.number >= self._number]
+        if due and due[0].kind == CORRUPT:
+            most = due[0].number - self._number + 1
+            due[0] = msgspec.structs.replace(due[0], lost=min(due[0].lost, most))
+        return due

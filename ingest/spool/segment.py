@@ -12,8 +12,8 @@ holds whole records, one after the other, numbered without holes. All integers a
         28      1  kind: 0 a frame of the feed, 1 a mark of our own (JSON)
         29      -  payload
 
-A record that does not fit what is said here is damaged. If the record behind it stands where the damaged length says, one
-record is lost; otherwise the next one with the magic, a right checksum and a number that can follow is searched for, and all
+A record that does not match this format is damaged. If the record behind it lies where the damaged length points, one
+record is lost; otherwise the next one with the magic, a valid checksum and a possible number is searched for, and all
 between are lost. What follows the last good record of the last segment is a torn tail and is cut when the spool is opened;
 only a last record that is complete but for its checksum is kept as a lost number: it was written, and bits flipped later.
 """

@@ -17,7 +17,7 @@ class GroupSync:
     """Keeps the files written since the last sync. It owns every file handed to it, and closes it once it is safe.
     `sync` and `close` may be called from any thread; the rest belongs to the one that appends.
 
-    After an error the kernel may have thrown the unwritten pages away and calls the next fsync a success; so an error is final.
+    After an error the kernel may have dropped the unwritten pages and report the next fsync as successful; so an error is final.
     """
 
     def __init__(self, enabled: bool) -> None:

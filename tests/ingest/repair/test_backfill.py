@@ -26,7 +26,7 @@ def make(*, built: bool = False, minutes_only: bool = False) -> tuple[MarketStat
     pipeline = Pipeline(Schema(), VelocityConfig(), decode=DEFAULT.decoder(), minutes_subscribed=False)
     backfill = Backfill(pipeline, Writer("redis://127.0.0.1:1", Schema()), minutes_only=minutes_only)
     backfill.built = lambda symbol: built
-    return pipeline.state, backfill
+    return pipeline.tape, backfill
 
 
 def test_what_live_bars_told_is_not_missing() -> None:
