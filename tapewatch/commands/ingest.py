@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import logging
 import signal
 import sys
 
@@ -16,10 +17,14 @@ from ingest.velocity_rule import VelocityConfig
 from redis_functions.write.store_stamp import StoreRefused
 from tapewatch import logs
 from tapewatch.cli import CannotGoOn
+from tapewatch.disk_plan import shortage
 from tapewatch.notify import notify
 from tapewatch.settings import LIVE_FEED, Settings
+from tapewatch.trusted_files import secure_folder
 from vendor.interface import FeedConfig, FeedRefused, RestConfig
 from vendor.vendors import own_vendor_of, vendor_of
+
+log = logging.getLogger("tapewatch.ingest")
 
 HELP = "read the feed and write its bars to Redis"
 
@@ -72,7 +77,10 @@ def config(settings: Settings) -> IngestConfig:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Runs until SIGINT or SIGTERM. Raises CannotGoOn when trying again will not help; returns 1 when the spool failed."""
     made = config(settings)
+    secure_folder(settings.data_path)
     logs.setup(settings)
+    if short := shortage(settings):
+        log.warning("the disk is smaller than the plan: %s; `tapewatch plan` has the figures", short)
     try:
         asyncio.run(_main(made))
     except (FeedRefused, StoreRefused) as error:

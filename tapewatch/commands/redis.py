@@ -17,6 +17,7 @@ from redis_functions.server.connection import connect
 from tapewatch import machine
 from tapewatch.cli import CannotGoOn
 from tapewatch.settings import Settings
+from tapewatch.trusted_files import secure_folder
 
 HELP = "the embedded Redis in the foreground, on redis.sock in the data folder"
 
@@ -44,6 +45,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         return _wanted(settings)
     if args.wait is not None:
         return wait(settings, args.wait, args.pid)
+    secure_folder(settings.data_path)
     try:
         command = embedded.command(settings.data_path, maxmemory_mb=maxmemory_mb(settings))
     except embedded.CannotServe as error:

@@ -17,6 +17,7 @@ from tapewatch.cli import CannotGoOn
 from tapewatch.part_environment import of_part
 from tapewatch.settings import Settings, check_listening
 from tapewatch.supervisor import Part, PartRefused, Supervisor
+from tapewatch.trusted_files import secure_folder
 
 HELP = "run everything on this box: Redis, feed (simulated without a key), ingest and the REST bridge"
 
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Runs until Ctrl-C or SIGTERM; 78 with a part's own line when trying again will not help, 1 when a port is taken."""
     check_listening(settings)
+    secure_folder(settings.data_path)
     logs.setup(settings)
     trouble = _trouble(settings)
     if trouble:

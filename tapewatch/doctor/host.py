@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from redis_functions.server import embedded
+from tapewatch.disk_plan import room_mib, shortage
 from tapewatch.doctor.finding import Finding, fail, ok, warn
-from tapewatch.settings import KEY_VARIABLES, PREFIX, Settings
+from tapewatch.settings import CREDENTIALS, KEY_VARIABLES, PREFIX, TOKEN_LENGTH, Settings
+from tapewatch.trusted_files import changeable_by_others, readable_by_others
 
 GIB = 1 << 30
-#: The append-only file grows by some GB on a busy day before it is rewritten.
-DISK_FAIL, DISK_WARN = GIB, 5 * GIB
+#: With less free Redis cannot rewrite its append-only file any more.
+DISK_FAIL_MIB = 512
+#: Where `make install` puts the settings of the units.
+CONFIGURATION = Path("/etc/tapewatch")
 #: For the whole market: in the default profile (labels, a week of minutes, the fork of a rewrite); in small.
 MEMORY_DEFAULT, MEMORY_SMALL = 3 * GIB, 900 << 20
 
@@ -27,12 +30,22 @@ def findings(settings: Settings, given: Mapping[str, str]) -> list[Finding]:
     found = [
         ok("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         ok("settings", _settings(settings, given)),
-        data_folder(settings.data_path),
+        *settings_files(given),
+        token(settings),
+        data_folder(settings),
         memory(settings, MEMINFO),
     ]
     if not settings.redis_url:
         found += [embedded_server(settings.data_path), overcommit(OVERCOMMIT)]
     return found
+
+
+def token(settings: Settings) -> Finding:
+    """A token that is used beyond loopback must be long."""
+    if settings.token_is_short:
+        detail = f"{len(settings.token)} characters: the bridge stays on loopback instead of {settings.bridge_host}"
+        return fail("token", detail, f"set at least {TOKEN_LENGTH}: openssl rand -hex 24")
+    return ok("token", "set" if settings.token else "none: only loopback is bound")
 
 
 def _settings(settings: Settings, given: Mapping[str, str]) -> str:
@@ -41,22 +54,38 @@ def _settings(settings: Settings, given: Mapping[str, str]) -> str:
     return f"profile {settings.profile}, {len(given)} of {len(Settings.__struct_fields__)} given{where}"
 
 
-def data_folder(folder: Path) -> Finding:
-    """Checks that the data folder is writable (before the first start: can be created) and its disk has space."""
-    what, place = "data folder", folder.resolve()
+def data_folder(settings: Settings) -> Finding:
+    """Checks that the data folder is writable (before the first start: can be created), its owner's alone, and that its disk
+    has room for a day of the market."""
+    what, folder, place = "data folder", settings.data_path.resolve(), settings.data_path.resolve()
     while not place.exists():
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-        return fail(
-            what, f"{folder.resolve()} cannot be written", "set TAPEWATCH_DATA_DIR, or make this user its owner"
-        )
-    free = shutil.disk_usage(place).free
-    detail = f"{folder.resolve()}, {free / GIB:.1f} GiB free"
-    if free < DISK_FAIL:
+        return fail(what, f"{folder} cannot be written", "set TAPEWATCH_DATA_DIR, or make this user its owner")
+    if why := changeable_by_others(folder):
+        return fail(what, f"{folder} cannot be trusted", why)
+    free, _ = room_mib(settings.data_path)
+    detail = f"{folder}, {free / 1024:.1f} GiB free"
+    if free < DISK_FAIL_MIB:
         return fail(what, detail, "free disk space: Redis stops writing when the disk is full")
-    if free < DISK_WARN:
-        return warn(what, detail, "free disk space: the append-only file may grow by some GiB in a day")
+    if short := shortage(settings):
+        return warn(what, f"{folder}: {short}", "a larger disk, a lower TAPEWATCH_SPOOL_MB, or TAPEWATCH_PROFILE=small")
+    if readable_by_others(folder):
+        return warn(what, f"others can read {folder}", f"chmod 700 {folder}")
     return ok(what, detail)
+
+
+def settings_files(given: Mapping[str, str], folder: Path = CONFIGURATION) -> list[Finding]:
+    """Names the files that others can read: those that a secret comes from, and the environment files of the units."""
+    variables = (PREFIX, *KEY_VARIABLES)
+    secret = {
+        Path(source) for name, source in given.items() if name in CREDENTIALS and not source.startswith(variables)
+    }
+    return [
+        warn("settings file", f"others can read {path}, which may hold secrets", f"chmod 600 {path}")
+        for path in sorted(secret | set(folder.glob("*.env")))
+        if readable_by_others(path)
+    ]
 
 
 def memory(settings: Settings, meminfo: Path) -> Finding:
@@ -77,7 +106,7 @@ def memory(settings: Settings, meminfo: Path) -> Finding:
 def embedded_server(folder: Path) -> Finding:
     """Whether the embedded Redis can run here."""
     try:
-        server, _ = embedded.binaries()
+        server = embedded.check()
     except embedded.CannotServe as error:
         return fail("embedded Redis", "cannot run here", str(error))
     path = embedded.socket_path(folder)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from email.message import Message
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +23,10 @@ from vendor.vendors import vendor_of
 CLOCK_WARN_S, CLOCK_FAIL_S = 2.0, 4.0
 OLDEST_GRAFANA = (11, 6)
 PLUGIN = "yesoreyeram-infinity-datasource"
+#: Before it a token could be sent to hosts that only begin like the allowed one.
+OLDEST_PLUGIN = (3, 4, 1)
+#: Where a unit of ingest lies on a host that runs tapewatch under systemd.
+UNITS = tuple(Path(folder, "tapewatch-ingest.service") for folder in ("/etc/systemd/system", "/usr/lib/systemd/system"))
 
 
 def findings(settings: Settings, *, auth: bool = False) -> list[Finding]:
@@ -30,6 +36,11 @@ def findings(settings: Settings, *, auth: bool = False) -> list[Finding]:
 
 def feed(settings: Settings, *, auth: bool) -> Finding:
     """TCP, TLS, WebSocket and the vendor's greeting; with `auth` the key as well."""
+    if settings.simulated and any(unit.exists() for unit in UNITS):
+        detail = "neither a key nor a feed URL is set: tapewatch-ingest.service ends with exit code 78"
+        return fail(
+            "feed", detail, "set MASSIVE_API_KEY in /etc/tapewatch/tapewatch.env, then restart tapewatch.target"
+        )
     if settings.simulated:
         return ok("feed", "simulated: neither a key nor a feed URL is set; `tapewatch run` starts the market")
     url = settings.feed_url or LIVE_FEED
@@ -82,16 +93,25 @@ def grafana(settings: Settings) -> list[Finding]:
     version = str(_field(_json(body), "version") or "")
     if status != 200 or not version:
         return [warn("grafana", f"not running at {url}", "make grafana, or set TAPEWATCH_GRAFANA_URL")]
-    numbers = [int(part) if part.isdigit() else 0 for part in version.split("-")[0].split("+")[0].split(".")[:2]]
-    if tuple(numbers) < OLDEST_GRAFANA:
+    if _numbers(version, 2) < OLDEST_GRAFANA:
         return [fail("grafana", f"{version} at {url}", "the dashboards need Grafana 11.6 or newer")]
     return [ok("grafana", f"{version} at {url}"), _plugin(url, settings.grafana_token)]
+
+
+def _numbers(version: str, most: int) -> tuple[int, ...]:
+    """The first numbers of a version such as 12.3.0-pre+1."""
+    return tuple(int(part) if part.isdigit() else 0 for part in re.split(r"[-+]", version)[0].split(".")[:most])
 
 
 def _plugin(url: str, token: str) -> Finding:
     status, _, body = _get(f"{url}/api/plugins/{PLUGIN}/settings", token)
     if status == 200:
-        return ok("infinity plugin", str(_field(_json(body), "info", "version") or "installed"))
+        version = str(_field(_json(body), "info", "version") or "")
+        if version and _numbers(version, 3) < OLDEST_PLUGIN:
+            return fail(
+                "infinity plugin", f"{version} is too old", f"grafana cli plugins update {PLUGIN}: 3.4.1 or newer"
+            )
+        return ok("infinity plugin", version or "installed")
     if status == 404:
         return fail("infinity plugin", "not installed", f"grafana cli plugins install {PLUGIN}, then restart Grafana")
     return ok("infinity plugin", "unknown: Grafana needs TAPEWATCH_GRAFANA_TOKEN for this")
