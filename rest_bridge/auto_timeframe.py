@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -11,6 +10,7 @@ from redis import Redis
 from market import timeframes
 from market.timeframes import STORED, Timeframe
 from redis_functions.read.reader import read_kept_from
+from rest_bridge.times import now_ms
 
 #: Stands for a timeframe that is chosen when the question is answered.
 AUTO = Timeframe("auto", 0, "1m")
@@ -42,7 +42,7 @@ def timeframe_for(client: Redis, q: Ranged, symbols: Sequence[str]) -> Timeframe
         return q.timeframe
     if not q.from_:
         return _USUAL
-    span = min(q.to, int(time.time() * 1000)) - q.from_
+    span = min(q.to, now_ms()) - q.from_
     kept_from = read_kept_from(client, symbols[0], list(STORED))
     for timeframe in _LADDER:
         if span <= q.points * timeframe.ms and kept_from.get(timeframe.source, 0) <= q.from_:

@@ -34,7 +34,7 @@ By = Literal["velocity", "change", "volume"]
 
 
 def _read_stats_names(text: str) -> list[str]:
-    names = list(dict.fromkeys(text.split(",")))
+    names = list(dict.fromkeys(p.split(text)))
     for name in names:
         if name not in STATISTICS:
             raise ValueError(f"{p.shown(name)} is not a statistic; known are {', '.join(STATISTICS)}")

@@ -14,11 +14,12 @@ from werkzeug.datastructures import MultiDict
 
 from market import timeframes
 from market.symbols import is_symbol
-from rest_bridge import auto_timeframe
+from rest_bridge import auto_timeframe, times
 from rest_bridge.errors import bad_request
+from rest_bridge.times import read_from, read_to
 
-#: Integers beyond 2**53 are not exact in JSON readers.
-MAX_INTEGER = 2**53
+#: The end of time.
+MAX_INTEGER = times.MAX_INTEGER
 MAX_SYMBOLS = 50
 
 _DIGITS = re.compile(r"[0-9]{1,16}\Z")
@@ -174,6 +175,11 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:40] + "…")
 
 
+def split(text: str) -> list[str]:
+    """The items of a comma list, without the blanks around them."""
+    return [part.strip(" ") for part in text.split(",")]
+
+
 def read_symbol(text: str) -> str:
     if not is_symbol(text):
         raise ValueError(f"{shown(text)} is not a symbol")
@@ -181,7 +187,7 @@ def read_symbol(text: str) -> str:
 
 
 def read_symbols(text: str) -> list[str]:
-    symbols = list(dict.fromkeys(read_symbol(part) for part in text.split(",")))
+    symbols = list(dict.fromkeys(map(read_symbol, split(text))))
     if len(symbols) > MAX_SYMBOLS:
         raise ValueError(f"{len(symbols)} symbols, at most {MAX_SYMBOLS} are answered at once")
     return symbols
@@ -218,6 +224,10 @@ Points = Annotated[
 ]
 POINTS = 500
 MINUTE = timeframes.parse("1m")
-From = Annotated[int, Meta(ge=0, le=MAX_INTEGER, description="Earliest time, epoch ms UTC, included.")]
-To = Annotated[int, Meta(ge=0, le=MAX_INTEGER, description="Latest time, epoch ms UTC, included.")]
+_TIME = (
+    "time, included: epoch milliseconds, RFC 3339 with a zone, a date (New York), `now`, or a span before it such as `-15m`, "
+    "`-1h`, `-5d`"
+)
+From = Annotated[int, text(read_from, f"Earliest {_TIME}.", "2025-10-10")]
+To = Annotated[int, text(read_to, f"Latest {_TIME}; of a date its end.", "now")]
 Labels = Annotated[bool, Meta(description="`1`: rows carry `symbol` also where only one was asked for.")]

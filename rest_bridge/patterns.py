@@ -24,7 +24,7 @@ _PRICES = ("open", "high", "low", "close")
 
 def read_names(text: str) -> list[str]:
     """A comma list of patterns. Raises ValueError with all names and the nearest where one does not exist."""
-    names = list(dict.fromkeys(part.strip() for part in text.split(",")))
+    names = list(dict.fromkeys(p.split(text)))
     for name in names:
         if name not in TITLES:
             hint = nearest(name, TITLES)

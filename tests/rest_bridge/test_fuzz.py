@@ -23,6 +23,7 @@ HOSTILE = [
     "1m;FLUSHALL", "{DOOR}", "ts:{DOOR}:1s:close", "\u202e", "1970-01-01", "[]", "true", "*", "5000000", "sma:0",
     "sma:-5", "sma:1e9", "bbands:20:nan", "٣", "A\r\nPING", "1d", "1s", "24h", "86400s", "DOOR", "DOOR,DOOR,B", ",",
     "100", str(T0), str(2**53), "velocity", "asc", "warning", "sma:5,ema:7", "lag_ms", "1",
+    "now", "-1h", "2025-10-10", "2025-10-10T09:30:00 04:00", "auto", "9999-12-31",
 ]  # fmt: skip
 NAMES = [
     "symbol",
