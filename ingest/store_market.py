@@ -10,7 +10,8 @@ from pathlib import Path
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from redis_functions.write.store_stamp import Stamp, StoreRefused, claim_store, other_market, read_stamp
+from redis_functions.errors import StoreRefused
+from redis_functions.write.store_stamp import Stamp, claim_store, other_market, read_stamp
 
 log = logging.getLogger("tapewatch.ingest")
 

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from ingest.spool.errors import SpoolError
 from redis_functions.availability import Availability
-from redis_functions.errors import may_pass
+from redis_functions.errors import StoreRefused, may_pass
 from redis_functions.write.writer import StoreEmptied
 
 log = logging.getLogger("tapewatch.ingest")
@@ -23,7 +23,10 @@ T = TypeVar("T")
 
 
 class Upkeep:
-    """Runs jobs until they are cancelled. Only StoreEmptied and SpoolError pass: they end the engine, or the process."""
+    """Runs jobs until they are cancelled.
+
+    Only StoreEmptied, StoreRefused and SpoolError pass: they end the engine, or the process.
+    """
 
     def __init__(self, availability: Availability) -> None:
         self._availability = availability
@@ -35,7 +38,7 @@ class Upkeep:
             while True:
                 try:
                     result = await job()
-                except (StoreEmptied, SpoolError):
+                except (StoreEmptied, StoreRefused, SpoolError):
                     raise
                 except Exception as error:
                     await asyncio.sleep(self._failed(name, error))

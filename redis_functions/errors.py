@@ -22,8 +22,15 @@ from redis.exceptions import (
 class Kind(Enum):
     """What an error means for the command that was answered by it."""
 
-    #: The same command may succeed later: Redis is unreachable, full, loading, or busy.
-    PASSING = "passing"
+    #: The connection failed, or the reply did not come in time.
+    UNREACHABLE = "unreachable"
+    LOADING = "loading"
+    #: The memory of Redis is at its limit.
+    FULL = "full"
+    #: Redis cannot write its append-only file.
+    DISK = "disk"
+    #: A script runs, a cluster is in disorder, or too few replicas are there.
+    BUSY = "busy"
     #: This server is no primary any more: the same command may succeed on another connection.
     NOT_PRIMARY = "not primary"
     #: The password is wrong, or one is needed: it passes once the user is there (again) with this password.
@@ -38,6 +45,8 @@ class Kind(Enum):
     EXISTS = "exists"
     #: The library of functions is not loaded.
     NO_FUNCTION = "no function"
+    #: It is not loaded, and this user may not load it: an administrator has to.
+    NO_LIBRARY = "no library"
     #: The user's access list does not allow the command or the key.
     DENIED = "denied"
     #: The server does not know the command: too old, or without the TimeSeries module.
@@ -46,29 +55,38 @@ class Kind(Enum):
     OTHER = "other"
 
 
+class StoreRefused(Exception):
+    """This store must not be used as it is, and trying again will not help: one line that says why and what to do."""
+
+
+class FunctionsMissing(RedisError):
+    """The library of functions is not there in this version, and this user may not load it."""
+
+
 #: redis-py takes the first word off the texts of these, so their class is asked.
 _CLASSES: tuple[tuple[type[RedisError], Kind], ...] = (
+    (FunctionsMissing, Kind.NO_LIBRARY),
     (AuthenticationError, Kind.LOGIN),
     (AuthorizationError, Kind.LOGIN),
     (ReadOnlyError, Kind.NOT_PRIMARY),
     (MasterDownError, Kind.NOT_PRIMARY),
-    (OutOfMemoryError, Kind.PASSING),
-    (BusyLoadingError, Kind.PASSING),
-    (ClusterDownError, Kind.PASSING),
-    (TryAgainError, Kind.PASSING),
+    (OutOfMemoryError, Kind.FULL),
+    (BusyLoadingError, Kind.LOADING),
+    (ClusterDownError, Kind.BUSY),
+    (TryAgainError, Kind.BUSY),
     (NoPermissionError, Kind.DENIED),
 )
 #: How texts begin: those of hiredis, which keeps the first word, and those from inside a function.
 _BEGINNINGS: tuple[tuple[str, Kind], ...] = (
     ("READONLY", Kind.NOT_PRIMARY),
     ("MASTERDOWN", Kind.NOT_PRIMARY),
-    ("OOM", Kind.PASSING),
-    ("LOADING", Kind.PASSING),
-    ("MISCONF", Kind.PASSING),
-    ("CLUSTERDOWN", Kind.PASSING),
-    ("BUSY", Kind.PASSING),
-    ("TRYAGAIN", Kind.PASSING),
-    ("NOREPLICAS", Kind.PASSING),
+    ("OOM", Kind.FULL),
+    ("LOADING", Kind.LOADING),
+    ("MISCONF", Kind.DISK),
+    ("CLUSTERDOWN", Kind.BUSY),
+    ("BUSY", Kind.BUSY),
+    ("TRYAGAIN", Kind.BUSY),
+    ("NOREPLICAS", Kind.BUSY),
     ("WRONGPASS", Kind.LOGIN),
     ("NOAUTH", Kind.LOGIN),
     ("NOPERM", Kind.DENIED),
@@ -94,8 +112,8 @@ def kind_of(error: Exception) -> Kind:
     for its_class, kind in _CLASSES:
         if isinstance(error, its_class):
             return kind
-    if isinstance(error, RedisError) and not isinstance(error, ResponseError):
-        return Kind.PASSING  # connecting, waiting for the reply
+    if isinstance(error, OSError) or (isinstance(error, RedisError) and not isinstance(error, ResponseError)):
+        return Kind.UNREACHABLE  # connecting, waiting for the reply
     text = str(error)
     for beginning, kind in _BEGINNINGS:
         if text.startswith(beginning):
@@ -105,40 +123,23 @@ def kind_of(error: Exception) -> Kind:
 
 def may_pass(error: Exception) -> bool:
     """Whether the same command may succeed later, on this connection or on a new one."""
-    return kind_of(error) in (Kind.PASSING, Kind.NOT_PRIMARY, Kind.LOGIN)
-
-
-_LOGIN = "Redis refuses the user or the password (`tapewatch users apply` sets both)"
-#: Conditions of the server that an operator acts on, by a word of the error's text or its class.
-_CONDITIONS: tuple[tuple[str, str], ...] = (
-    ("LOADING", "Redis loads its data"),
-    ("MISCONF", "the disk of Redis is full or fails"),
-    ("OOM", "the memory of Redis is full"),
-    ("READONLY", "Redis is no primary"),
-    ("MASTERDOWN", "Redis has no primary"),
-    ("BUSY", "Redis is busy with a script"),
-    ("WRONGPASS", _LOGIN),
-    ("NOAUTH", _LOGIN),
-)
-_CONDITION_CLASSES: tuple[tuple[type[RedisError], str], ...] = (
-    (BusyLoadingError, "Redis loads its data"),
-    (OutOfMemoryError, "the memory of Redis is full"),
-    (ReadOnlyError, "Redis is no primary"),
-    (MasterDownError, "Redis has no primary"),
-    (AuthenticationError, _LOGIN),
-    (AuthorizationError, _LOGIN),
-)
+    return kind_of(error) in _PASSING
 
 
 def condition_of(error: Exception) -> str:
-    """The condition of the server that an error which may pass stands for, in words."""
-    for its_class, condition in _CONDITION_CLASSES:
-        if isinstance(error, its_class):
-            return condition
-    text = str(error)
-    for word, condition in _CONDITIONS:
-        if text.startswith(word):
-            return condition
-    if isinstance(error, ResponseError):
-        return "Redis refuses commands"
-    return "Redis is unreachable"
+    """What an error says of the server, in words that an operator can act on."""
+    return _CONDITIONS.get(kind_of(error), "Redis refuses commands")
+
+
+_CONDITIONS = {
+    Kind.UNREACHABLE: "Redis is unreachable",
+    Kind.LOADING: "Redis loads its data",
+    Kind.FULL: "the memory of Redis is full",
+    Kind.DISK: "the disk of Redis is full or fails",
+    Kind.BUSY: "Redis is busy with a script, or its cluster is in disorder",
+    Kind.NOT_PRIMARY: "Redis is no primary",
+    Kind.LOGIN: "Redis refuses the user or the password (`tapewatch users apply` sets both)",
+    Kind.NO_LIBRARY: "the Redis Functions of this version are missing",
+}
+#: What the server is in passes, what a command is wrong in does not.
+_PASSING = frozenset(_CONDITIONS)

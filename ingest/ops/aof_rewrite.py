@@ -177,13 +177,17 @@ class Rewrites:
     async def _folder_of_redis(self) -> Path | None:
         """Where Redis keeps the file, if that is a folder of this machine."""
         if self._folder is None and not self._asked_folder:
-            found: dict[str | None, str | None] = {}
-            with contextlib.suppress(ResponseError):  # the user may not ask
-                found = await self._client.config_get("dir")
             self._asked_folder = True
-            folder = Path(found.get("dir") or "/nonexistent")
-            local = self._client.connection_pool.connection_kwargs.get("path") is not None
-            self._folder = folder if local and folder.is_dir() else None
+            socket_path = self._client.get_connection_kwargs().get("path")
+            if socket_path is None:
+                return None  # on another machine, as far as is known
+            folder = Path(socket_path).parent / "redis"  # the embedded server's, which need not be asked
+            if not (folder / "appendonlydir").is_dir():
+                found: dict[str | None, str | None] = {}
+                with contextlib.suppress(ResponseError):  # the user may not ask
+                    found = await self._client.config_get("dir")
+                folder = Path(found.get("dir") or "/nonexistent")
+            self._folder = folder if folder.is_dir() else None
         return self._folder
 
     def _rests(self) -> bool:

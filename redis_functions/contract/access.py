@@ -21,7 +21,7 @@ from redis import Redis
 from redis_functions.contract import keys
 
 #: What any client library sends to make a connection and keep it.
-_SESSION = ("ping", "echo", "hello", "auth", "select", "client|setname", "client|setinfo", "client|id")
+_SESSION = ("ping", "hello", "auth", "select", "client|setname", "client|setinfo", "client|id")
 _SUBSCRIBE = ("subscribe", "psubscribe", "unsubscribe", "punsubscribe")
 _READ_SERIES = ("ts.range", "ts.revrange", "ts.get", "ts.info")
 _READ_PLAIN = (
@@ -84,7 +84,7 @@ INGEST = User(
         Grant(
             (
                 *_SESSION, *_READ_SERIES, "ts.create", "ts.createrule", "ts.add", "ts.madd", "ts.del", "info", "time", "publish",
-                "function|load", "function|list", "multi", "exec", "discard", "scan", "bgrewriteaof",
+                "multi", "exec", "discard", "scan", "bgrewriteaof",
             ),
             (*_SERIES, *_STATS, *_ALERT_SERIES),
             channels=(*_BARS, keys.CHANNEL_ALERTS),
@@ -108,7 +108,7 @@ ALERTS = User(
     "rules over bars: reads the market, raises alerts and keeps their receipts",
     (
         Grant(
-            (*_SESSION, *_READ_SERIES, *_SUBSCRIBE, "time", "function|load", "function|list"), _SERIES, channels=_BARS
+            (*_SESSION, *_READ_SERIES, *_SUBSCRIBE, "time"), _SERIES, channels=_BARS
         ),
         Grant(
             (*_IN_FUNCTIONS, "hdel", "hgetall", "hmget", "expire", "xread", "zrange", "zrem", "zcard"), _ALERTS

@@ -15,13 +15,14 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ResponseError
 
-from redis_functions.errors import Kind, kind_of
+from redis_functions.errors import FunctionsMissing, Kind, StoreRefused, kind_of
 
 LIBRARY = "tapewatch"
 VERSION_FUNCTION = "tapewatch_version"
 FOLDER = Path(__file__).parent
 
 _ASK: tuple[str, ...] = ("FCALL_RO", VERSION_FUNCTION, "0")
+_LIST: tuple[str, ...] = ("FUNCTION LIST", "LIBRARYNAME", LIBRARY)
 
 
 class Library(NamedTuple):
@@ -100,10 +101,19 @@ def is_missing(error: ResponseError) -> bool:
 
 
 def ensure(client: Redis) -> Loaded:
-    """Loads the library unless this version is there. Raises redis.RedisError, ResponseError before Redis 7."""
+    """Loads the library unless this version is there.
+
+    Raises FunctionsMissing where it is not and this user may not load it, StoreRefused where another program has its names,
+    redis.RedisError else, ResponseError before Redis 7.
+    """
     ours, previous = library(), version_of(client)
     if previous != ours.version:
-        client.execute_command("FUNCTION LOAD", "REPLACE", ours.source)
+        try:
+            if previous is None:
+                _check_free(client.execute_command(*_LIST))
+            client.execute_command("FUNCTION LOAD", "REPLACE", ours.source)
+        except ResponseError as error:
+            raise _explained(error, previous) from None
     return Loaded(ours.version, previous)
 
 
@@ -117,8 +127,35 @@ async def ensure_async(client: AsyncRedis) -> Loaded:
             raise
         previous = None
     if previous != ours.version:
-        await client.execute_command("FUNCTION LOAD", "REPLACE", ours.source)
+        try:
+            if previous is None:
+                _check_free(await client.execute_command(*_LIST))
+            await client.execute_command("FUNCTION LOAD", "REPLACE", ours.source)
+        except ResponseError as error:
+            raise _explained(error, previous) from None
     return Loaded(ours.version, previous)
+
+
+def _check_free(libraries: list[Any]) -> None:
+    """Raises StoreRefused for a library of our name without our version: another program's, which must not be replaced."""
+    if libraries:
+        raise StoreRefused(
+            f"this Redis has a function library {LIBRARY!r} of another program: give tapewatch a Redis of its own, or delete "
+            f"it (FUNCTION DELETE {LIBRARY})"
+        )
+
+
+def _explained(error: ResponseError, previous: str | None) -> Exception:
+    """What to raise for an error of loading."""
+    if kind_of(error) is Kind.DENIED:
+        held = "none" if previous is None else f"version {previous}"
+        return FunctionsMissing(
+            f"this Redis holds {held}, {library().version} is needed, and this user may not load it: as an administrator "
+            "run `tapewatch functions load`"
+        )
+    if "already exists" in str(error):
+        return StoreRefused(f"this Redis has a function of the same name in a library of another program: {error}")
+    return error
 
 
 def _pairs(flat: list[Any]) -> dict[bytes, Any]:

@@ -128,7 +128,7 @@ def _parse_any(asked: Sequence[Range], raw: bytes) -> list[Samples]:
             if kind is Kind.NOT_PRIMARY:
                 raise RedisConnectionError(f"this Redis is no primary (any more): {reply}")
             if kind not in (Kind.NO_SERIES, Kind.WRONG_TYPE):
-                raise BusyLoadingError(str(reply)) if kind is Kind.PASSING else ResponseError(str(reply))
+                raise BusyLoadingError(str(reply)) if kind is Kind.LOADING else ResponseError(str(reply))
             reply = []
         pairs = reply[::-1] if one.newest else reply
         times, values = np.array([t for t, _ in pairs], np.int64), np.array([float(v) for _, v in pairs], np.float64)

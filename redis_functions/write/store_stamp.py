@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from redis_functions.contract import keys
-from redis_functions.errors import Kind, kind_of
+from redis_functions.errors import Kind, StoreRefused, kind_of
 
 log = logging.getLogger("tapewatch.store")
 
@@ -21,10 +21,6 @@ VENDOR = "vendor"
 _FIELDS = ("feed", "market", "schema")
 #: Series that are looked at for those of other programs; the store has 24 a symbol.
 _SCANNED = 20_000
-
-
-class StoreRefused(Exception):
-    """This store must not be written to; one line that says why and what to do."""
 
 
 class Stamp(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from redis import Redis
 from redis.exceptions import AuthenticationError, AuthorizationError, ConnectionError, RedisError, TimeoutError
 
-from redis_functions.errors import Kind, kind_of
+from redis_functions.errors import Kind, StoreRefused, kind_of
 from redis_functions.server.connection import connect
 from tapewatch.cli import CannotGoOn
 from tapewatch.commands.config import shown
@@ -28,6 +28,8 @@ def with_store(settings: Settings, work: Callable[[Redis], int]) -> int:
     except (ConnectionError, TimeoutError) as error:
         hint = "" if settings.redis_url else ": start it with `tapewatch run` or `tapewatch redis`"
         print(f"tapewatch: no Redis at {shown('redis_url', settings.store_url)} ({error}){hint}", file=sys.stderr)
+    except StoreRefused as error:
+        raise CannotGoOn(str(error)) from None
     except RedisError as error:
         if kind_of(error) is Kind.NO_COMMAND:
             raise CannotGoOn("this Redis is older than 7 or lacks the TimeSeries module: use Redis 8") from None

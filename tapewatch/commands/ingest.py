@@ -14,7 +14,7 @@ from ingest.ops.aof_rewrite import RewriteConfig
 from ingest.process import Ingest, IngestConfig
 from ingest.spool.errors import SpoolError
 from ingest.velocity_rule import VelocityConfig
-from redis_functions.write.store_stamp import StoreRefused
+from redis_functions.errors import StoreRefused
 from tapewatch import logs
 from tapewatch.cli import CannotGoOn
 from tapewatch.disk_plan import shortage

@@ -13,6 +13,7 @@ from redis import Redis
 
 from redis_functions.contract import access
 from redis_functions.contract.access import USERS, User
+from redis_functions.lua import loader
 from tapewatch.cli import CannotGoOn
 from tapewatch.commands._store import with_store
 from tapewatch.settings import PREFIX, Settings
@@ -99,6 +100,9 @@ def _apply(
                 return 1
         access.apply(client, user, password)
         _report(user.name, url, user.name in given, files.get(user.name))
+    # Those users may not load it: it would run with the rights of whoever calls it.
+    if (loaded := loader.ensure(client)).changed:
+        _note(f"the Redis Functions of this version ({loaded.version}) are loaded")
     if not access.save(client):
         _note("this Redis has no aclfile: after its restart the users are gone until `tapewatch users apply`")
     if access.default_is_open(client):

@@ -84,6 +84,7 @@ def test_the_url_takes_any_password() -> None:
 
 
 def test_ingest_writes_what_ingest_writes(redis: Redis, redis_url: str) -> None:
+    loader.ensure(redis)  # the administrator's
     url = access.url_for(redis_url, "ingest", PASSWORD)
 
     async def work() -> None:

@@ -10,6 +10,8 @@ import pytest
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from redis_functions.contract.access import INGEST, apply
+from redis_functions.errors import FunctionsMissing, StoreRefused, may_pass
 from redis_functions.lua import loader
 from redis_functions.server.connection import connect, connect_async
 
@@ -103,3 +105,40 @@ def test_other_errors_are_not_taken_for_a_missing_library(redis: Redis) -> None:
     redis.function_load(broken)
     with pytest.raises(ResponseError, match="BROKEN"):
         loader.ensure(redis)
+
+
+def test_a_library_of_another_program_is_not_replaced(redis: Redis) -> None:
+    theirs = f"#!lua name={loader.LIBRARY}\nredis.register_function('theirs', function() return 1 end)"
+    redis.function_load(theirs)
+    for load in (lambda: loader.ensure(redis), lambda: asyncio.run(_ensured(redis))):
+        with pytest.raises(StoreRefused, match=r"library 'tapewatch' of another program.*FUNCTION DELETE"):
+            load()
+    assert redis.execute_command("FCALL", "theirs", 0) == 1
+
+
+def test_a_function_of_the_same_name_elsewhere_is_named(redis: Redis) -> None:
+    redis.function_load("#!lua name=theirs\nredis.register_function('last_bar', function() return 1 end)")
+    with pytest.raises(StoreRefused, match="last_bar already exists"):
+        loader.ensure(redis)
+
+
+def test_a_user_that_may_not_load_it_says_who_must(redis: Redis, redis_url: str) -> None:
+    apply(redis, INGEST, "a-long-password")
+    try:
+        url = redis_url.replace("unix://", "unix://ingest:a-long-password@")
+        with connect(url) as client:
+            with pytest.raises(
+                FunctionsMissing, match=r"holds none.*administrator run `tapewatch functions load`"
+            ) as missing:
+                loader.ensure(client)
+            assert may_pass(missing.value)
+            loader.ensure(redis)
+            assert not loader.ensure(client).changed
+    finally:
+        redis.acl_deluser("ingest")
+
+
+async def _ensured(redis: Redis) -> loader.Loaded:
+    path = redis.get_connection_kwargs()["path"]
+    async with connect_async(f"unix://{path}") as client:
+        return await loader.ensure_async(client)

@@ -9,8 +9,9 @@ from redis import Redis
 
 from redis_functions.contract import keys
 from redis_functions.contract.access import INGEST, apply
+from redis_functions.errors import StoreRefused
 from redis_functions.server.connection import connect_async
-from redis_functions.write.store_stamp import Stamp, StoreRefused, claim_store, foreign_series, read_stamp
+from redis_functions.write.store_stamp import Stamp, claim_store, foreign_series, read_stamp
 
 OURS = Stamp("stocks", "vendor")
 
