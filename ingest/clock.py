@@ -1,4 +1,4 @@
-"""The wall clock as far as it may be trusted: a step back must not make good bars look like the future."""
+"""A wall clock that never steps back: a step back would make good bars look like bars of the future."""
 
 from __future__ import annotations
 

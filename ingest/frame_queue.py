@@ -33,7 +33,7 @@ WARN_S = 60.0
 
 
 class Shed(IntEnum):
-    """What is given up, in this order; bars of watched symbols come last and only when nothing more fits."""
+    """What is shed, in this order; events of watched symbols last, and only when nothing more fits."""
 
     NOTHING = 0
     UNWATCHED = 1
@@ -41,7 +41,7 @@ class Shed(IntEnum):
 
 
 class FrameQueue:
-    """Takes frames as they come (`put`), hands out records as they were spooled (`get`)."""
+    """Takes frames as they come (`put`), returns records in the order of the spool (`get`)."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class FrameQueue:
     # --- the feed's side
 
     def put(self, frame: bytes) -> None:
-        """Spools a frame. What does not fit is shed, noted in the spool and counted. Raises SpoolBroken."""
+        """Appends a frame to the spool. What does not fit is shed, marked in the spool and counted. Raises SpoolBroken."""
         if self.level is not Shed.NOTHING and not self._noted:
             self._note()  # the disk was too full even for the mark
         if self._append(frame, DATA, reserve=False):
@@ -111,11 +111,11 @@ class FrameQueue:
         return True
 
     def mark(self, what: str, **more: str) -> bool:
-        """A record of our own among the frames: the feed connected, was lost, frames were shed."""
+        """Appends a mark among the frames: the feed connected, was lost, frames were shed; whether it fitted."""
         return self._append(orjson.dumps({"what": what, **more}), CONTROL, reserve=True)
 
     def close(self) -> None:
-        """No more frames will come: `get` hands out what is left, then None."""
+        """No more frames will come: `get` returns what is left, then None."""
         self._closed = True
         self._wake.set()
 

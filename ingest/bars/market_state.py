@@ -1,4 +1,4 @@
-"""What is known of every symbol right now, in numpy arrays: newest second, last price, the day's volume and change.
+"""The state of every symbol in numpy arrays: newest second, last price, the volume and change of the day.
 
 The clock is event time: the newest second of any bar. Days are New York days of that clock.
 """
@@ -78,7 +78,7 @@ class MarketCounts:
 
 
 class MarketState:
-    """State of all symbols. Symbols are numbered as they appear."""
+    """The state of all symbols, which are numbered as they appear. Only its own methods change it."""
 
     def __init__(self, lateness_ms: int, capacity: int = 1024) -> None:
         self.lateness_ms = lateness_ms
@@ -125,7 +125,7 @@ class MarketState:
         self.minutes.grow(capacity)
 
     def restore(self, symbol: str, newest: int, last: float | None) -> None:
-        """What the store knew of `symbol` before this process began."""
+        """What the store held of `symbol` when this process began."""
         idx = self.number(symbol)
         self.newest[idx] = self.restored[idx] = newest
         if last is not None:
@@ -169,9 +169,9 @@ class MarketState:
         return True
 
     def take(self, bars: list[Bar], now_ms: int) -> list[Taken]:
-        """Accepts second or minute bars in order of arrival, one `Taken` a day that they lie in.
+        """Accepts second or minute bars in order of arrival; returns one `Taken` for each day that they lie in.
 
-        Refused and counted: bars ahead of the wall clock, and bars so late that their larger candles would suffer.
+        Rejected and counted: bars ahead of the wall clock, and bars so late that writing them would damage larger candles.
         """
         newest = max(map(_start, bars), default=0)
         if newest > now_ms + AHEAD_MS:
@@ -230,7 +230,7 @@ class MarketState:
         )  # fmt: skip
 
     def _not_too_late(self, idx: NDArray[np.int64], t: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which bars may be written, and moves `newest` on. In order of arrival: a bar is measured against what came before."""
+        """Which bars may be written; advances `newest`. In order of arrival: a bar is compared with those before it."""
         if len(t) and t.max() - t.min() < self.lateness_ms:
             # Within such a batch no bar can make another too late, so all are measured at once.
             keep = t >= self.newest[idx] - self.lateness_ms

@@ -94,7 +94,7 @@ class Minutes:
         return first
 
     def _turn(self, at: Any, minute: Any) -> None:
-        """The places `at` now stand for `minute`, of which nothing is known yet."""
+        """The places `at` now stand for `minute`, of which no second came yet."""
         self._minute[at] = minute
         self._seconds[at] = 0
         self._high[at], self._low[at], self._volume[at] = -np.inf, np.inf, 0.0

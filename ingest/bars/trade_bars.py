@@ -66,7 +66,7 @@ class _Second:
         self.v = 0.0
         self.n = 0
         self.first_t = self.first_q = self.last_t = self.last_q = 0
-        #: Not taken since its last change, and so among `TradeBars._changed`.
+        #: Changed since it was taken last, and so among `TradeBars._changed`.
         self.changed = False
 
     def count(self, print_: _Print, effect: Effect) -> bool:
@@ -261,12 +261,6 @@ class TradeBars:
         """The late prints whose second has been let go, since the last call, in order of arrival."""
         late, self._late = self._late, []
         return late
-
-    def oldest_open(self) -> int | None:
-        """The start of the oldest second of which something, be it a late print, has not been taken yet."""
-        starts = list(self._changed)
-        starts += [late.t_second for late in self._late]
-        return min(starts, default=None)
 
     def _keep_late(self, book: _Book, start: int, price: int, size: float, money: int, effect: Effect) -> None:
         if not effect.volume:

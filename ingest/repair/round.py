@@ -56,7 +56,7 @@ class Round:
         self._symbols = symbols
         self._answered = any(job.progress.done for job in jobs)
         self._refused = self._in_a_row = self._asked = 0
-        self._spoken = time.monotonic()
+        self._logged = time.monotonic()
 
     async def run(self, ordered: Sequence[str]) -> None:
         """All symbols, in this order. Raises redis-py's errors; what the vendor does not answer is recorded in the jobs."""
@@ -104,9 +104,9 @@ class Round:
             if written or any(part.outcome.whole for part in parts):
                 await note(self._client, [job.progress for job in jobs], symbol)
         self._asked += 1
-        self._tell(total)
+        self._log_progress(total)
 
-    def _tell(self, total: int) -> None:
-        if time.monotonic() - self._spoken > PROGRESS_S:
-            self._spoken = time.monotonic()
+    def _log_progress(self, total: int) -> None:
+        if time.monotonic() - self._logged > PROGRESS_S:
+            self._logged = time.monotonic()
             log.info("repairing: %d of %d symbols, %d bars", self._asked, total, self.bars)

@@ -95,12 +95,12 @@ class SymbolRepair:
 
     async def _young(self, symbol: str, parts: Sequence[Part], begin: int) -> None:
         step, starts, end = self._live.step_ms, min(part.start for part in parts), parts[-1].end
-        heard_from = next(iter(await self._stored(symbol, begin, starts, 1)), starts)
+        first_stored = next(iter(await self._stored(symbol, begin, starts, 1)), starts)
         while begin <= end:
             stop = min(end, begin - begin % HOUR_MS + SECONDS_CHUNK_MS - 1)
             received = await self._rest.bars(symbol, step, begin, stop)
-            # What was never listened to is no part of the gap.
-            received = [bar for bar in received if bar.t >= min(heard_from - heard_from % step, starts)]
+            # What was never subscribed is no part of the gap.
+            received = [bar for bar in received if bar.t >= min(first_stored - first_stored % step, starts)]
             for at in range(0, len(received), SLICE):
                 if await self._fill(symbol, received[at : at + SLICE], parts):
                     await self._live.stored()

@@ -1,4 +1,4 @@
-"""What can go wrong with the spool: one small tree, one sentence each."""
+"""The errors of the spool."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from ingest.spool.segment import Segment, file_name, first_number, log
 
 
 def lock(folder: Path) -> int:
-    """Makes the folder if need be, for its owner only, and takes it until the descriptor answered is closed."""
+    """Makes the folder if need be, for its owner only, and takes it until the returned descriptor is closed."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

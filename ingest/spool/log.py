@@ -137,7 +137,7 @@ class Spool:
         return self._write(records, received_ms, len(payloads), reserve) if records else self.last
 
     def sync(self) -> int:
-        """Forces to disk what is written so far; answers the number of the last durable record. Safe beside `append`.
+        """Forces to disk what is written so far; returns the number of the last durable record. Safe beside `append`.
 
         Raises SpoolBroken when the disk fails; then `append` does so, too.
         """
@@ -243,7 +243,7 @@ class Spool:
     # within
 
     def _write(self, records: Payload, received_ms: int, count: int, reserve: bool) -> int:
-        """Adds `count` records in one go and answers the number of the last."""
+        """Adds `count` records in one go and returns the number of the last."""
         size = len(records)
         if size > self._room or self._sync.broken is not None:
             self._make_room(size, reserve)

@@ -16,18 +16,18 @@ from ingest.spool.segment import CORRUPT, Record, Segment
 class Reader:
     """Records behind number `after`. May run in another thread than the one that appends, one thread to a reader.
 
-    `segments` answers the segments there are now, oldest first; the last one is being written.
+    `segments` returns the segments there are now, oldest first; the last one is being written.
     """
 
     def __init__(self, segments: Callable[[], Sequence[Segment]], after: int) -> None:
         self.skipped = 0  # numbers asked for that were deleted before they could be read
         self._segments = segments
-        self._number = after + 1  # the next to hand out
+        self._number = after + 1  # the next to return
         self._cursor: Cursor | None = None
 
     @property
     def next_number(self) -> int:
-        """The number of the next record that `read` will hand out, if it still exists then."""
+        """The number of the next record that `read` will return, if it still exists then."""
         return self._number
 
     def read(self, max_records: int = 1000, max_bytes: int = 1024 * 1024) -> list[Record]:

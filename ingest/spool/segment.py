@@ -9,7 +9,7 @@ holds whole records, one after the other, numbered without holes. All integers a
          8      4  length of the payload
         12      8  number of the record, consecutive through all segments
         20      8  time of receipt, epoch ms
-        28      1  kind: 0 a frame of the feed, 1 a mark of our own (JSON)
+        28      1  kind: 0 a frame of the feed, 1 a mark among the frames (JSON)
         29      -  payload
 
 A record that does not match this format is damaged. If the record behind it lies where the damaged length points, one

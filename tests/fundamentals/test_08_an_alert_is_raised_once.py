@@ -15,7 +15,7 @@ def alert(t: int, direction: str = "up") -> Alert:
     )
 
 
-def test_told_again_it_is_known_and_too_soon_it_is_quiet(redis: Redis) -> None:
+def test_raised_again_it_is_known_and_too_soon_it_is_quiet(redis: Redis) -> None:
     alerts = [alert(T), alert(T), alert(T + 299_999), alert(T + 299_999, "down"), alert(T + 300_000)]
     outcomes = [raise_alert_sync(redis, one, COOLDOWN) for one in alerts]
     assert outcomes == ["raised", "duplicate", "cooldown", "raised", "raised"]

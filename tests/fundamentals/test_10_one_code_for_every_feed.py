@@ -12,7 +12,7 @@ from vendor.vendors import vendor_of
 T = 1_760_104_800_000
 
 
-class Ear(asyncio.Queue[bytes]):
+class Frames(asyncio.Queue[bytes]):
     """Listens to a feed and keeps its frames."""
 
     frame = asyncio.Queue.put_nowait
@@ -24,10 +24,10 @@ class Ear(asyncio.Queue[bytes]):
 
 async def first_symbol(url: str) -> str:
     """The symbol of the first bar of the feed at `url`."""
-    vendor, ear = vendor_of(url), Ear()
-    reading = asyncio.create_task(vendor.feed(FeedConfig(url, KEY, vendor.subscription("A.*")), ear).run())
+    vendor, frames = vendor_of(url), Frames()
+    reading = asyncio.create_task(vendor.feed(FeedConfig(url, KEY, vendor.subscription("A.*")), frames).run())
     async with asyncio.timeout(20):
-        symbol = vendor.decoder()(await ear.get()).bars[0].sym
+        symbol = vendor.decoder()(await frames.get()).bars[0].sym
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
     return symbol

@@ -1,4 +1,4 @@
-"""Every frame is on disk before anything looks at it. After a crash the frames behind the watermark are worked on again."""
+"""Every frame is on disk before it is decoded. After a crash the frames behind the watermark are worked on again."""
 
 import asyncio
 from pathlib import Path

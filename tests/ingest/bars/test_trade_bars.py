@@ -86,7 +86,6 @@ def test_a_corrected_close_sets_prices_without_volume(bars: TradeBars, at: Print
 def test_an_official_price_sent_again_makes_no_second(bars: TradeBars, at: Prints, code: int) -> None:
     bars.add(at(0, 10.0, 100_000, code))
     assert bars.take() == []
-    assert bars.oldest_open() is None
 
 
 @pytest.mark.parametrize(
@@ -309,26 +308,6 @@ def test_a_second_is_taken_again_only_when_it_changed_and_then_whole(bars: Trade
     assert bars.take() == []
     bars.add(at(250, 10.5, 7))
     assert bars.take() == [bar(100_000, 110_000, 100_000, 110_000, 207.0, 21_735_000)]
-
-
-def test_the_oldest_open_second(bars: TradeBars, at: Prints) -> None:
-    assert bars.oldest_open() is None
-    bars.add_many([at(2500), at(1500), at(3500)])
-    assert bars.oldest_open() == T + 1000
-    bars.take(T + 2000)
-    assert bars.oldest_open() == T + 2000
-    bars.take()
-    assert bars.oldest_open() is None
-    bars.add(at(1700))
-    assert bars.oldest_open() == T + 1000
-
-
-def test_a_late_print_holds_its_second_open_until_taken(bars: TradeBars, at: Prints) -> None:
-    bars.add_many([at(10 * LATE_MS), at(1500)])
-    bars.take()
-    assert bars.oldest_open() == T + 1000
-    bars.take_late()
-    assert bars.oldest_open() is None
 
 
 def test_seconds_that_were_let_go_leave_memory(bars: TradeBars, at: Prints) -> None:
