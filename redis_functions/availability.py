@@ -16,7 +16,9 @@ class Availability:
     The condition begins with the first part that fails, and ends when every part that failed was served again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, meanwhile: str = "what waits is kept and tried again") -> None:
+        """`meanwhile`: what the process does until Redis serves again, for the log."""
+        self._meanwhile = meanwhile
         self._failing: set[str] = set()
         self._condition = ""
         self._since = 0.0
@@ -33,7 +35,7 @@ class Availability:
             if self._condition:
                 log.warning("%s, after %.1f s in which %s: %s", condition, self._elapsed(), self._condition, error)
             else:
-                log.warning("%s: %s; what waits is kept and tried again", condition, error or type(error).__name__)
+                log.warning("%s: %s; %s", condition, str(error) or type(error).__name__, self._meanwhile)
             self._condition, self._since = condition, time.monotonic()
         self._failing.add(part)
 

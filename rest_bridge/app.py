@@ -72,7 +72,7 @@ def create_app(config: BridgeConfig, more: Sequence[Endpoint] = ()) -> Flask:
     for endpoint in endpoints:
         view = _View(context, endpoint, queue, limiter)
         app.add_url_rule(endpoint.path, f"{endpoint.method} {endpoint.path}", view, methods=[endpoint.method])
-    errors.register(app)
+    errors.register(app, frozenset(e.path for e in endpoints if e.store))
     # What looks at answers runs in the reverse order of registration: compression first, counting last.
     context.metrics.register(app)
     if limiter is not None:

@@ -7,12 +7,13 @@ import math
 from http import HTTPStatus
 
 import msgspec
-from flask import Flask, Response
+from flask import Flask, Response, request
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from werkzeug.exceptions import HTTPException
 
+from redis_functions.availability import Availability
 from rest_bridge.answers import Error, Problem
 
 log = logging.getLogger("tapewatch.bridge")
@@ -41,12 +42,28 @@ def error_reply(status: int, code: str, message: str) -> Response:
     return Response(error_body(code, message), status, mimetype="application/json")
 
 
-def register(app: Flask) -> None:
-    """Turns whatever a request raises into an error object; what was not expected is logged, and answered without its trace."""
+def register(app: Flask, stored: frozenset[str] = frozenset()) -> None:
+    """Turns whatever a request raises into an error object; what was not expected is logged, and answered without its trace.
+
+    `stored`: paths that are answered from the store. That it does not answer is logged once, and once when it answers again.
+    """
+    availability = Availability("requests are answered with 503")
+
+    def unavailable(error: RedisError) -> Response:
+        if isinstance(error, RedisConnectionError | RedisTimeoutError):
+            availability.failed("the bridge", error)
+        return _store(error)
+
+    def answered(response: Response) -> Response:
+        if availability.condition and request.path in stored and response.status_code < 400:
+            availability.served("the bridge")
+        return response
+
     app.register_error_handler(ApiError, _api_error)
     app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(RedisError, _store)
+    app.register_error_handler(RedisError, unavailable)
     app.register_error_handler(Exception, _unexpected)
+    app.after_request(answered)
 
 
 def _api_error(error: ApiError) -> Response:
@@ -69,7 +86,6 @@ def _http(error: HTTPException) -> Response:
 
 def _store(error: RedisError) -> Response:
     if isinstance(error, RedisConnectionError | RedisTimeoutError):
-        log.warning("Redis does not answer: %s", error)
         reply = error_reply(503, "store_unavailable", "the store (Redis) does not answer; try again in a moment")
         reply.headers["Retry-After"] = "1"
         return reply

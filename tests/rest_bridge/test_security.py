@@ -235,6 +235,15 @@ def test_without_redis_everything_else_goes_on(make_api: MakeApi, tmp_path: Path
             assert status == 200, path
 
 
+def test_a_redis_that_is_unreachable_is_one_line_however_many_ask(
+    make_api: MakeApi, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    api = make_api(redis_url=f"unix://{tmp_path}/none.sock")
+    for path in ("/readyz", "/api/v1/symbols", "/healthz", "/readyz") * 5:
+        api(path)
+    assert [r.getMessage()[:20] for r in caplog.records if r.levelname == "WARNING"] == ["Redis is unreachable"]
+
+
 def test_ready_means_redis_and_ingest(api: Api, redis: Redis) -> None:
     status, body = api("/readyz")
     assert (status, body["error"]["code"]) == (503, "not_ready")
