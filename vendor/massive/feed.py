@@ -28,6 +28,7 @@ ANSWER_S = 10.0  # greeting, auth and acks must come within this
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30.0
 COOL_DOWN_S = 30.0  # after max_connections
 CLOSE_S = 0.5  # for the answer to our close frame
+CLOCK_WARN_S = 2.0  # the Date header has whole seconds
 
 #: Shorter ones are no keys but words such as "none".
 _LEAST_KEY = 8
@@ -114,11 +115,21 @@ class WebSocketFeed:
         async with open_socket(self._config.url, ANSWER_S, CLOSE_S) as ws:
             self.connections += 1
             self.clock_offset_s = clock.offset_s(date_of(ws), asked, time.time())
+            self._warn_of_clock()
             try:
                 await self._talk(ws)
             finally:
                 # Whatever the reason, with the code of an ordinary end: the vendor then frees the one connection at once.
                 await ws.close()
+
+    def _warn_of_clock(self) -> None:
+        offset = self.clock_offset_s
+        if offset is not None and abs(offset) > CLOCK_WARN_S:
+            log.warning(
+                "this machine's clock is %.0f s %s the feed's; one that is behind rejects live bars: synchronise it "
+                "(timedatectl set-ntp true)",
+                abs(offset), "behind" if offset > 0 else "ahead of",
+            )  # fmt: skip
 
     async def _talk(self, ws: ClientConnection) -> None:
         greeting = await self._await_status(ws, "connected", "greeting")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import time
 
 import pytest
@@ -218,16 +219,22 @@ def test_a_market_that_the_listener_does_not_take_gets_no_key() -> None:
     with_vendor(work)
 
 
-def test_the_clock_of_the_feed_is_compared_by_the_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("behind_s", "warned"), [(20.0, "20 s behind"), (-60.0, "s ahead of"), (0.0, "")])
+def test_the_clock_is_compared_with_the_feeds_at_the_handshake(
+    behind_s: float, warned: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     async def work(vendor: Vendor) -> None:
         reader = Reader(vendor)
         assert reader.feed.clock_offset_s is None
-        monkeypatch.setattr(module, "time", Slow(20.0))
         await reader.until(lambda: vendor.open)
         await reader.stop()
-        assert reader.feed.clock_offset_s == pytest.approx(20, abs=2.0)
+        assert reader.feed.clock_offset_s == pytest.approx(behind_s, abs=1.5)
 
+    monkeypatch.setattr(module, "time", Slow(behind_s))
     with_vendor(work)
+    lines = [record.getMessage() for record in caplog.records if "clock" in record.getMessage()]
+    assert len(lines) == bool(warned)
+    assert all(re.search(warned.replace("20", "(19|20|21)"), line) for line in lines)
 
 
 class Slow:
