@@ -15,6 +15,7 @@ import msgspec
 
 from redis_functions.contract.schema import DAY_MS, Schema
 from redis_functions.server import embedded
+from tapewatch import market_folder
 from tapewatch.given_text import PREFIX as PREFIX
 from tapewatch.given_text import masked_url
 from vendor.vendors import DEFAULT
@@ -96,9 +97,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         "redis://, rediss:// or unix://, logical database 0; empty: the embedded server", example="redis://127.0.0.1:6379"
     )] = ""
     data_dir: Annotated[str, About(
-        "folder of the embedded server's files, its redis.sock, and the spool; elsewhere than /var/lib/tapewatch the "
-        "units need ReadWritePaths= as well", example="/var/lib/tapewatch"
-    )] = "data"
+        "folder of the embedded server's files, its redis.sock, and the spool; empty: one for each market under `data`; "
+        "elsewhere than /var/lib/tapewatch the units need ReadWritePaths= as well", example="/var/lib/tapewatch"
+    )] = ""
     profile: Annotated[Literal["default", "small"], About(
         "`small` fits the whole market into 1 GiB of memory and 8 GiB of disk: shorter retentions, no labels, a "
         "memory limit", example="small"
@@ -231,7 +232,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def data_path(self) -> Path:
-        return Path(self.data_dir).expanduser()
+        """The data folder: the given one, else that of the market that ran last."""
+        return Path(self.data_dir).expanduser() if self.data_dir else market_folder.current(self.simulated)
 
     @property
     def store_url(self) -> str:
@@ -248,6 +250,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         given = {name: getattr(self, name) for name in self.__struct_fields__}
         kept = {f"retention_{level}": ms // 1000 for level, ms in self.schema.retention_ms.items()}
         used = {
+            "data_dir": str(self.data_path),
             "labels": self.schema.labels,
             "redis_aof_mb": self.aof_limit_mb,
             "redis_maxmemory_mb": self.maxmemory_mb,

@@ -163,10 +163,12 @@ class Feed(Protocol):
 
 
 class Probe(NamedTuple):
-    """What a feed answered when it was tried. `error` is empty where it greeted, and took the key if that was sent."""
+    """What a feed answered when it was tried. `error` is empty where it greeted, and took the key if that was sent; `market`
+    is what a server of ours names in its greeting."""
 
     error: str = ""
     clock_offset_s: float | None = None
+    market: str = ""
 
 
 # --- REST

@@ -10,19 +10,25 @@ import socket
 import sys
 from pathlib import Path
 
+import msgspec
+
 from redis_functions.server import embedded
-from tapewatch import logs
+from redis_functions.write.store_stamp import VENDOR
+from tapewatch import logs, market_folder
 from tapewatch.announcement import announce, announce_ready
 from tapewatch.cli import CannotGoOn
 from tapewatch.part_environment import of_part
 from tapewatch.settings import Settings, check_listening
 from tapewatch.supervisor import Part, PartRefused, Supervisor
 from tapewatch.trusted_files import secure_folder
+from vendor.vendors import own_vendor_of, vendor_of
 
 HELP = "run everything on this box: Redis, feed (simulated without a key), ingest and the REST bridge"
 
 #: Seconds of the past that the simulated market sends when it begins.
 HISTORY_S = 3600
+#: A feed of our own gets so long to name its market.
+PROBE_S = 5.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Runs until Ctrl-C or SIGTERM; 78 with a part's own line when trying again will not help, 1 when a port is taken."""
     check_listening(settings)
+    settings = in_its_market(settings)
     secure_folder(settings.data_path)
     logs.setup(settings)
     trouble = _trouble(settings)
@@ -39,6 +46,23 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         print(f"tapewatch: {trouble}", file=sys.stderr)
         return 1
     return asyncio.run(_main(args, settings))
+
+
+def in_its_market(settings: Settings) -> Settings:
+    """With the data folder of the market that will run, where none is set; the other commands use it from now on."""
+    if settings.data_dir:
+        return settings
+    if settings.simulated:
+        market = market_folder.SIMULATOR
+    elif settings.feed_url and own_vendor_of(settings.feed_url) is None:
+        # A server of ours names its market; the key is not sent.
+        market = vendor_of(settings.feed_url).probe(settings.feed_url, "", PROBE_S).market or VENDOR
+    else:
+        market = VENDOR
+    folder = market_folder.folder_of(market)
+    secure_folder(folder)
+    market_folder.remember(folder)
+    return msgspec.structs.replace(settings, data_dir=str(folder))
 
 
 async def _main(args: argparse.Namespace, settings: Settings) -> int:

@@ -19,7 +19,7 @@ def test_nothing_given_is_a_simulated_market_on_the_embedded_server(
     settings = load(None, {})
     assert settings == Settings()
     assert settings.simulated
-    assert settings.store_url == f"unix://{tmp_path}/data/redis.sock"
+    assert settings.store_url == f"unix://{tmp_path}/data/simulator/redis.sock"
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:

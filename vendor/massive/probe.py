@@ -34,11 +34,11 @@ async def _probe(url: str, key: str, timeout_s: float) -> Probe:
         async with open_socket(url, timeout_s, CLOSE_S) as ws:
             offset = clock.offset_s(date_of(ws), asked, time.time())
             async with asyncio.timeout(timeout_s):
-                error = await _awaited(ws, "connected", "greets with")
+                error, market = await _awaited(ws, "connected", "greets with")
                 if not error and key:
                     await ws.send(json.dumps({"action": "auth", "params": key}))
-                    error = await _awaited(ws, "auth_success", "answers the key with")
-            return Probe(error, offset)
+                    error, _ = await _awaited(ws, "auth_success", "answers the key with")
+            return Probe(error, offset, market)
     except InvalidHandshake as failed:
         return Probe(f"rejects the WebSocket: {failed}")
     except TimeoutError:
@@ -47,8 +47,10 @@ async def _probe(url: str, key: str, timeout_s: float) -> Probe:
         return Probe(f"cannot be reached: {failed}")
 
 
-async def _awaited(ws: ClientConnection, expected: str, what: str) -> str:
-    """Empty where the next frame is the expected status, else what came instead."""
+async def _awaited(ws: ClientConnection, expected: str, what: str) -> tuple[str, str]:
+    """(empty where the next frame is the expected status, else what came instead; the market that it names)."""
     frame = await ws.recv(decode=False)
-    words = [status.word for status in decode(frame).statuses]
-    return "" if expected in words else f"{what} {words[0][:40] if words else repr(frame[:40])}"
+    statuses = {status.word: status.market for status in decode(frame).statuses}
+    if expected in statuses:
+        return "", statuses[expected]
+    return f"{what} {next(iter(statuses))[:40] if statuses else repr(frame[:40])}", ""
