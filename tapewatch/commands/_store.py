@@ -8,6 +8,7 @@ from collections.abc import Callable
 from redis import Redis
 from redis.exceptions import AuthenticationError, AuthorizationError, ConnectionError, RedisError, TimeoutError
 
+from market.printable import printable
 from redis_functions.errors import Kind, StoreRefused, kind_of
 from redis_functions.server.connection import connect
 from tapewatch.cli import CannotGoOn
@@ -27,11 +28,14 @@ def with_store(settings: Settings, work: Callable[[Redis], int]) -> int:
         raise CannotGoOn(f"Redis rejects the login: {error}") from None
     except (ConnectionError, TimeoutError) as error:
         hint = "" if settings.redis_url else ": start it with `tapewatch run` or `tapewatch redis`"
-        print(f"tapewatch: no Redis at {shown('redis_url', settings.store_url)} ({error}){hint}", file=sys.stderr)
+        print(
+            printable(f"tapewatch: no Redis at {shown('redis_url', settings.store_url)} ({error}){hint}"),
+            file=sys.stderr,
+        )
     except StoreRefused as error:
         raise CannotGoOn(str(error)) from None
     except RedisError as error:
         if kind_of(error) is Kind.NO_COMMAND:
             raise CannotGoOn("this Redis is older than 7 or lacks the TimeSeries module: use Redis 8") from None
-        print(f"tapewatch: Redis returned an error: {error}", file=sys.stderr)
+        print(printable(f"tapewatch: Redis returned an error: {error}"), file=sys.stderr)
     return 1

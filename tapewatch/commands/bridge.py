@@ -7,6 +7,7 @@ import logging
 import sys
 from urllib.parse import urlsplit
 
+from market.printable import printable
 from rest_bridge.app import create_app
 from rest_bridge.config import BridgeConfig, Limits
 from rest_bridge.server import PortTaken, host_port, serve
@@ -80,6 +81,6 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         config = config_of(settings)
         serve(lambda: create_app(config), host, port, config.limits, ready, lambda: notify.notify("WATCHDOG=1"))
     except PortTaken as error:
-        print(f"tapewatch bridge: {error}", file=sys.stderr)
+        print(printable(f"tapewatch bridge: {error}"), file=sys.stderr)
         return 1
     return 0

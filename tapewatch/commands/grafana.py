@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from grafana import build, server, upload
+from market.printable import printable
 from tapewatch.cli import CannotGoOn
 from tapewatch.settings import Settings
 
@@ -75,7 +76,7 @@ def _push(url: str, with_datasource: bool, settings: Settings) -> int:
     except upload.UploadError as error:
         if error.refused:
             raise CannotGoOn(str(error)) from None
-        print(f"tapewatch: {error}", file=sys.stderr)
+        print(printable(f"tapewatch: {error}"), file=sys.stderr)
         return 1
     return 0
 

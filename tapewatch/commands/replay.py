@@ -10,6 +10,7 @@ from datetime import tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from market.printable import printable
 from market.symbols import is_symbol
 from simulator.csv_reading import Options
 from simulator.csv_rows import MINUTE_MS, SECOND_MS
@@ -78,10 +79,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         replayer = Replayer(recordings, report, args.speed, market)
         asyncio.run(serve_until_stopped(replayer.feed, args.host, args.port, _ready, replayer.replay()))
     except (CannotReplay, CannotListen) as error:
-        print(f"tapewatch replay: {error}", file=sys.stderr)
+        print(printable(f"tapewatch replay: {error}"), file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"tapewatch replay: {error.filename or ''}: {error.strerror}", file=sys.stderr)
+        print(printable(f"tapewatch replay: {error.filename or ''}: {error.strerror}"), file=sys.stderr)
         return 2
     return 0
 

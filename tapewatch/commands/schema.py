@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from redis import Redis
 
+from market.printable import printable
 from redis_functions.write.provision import NotApplied, apply
 from tapewatch.commands._store import with_store
 from tapewatch.settings import Settings
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         try:
             done = apply(client, settings.schema, progress())
         except NotApplied as error:
-            print(f"tapewatch: {error}", file=sys.stderr)
+            print(printable(f"tapewatch: {error}"), file=sys.stderr)
             return 1
         print(f"symbols: {done.symbols:,}, series created: {done.created:,}, brought to the settings: {done.altered:,}")
         return 0

@@ -7,6 +7,7 @@ import asyncio
 import sys
 from pathlib import Path
 
+from market.printable import printable
 from simulator import faults
 from simulator.market import Market
 from simulator.names import MOST_SYMBOLS
@@ -51,10 +52,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         plan = _plan(args, settings)
         asyncio.run(Simulator(plan).run())
     except (ValueError, CannotListen) as error:
-        print(f"tapewatch simulate: {error}", file=sys.stderr)
+        print(printable(f"tapewatch simulate: {error}"), file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"tapewatch simulate: {error.filename or ''} {error.strerror}", file=sys.stderr)
+        print(printable(f"tapewatch simulate: {error.filename or ''} {error.strerror}"), file=sys.stderr)
         return 2
     return 0
 

@@ -15,7 +15,7 @@ from market.bar import Bar, Trade
 from vendor.interface import Decoded, Halt, Lost, Status
 from vendor.massive import decode as module
 from vendor.massive.channels.channel import epoch_ms
-from vendor.massive.decode import decode
+from vendor.massive.decode import decode, keep
 
 T = 1_610_144_868_000
 SECOND = {
@@ -238,6 +238,16 @@ def test_what_is_lost_is_named_as_far_as_it_can_be_read() -> None:
 def test_of_very_many_losses_the_first_are_named_and_all_are_counted() -> None:
     found = decode(json.dumps([SECOND | {"c": 0}] * 3_000).encode())
     assert (len(found.lost), found.set_aside) == (1_000, {"bad_price": 3_000})
+
+
+def test_a_frame_is_cut_down_to_the_events_of_some_symbols() -> None:
+    halt = {"ev": "LULD", "T": "MSFT", "t": T, "i": [17]}
+    events = [SECOND, PRINT, halt, {"ev": "Q", "sym": "MSFT"}, {"ev": "status", "status": "x"}, 5, PRINT | {"sym": 7}]
+    kept = keep(json.dumps(events).encode(), {"MSFT", "F"})
+    assert kept is not None
+    assert json.loads(kept) == [PRINT, halt]
+    assert keep(json.dumps(events).encode(), {"F"}) is None
+    assert keep(b"[{broken", {"F"}) is None
 
 
 # --- prints that are the same, and prints that are not
