@@ -167,6 +167,8 @@ def _check_rows(rows: int) -> None:
 
 
 def run(argv: Sequence[str] | None = None) -> list[Table]:
+    """Raises RuntimeError when one of the two stores does not hold all rows."""
+    """Raises RuntimeError when one of the two stores does not hold all rows."""
     parser = argparse.ArgumentParser(prog="bench.against_postgres", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--short", action="store_true", help="20 symbols")
     args = parser.parse_args(argv)

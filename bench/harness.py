@@ -141,7 +141,7 @@ class Harness:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def wait(self, true: Callable[[], Any], seconds: float, what: str) -> Any:
-        """Like `wait_until`, but gives up at once when a process ended, and tells its last words."""
+        """Like `wait_until`. Raises NotReached at once when a process has ended, with the end of its log."""
 
         def alive_and_true() -> Any:
             value = true()

@@ -77,6 +77,8 @@ class Table:
     claims: list[Claim] = field(default_factory=list)
 
     def add(self, *cells: str) -> None:
+        """Adds a row. Raises ValueError unless it has one cell for each column."""
+        """Adds a row. Raises ValueError unless it has one cell for each column."""
         if len(cells) != len(self.columns):
             raise ValueError(f"{len(cells)} cells for {len(self.columns)} columns")
         self.rows.append(cells)

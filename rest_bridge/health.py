@@ -27,6 +27,8 @@ def healthz(context: Context, q: Parameters) -> Status:
 
 
 def readyz(context: Context, q: Parameters) -> Status:
+    """Raises ApiError 503 with the reason when ingest is down, late, or its clock is behind."""
+    """Raises ApiError 503 with the reason when ingest is down, late, or its clock is behind."""
     if not alive(context.redis, "ingest"):
         raise ApiError(503, "not_ready", "ingest is not running: no sign of life from it in Redis")
     _, stats = read_newest_stats(context.redis, ("waiting_ms", "clock_behind_ms"))

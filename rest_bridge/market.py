@@ -130,6 +130,8 @@ def symbols(context: Context, q: SymbolsQuery) -> list[SymbolRow]:
 
 
 def movers(context: Context, q: MoversQuery) -> list[Mover]:
+    """The top movers. Raises ApiError 400 for volume in ascending order, which is not ranked."""
+    """The top movers. Raises ApiError 400 for volume in ascending order, which is not ranked."""
     ranking: str = q.by
     if q.order == "asc":
         if q.by == "volume":

@@ -181,12 +181,14 @@ def split(text: str) -> list[str]:
 
 
 def read_symbol(text: str) -> str:
+    """A well-formed symbol. Raises ValueError."""
     if not is_symbol(text):
         raise ValueError(f"{shown(text)} is not a symbol")
     return text
 
 
 def read_symbols(text: str) -> list[str]:
+    """A comma list of symbols without duplicates. Raises ValueError for a bad symbol or too many."""
     symbols = list(dict.fromkeys(map(read_symbol, split(text))))
     if len(symbols) > MAX_SYMBOLS:
         raise ValueError(f"{len(symbols)} symbols, at most {MAX_SYMBOLS} are answered at once")
@@ -194,6 +196,7 @@ def read_symbols(text: str) -> list[str]:
 
 
 def read_word(text: str) -> str:
+    """A name of a rule, feed or the like. Raises ValueError."""
     if not _WORD.match(text):
         raise ValueError(f"{shown(text)} has characters that no name has, or more than 64")
     return text

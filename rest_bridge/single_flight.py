@@ -42,6 +42,8 @@ class _Flight:
         return isinstance(self.error, Dropped)
 
     def result(self) -> Written:
+        """The answer. Raises the error that making it raised."""
+        """The answer. Raises the error that making it raised."""
         if self.error is not None:
             raise self.error
         assert self.answer is not None

@@ -157,7 +157,10 @@ def _localized(stamp: datetime, zone: tzinfo) -> datetime:
 
 
 def joined_stamp(day: str, clock: str, order: str) -> str:
-    """One ISO 8601 stamp of a date and a time of day in columns of their own; `order` is ``ymd``, ``mdy`` or ``dmy``."""
+    """One ISO 8601 stamp of a date and a time of day in columns of their own; `order` is ``ymd``, ``mdy`` or ``dmy``.
+
+    Raises ValueError for a date or time in another form.
+    """
     word, clock = day.strip(), clock.strip()
     if order != "ymd":
         found = _SLASHED.match(word)

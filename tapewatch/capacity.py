@@ -170,19 +170,7 @@ def need(
     `slowness`: CPU time that the machine's cores take, over that of the cores behind the constants (machine_speed.py).
     """
     chance = rates(symbols, bars_per_second)
-    used: float = symbols * (
-        len(FIELDS) * len(STORED) * (EMPTY_SERIES + (LABELS if schema.labels else 0)) + SYMBOL_BYTES
-    )
-    used += symbols * len(FIELDS) * (schema.chunk_1s - CHUNKS["1s"] + 3 * (schema.chunk_rolled - CHUNKS["1m"]))
-    elapsed_s = DAY_S if hours is None else min(DAY_S, hours * 3600)
-    for level in STORED:
-        retention = schema.retention_ms[level]
-        kept_s = min(retention / 1000, elapsed_s) if retention <= DAY_MS else sessions(retention) * DAY_S
-        chunk = schema.chunk_1s if level == "1s" else schema.chunk_rolled
-        # What is kept for days begins to roll when today's bars push the oldest out.
-        rolling = elapsed_s / DAY_S if retention > DAY_MS else float(retention / 1000 < elapsed_s)
-        used += level_bytes(level, chance, kept_s, chunk, rolling)
-    redis_used = REDIS_BASE_MIB + used / MIB
+    redis_used = REDIS_BASE_MIB + _series_bytes(symbols, chance, schema, hours) / MIB
     redis = REDIS_PROGRAM_MIB + redis_used * FRAGMENTATION
     ingest = INGEST_BASE_MIB + buffer_mib * BUFFER_COST + symbols * INGEST_SYMBOL_BYTES / MIB
     total = redis + ingest + BRIDGE_MIB + SUPERVISOR_MIB
@@ -214,6 +202,23 @@ def need(
         ingest_cores=ingest_cores,
         bars_a_day=bars,
     )
+
+
+def _series_bytes(symbols: int, chance: NDArray[np.float64], schema: Schema, hours: float | None) -> float:
+    """Bytes of all series after `hours` (see `need`)."""
+    used: float = symbols * (
+        len(FIELDS) * len(STORED) * (EMPTY_SERIES + (LABELS if schema.labels else 0)) + SYMBOL_BYTES
+    )
+    used += symbols * len(FIELDS) * (schema.chunk_1s - CHUNKS["1s"] + 3 * (schema.chunk_rolled - CHUNKS["1m"]))
+    elapsed_s = DAY_S if hours is None else min(DAY_S, hours * 3600)
+    for level in STORED:
+        retention = schema.retention_ms[level]
+        kept_s = min(retention / 1000, elapsed_s) if retention <= DAY_MS else sessions(retention) * DAY_S
+        chunk = schema.chunk_1s if level == "1s" else schema.chunk_rolled
+        # What is kept for days begins to roll when today's bars push the oldest out.
+        rolling = elapsed_s / DAY_S if retention > DAY_MS else float(retention / 1000 < elapsed_s)
+        used += level_bytes(level, chance, kept_s, chunk, rolling)
+    return used
 
 
 def _us(cost: tuple[float, float], symbols: int) -> float:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LINES_OF_A_FILE = 400
+LINES_OF_A_FUNCTION = 60
 FILES_ON_THE_PATH = 10
 
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
@@ -30,6 +33,52 @@ def sources() -> list[str]:
 def test_files_are_short() -> None:
     lines = {name: len((ROOT / name).read_text().splitlines()) for name in sources()}
     assert {name: n for name, n in lines.items() if n > LINES_OF_A_FILE} == {}
+
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def test_functions_are_short() -> None:
+    long = {
+        f"{name}:{node.lineno} {node.name}"
+        for name in sources()
+        if name.endswith(".py")
+        for node in ast.walk(ast.parse((ROOT / name).read_text()))
+        if isinstance(node, Function) and (node.end_lineno or 0) - node.lineno >= LINES_OF_A_FUNCTION
+    }
+    assert long == set()
+
+
+def public(body: list[ast.stmt]) -> Iterator[Function]:
+    """The public functions of a module, and the public methods of its public classes."""
+    for node in body:
+        if isinstance(node, Function) and not node.name.startswith("_"):
+            yield node
+        elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from public(node.body)
+
+
+def raised(node: ast.AST) -> Iterator[str]:
+    """What the function itself raises, by name; functions within it and re-raised errors are left out."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, Function | ast.Lambda | ast.ClassDef):
+            continue
+        if isinstance(child, ast.Raise) and child.exc is not None:
+            yield ast.unparse(child.exc.func if isinstance(child.exc, ast.Call) else child.exc).rpartition(".")[2]
+        yield from raised(child)
+
+
+def test_public_functions_document_what_they_raise() -> None:
+    silent = {}
+    for name in sources():
+        if name.startswith("tests/") or not name.endswith(".py"):
+            continue
+        for node in public(ast.parse((ROOT / name).read_text()).body):
+            errors = set(raised(node)) - {"AssertionError", "NotImplementedError", "SystemExit"}
+            text = ast.get_docstring(node) or ""
+            if errors and "Raises" not in text and not any(error in text for error in errors):
+                silent[f"{name}:{node.lineno} {node.name}"] = errors
+    assert silent == {}
 
 
 def section(title: str) -> str:

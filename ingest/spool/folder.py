@@ -12,7 +12,10 @@ from ingest.spool.segment import Segment, file_name, first_number, log
 
 
 def lock(folder: Path) -> int:
-    """Makes the folder if need be, for its owner only, and takes it until the returned descriptor is closed."""
+    """Creates the folder if needed (mode 0700) and locks it until the returned descriptor is closed.
+
+    Raises SpoolLocked when another process has it, SpoolBroken or DiskFull for errors of the disk.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

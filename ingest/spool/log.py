@@ -153,10 +153,7 @@ class Spool:
                 return
 
     def give_way(self, size: int) -> int:
-        """Deletes the oldest segments that are in Redis until at least `size` bytes are free again; returns the bytes freed.
-
-        The disk is short of room, and what is in Redis already can be spared first.
-        """
+        """Deletes the oldest segments that are in Redis until `size` bytes are free again; returns the bytes freed."""
         before = self._bytes
         while before - self._bytes < size and len(self._segments) > 1 and self._drop_oldest():
             pass

@@ -1,4 +1,4 @@
-"""Group fsync: forces to disk at once what many appends have written, while more are appended."""
+"""Group fsync: what many appends have written is forced to disk at once, beside the appends."""
 
 from __future__ import annotations
 
@@ -56,7 +56,10 @@ class GroupSync:
         os.close(fd)
 
     def sync(self, last: Callable[[], int]) -> int:
-        """Forces to disk what is written; `last` returns the number of the last record. Returns the last durable one."""
+        """Forces what is written to disk; `last` returns the number of the last record. Returns the last durable number.
+
+        Raises SpoolBroken when an earlier fsync failed.
+        """
         with self._syncing:
             if self.broken is not None:
                 raise self.broken

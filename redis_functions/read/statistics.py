@@ -17,7 +17,8 @@ from redis_functions.read.ranges import Range, Times, Values, read_ranges
 def read_newest_stats(
     client: Redis, names: Sequence[str] = tuple(STATISTICS)
 ) -> tuple[int | None, dict[str, float | None]]:
-    """(time of the newest sample in epoch ms, the newest value of each of the statistics); None where there is none."""
+    """(time of the newest sample in epoch ms, the newest value of each of the statistics); None where
+    there is none. Raises redis.RedisError."""
     pipe: Any = client.pipeline(transaction=False)
     for name in names:
         pipe.execute_command("TS.GET", keys.stat(name))

@@ -41,6 +41,7 @@ def _become(command: list[str]) -> NoReturn:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Replaces this process by the server, or answers --needed or --wait. Raises CannotGoOn when it cannot run here."""
     if args.needed:
         return _wanted(settings)
     if args.wait is not None:

@@ -64,6 +64,8 @@ def epoch_ms(stamp: int) -> int:
 
 
 def check_symbol(text: str) -> None:
+    """Raises Unusable unless `text` is a well-formed symbol."""
+    """Raises Unusable unless `text` is a well-formed symbol."""
     if not is_symbol(text):
         raise Unusable("bad_symbol")
 
@@ -104,6 +106,8 @@ def wholes(event: dict[str, Any], name: str) -> tuple[int, ...]:
 
 
 def text(event: dict[str, Any], name: str) -> str:
+    """The text under `name`. Raises Unusable where it is missing or no text."""
+    """The text under `name`. Raises Unusable where it is missing or no text."""
     value = event.get(name)
     if not isinstance(value, str):
         raise Unusable("missing_field" if value is None else "bad_symbol")
