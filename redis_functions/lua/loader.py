@@ -118,7 +118,7 @@ def ensure(client: Redis) -> Loaded:
 
 
 async def ensure_async(client: AsyncRedis) -> Loaded:
-    """The same for asyncio."""
+    """`ensure` for asyncio. Raises the same errors."""
     ours = library()
     try:
         previous: str | None = _text(await client.execute_command(*_ASK))
