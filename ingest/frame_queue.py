@@ -28,8 +28,8 @@ log = logging.getLogger("tapewatch.spool")
 
 #: What the worker reads from disk at once.
 READ_RECORDS, READ_BYTES = 256, 4 << 20
-#: While the disk is full, so often a warning at most; seconds.
-WARN_S = 60.0
+#: The spool takes everything again when nothing was refused for so long: at its limit it may take one frame and not the next.
+CALM_S = 5.0
 
 
 class Shed(IntEnum):
@@ -67,7 +67,8 @@ class FrameQueue:
         self._next = spool.last + 1
         self._wake = asyncio.Event()
         self._closed = False
-        self._warned = -WARN_S
+        self._full_since: float | None = None  # monotonic, while the spool or the disk is full
+        self._full_at = 0.0  # when it refused last
         self._noted = False  # whether the spool has a mark for what is being shed
 
     # --- the feed's side
@@ -78,8 +79,9 @@ class FrameQueue:
             self._note()  # the disk was too full even for the mark
         if self._append(frame, DATA, reserve=False):
             if self.level is not Shed.NOTHING and self.mark("shed_end"):
-                log.warning("the spool takes everything again; %d frames were shed so far", self.shed_frames)
                 self.level, self._noted = Shed.NOTHING, False
+            if self._full_since is not None and self.level is Shed.NOTHING:
+                self._log_end()
             return
         self.shed_frames += 1
         part = self._watched.only(frame)
@@ -93,14 +95,24 @@ class FrameQueue:
         """Marks in the spool, in its place among the frames, what is shed from here on."""
         self._noted = self.mark("shed", level=self.level.name.lower())
 
+    def _log_end(self) -> None:
+        now = time.monotonic()
+        if self._full_since is not None and now - self._full_at > CALM_S:
+            log.warning(
+                "the spool takes everything again, after %.0f s; %d frames were shed since the start",
+                self._full_at - self._full_since, self.shed_frames,
+            )  # fmt: skip
+            self._full_since = None
+
     def _append(self, payload: bytes, kind: int, reserve: bool) -> bool:
         received, began = self._clock(), perf_counter()
         try:
             number = self._spool.append(payload, received, kind, reserve=reserve)
             self._stage.since(began)
         except (SpoolFull, DiskFull) as error:
-            if time.monotonic() - self._warned > WARN_S:
-                self._warned = time.monotonic()
+            self._full_at = time.monotonic()
+            if self._full_since is None:
+                self._full_since = self._full_at
                 log.error("the spool cannot take more, shedding unwatched symbols first: %s", error)
             return False
         self._recent.append(Record(number, received, kind, payload))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 
 import orjson
 import pytest
 
+from ingest import frame_queue as module
 from ingest.frame_queue import FrameQueue, Shed
 from ingest.spool.log import Spool
 from ingest.spool.segment import CONTROL, DATA, Record
@@ -120,4 +122,23 @@ def test_when_not_even_watched_symbols_fit_everything_is_shed_and_counted(tmp_pa
     spool.acknowledge(spool.last)
     intake.put(b"after")
     assert intake.level is Shed.NOTHING
+    spool.close()
+
+
+def test_a_full_spool_is_one_line_when_it_begins_and_one_when_it_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, logger="tapewatch")
+    spool, intake = made(tmp_path / "s", limit=4_000)
+    for _ in range(200):
+        intake.put(b"x" * 200)
+    spool.acknowledge(spool.last)
+    for _ in range(3):
+        intake.put(b"x")  # fits, but it may be full again at once
+    assert [r.getMessage()[:27] for r in caplog.records] == ["the spool cannot take more,"]
+    monkeypatch.setattr(module, "CALM_S", 0.0)
+    for _ in range(3):
+        intake.put(b"x")
+    assert [r.levelname for r in caplog.records] == ["ERROR", "WARNING"]
+    assert "takes everything again, after 0 s" in caplog.text
     spool.close()
