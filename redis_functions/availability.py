@@ -35,7 +35,7 @@ class Availability:
             if self._condition:
                 log.warning("%s, after %.1f s in which %s: %s", condition, self._elapsed(), self._condition, error)
             else:
-                log.warning("%s: %s; %s", condition, str(error) or type(error).__name__, self._meanwhile)
+                log.warning("%s: %s; %s", condition, str(error).rstrip(".") or type(error).__name__, self._meanwhile)
             self._condition, self._since = condition, time.monotonic()
         self._failing.add(part)
 
