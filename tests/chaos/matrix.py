@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.chaos import rows_disk, rows_feed, rows_processes, rows_replay  # noqa: F401 - they add their rows
+from tests.chaos import rows_disk, rows_feed, rows_processes, rows_redis, rows_replay  # noqa: F401 - they add their rows
 from tests.chaos.rows import ROWS, Row
 from tests.chaos.verdict import COLUMNS, Cell, judge
 

@@ -14,45 +14,18 @@ from redis_functions.server.connection import connect, connect_async, connect_re
 from redis_functions.write import wire
 from tests.own_redis import OwnRedis
 from tests.redis_functions.write.test_writer import T, bar, put, series, until, writing
+from tests.redis_pair import RedisPair
 from tests.support import free_port, wait_until
 from tests.tcp_proxy import TcpProxy
 
 
-class Pair:
-    """Two servers and an address (a proxy, as a name that is looked up) that leads to the one that is the primary."""
-
-    def __init__(self) -> None:
-        self.ports = free_port(), free_port()
-        self.servers = [OwnRedis("--port", str(port), "--bind", "127.0.0.1") for port in self.ports]
-        for server in self.servers:
-            server.start()
-        self.servers[1].client.execute_command("REPLICAOF", "127.0.0.1", self.ports[0])
-        wait_until(self._in_step, 20, "the replica's link")
-        self.proxy = TcpProxy(self.ports[0])
-
-    def _in_step(self) -> bool:
-        return self.servers[1].client.info("replication").get("master_link_status") == "up"
-
-    def fail_over(self) -> None:
-        """The replica becomes the primary and gets the address; the old primary goes on as its replica."""
-        self.servers[1].client.execute_command("REPLICAOF", "NO", "ONE")
-        self.proxy.target = self.ports[1]
-        self.servers[0].client.execute_command("REPLICAOF", "127.0.0.1", self.ports[1])
-
-    def close(self) -> None:
-        self.proxy.__exit__(None, None, None)
-        for server in self.servers:
-            server.__exit__(None, None, None)
-
-
 @pytest.fixture
-def pair() -> Iterator[Pair]:
-    made = Pair()
-    yield made
-    made.close()
+def pair() -> Iterator[RedisPair]:
+    with RedisPair() as made:
+        yield made
 
 
-def test_the_hot_writer_leaves_a_demoted_primary(pair: Pair) -> None:
+def test_the_hot_writer_leaves_a_demoted_primary(pair: RedisPair) -> None:
     async def main() -> None:
         async with writing(pair.proxy.url) as made, asyncio.timeout(30):
             put(made, [bar(second=0)])
@@ -68,7 +41,7 @@ def test_the_hot_writer_leaves_a_demoted_primary(pair: Pair) -> None:
     assert sorted(series(new, "NEW", "close")) == [T + 1000]
 
 
-def test_clients_of_the_pools_leave_a_demoted_primary(pair: Pair) -> None:
+def test_clients_of_the_pools_leave_a_demoted_primary(pair: RedisPair) -> None:
     async def asked() -> object:
         async with connect_async(pair.proxy.url) as client:
             await client.set("before", 1)
@@ -89,7 +62,7 @@ def test_clients_of_the_pools_leave_a_demoted_primary(pair: Pair) -> None:
     assert pair.servers[1].client.get("plain") == b"2"
 
 
-def test_readers_leave_a_replica_that_lost_its_primary(pair: Pair) -> None:
+def test_readers_leave_a_replica_that_lost_its_primary(pair: RedisPair) -> None:
     key = keys.series("AAPL", "1s", "close")
     pair.servers[0].client.execute_command("TS.ADD", key, 1, 10)
     with connect_reader(pair.proxy.url) as client:
