@@ -43,10 +43,4 @@ def _bar(i: int) -> Bar:
 
 
 def _frame() -> bytes:
-    events = (
-        f'{{"ev":"A","sym":"{bar.sym}","v":{bar.v},"av":{9 * bar.v},"op":{bar.o / 1e4},"vw":{bar.c / 1e4},"o":{bar.o / 1e4},'
-        f'"c":{bar.c / 1e4},"h":{bar.h / 1e4},"l":{bar.l / 1e4},"a":{bar.c / 1e4},"z":100,"s":{bar.t},"e":{bar.t + 1000}}}'
-        for bar in map(_bar, range(_BARS))
-        if bar.o and bar.c and bar.h and bar.l
-    )
-    return f"[{','.join(events)}]".encode()
+    return DEFAULT.sample_frame(map(_bar, range(_BARS)))

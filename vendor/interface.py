@@ -7,7 +7,7 @@ folder spells a wire field, a host name or a path of its REST (the simulator doe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple, Protocol
@@ -239,6 +239,9 @@ class Vendor(Protocol):
     def decoder(self) -> Decoder: ...
     def keep(self, frame: bytes, symbols: Set[str]) -> bytes | None:
         """The frame with the events of these symbols only; None where there are none."""
+
+    def sample_frame(self, bars: Iterable[Bar], /) -> bytes:
+        """A frame with these second bars, by which the cost of decoding is measured."""
 
     def feed(self, config: FeedConfig, listener: Listener) -> Feed: ...
     def rest(self, config: RestConfig) -> Rest: ...

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 
+from market.bar import Bar
 from vendor.interface import Decoder, Feed, FeedConfig, Listener, Probe, Rest, RestConfig, Subscription
 
 #: Both names are served; the second is the vendor's former one.
@@ -34,6 +35,11 @@ class Massive:
         from vendor.massive.decode import keep
 
         return keep(frame, symbols)
+
+    def sample_frame(self, bars: Iterable[Bar]) -> bytes:
+        from vendor.massive.sample import sample_frame
+
+        return sample_frame(bars)
 
     def feed(self, config: FeedConfig, listener: Listener) -> Feed:
         from vendor.massive.feed import WebSocketFeed
