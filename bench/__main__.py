@@ -27,7 +27,7 @@ PART = "performance: written by make bench"
 RESULTS = Path(__file__).parent / "RESULTS.md"
 #: The claims behind RESULTS.md, so that a run of some benches keeps the others'.
 CLAIMS_KEPT = Path(__file__).parent / "claims.jsonl"
-#: Arguments of the full form (about 25 minutes together on two idle cores), and of a small sample (minutes).
+#: Arguments of the full form (about 25 minutes in all on two idle cores), and of a small sample (minutes).
 BENCHES: dict[str, tuple[str, str]] = {
     "bench.ingest": ("", "--seconds 5 --trade-seconds 5"),
     "bench.raw_parts": ("", "--seconds 5"),

@@ -29,7 +29,7 @@ READS = {
     "fcall_ro", "get", "hget", "hgetall", "hmget", "mget", "ping", "scard", "sismember", "smembers", "ts.get", "ts.info",
     "ts.range", "ts.revrange", "xrange", "xrevrange",
 }  # fmt: skip
-#: The simulated market tells its last hour first.
+#: The simulated market sends its last hour first.
 HISTORY_MS = 3_500_000
 #: Longer than an answer may serve other panels of the same refresh (rest_bridge/single_flight.py).
 _APART_S = 2 * SHARED_S

@@ -118,16 +118,16 @@ def _close(day: Day, harness: Harness, feed: FeedProcess, pids: dict[str, int], 
 def _start(harness: Harness, feed_url: str, port: int) -> dict[str, int]:
     """`tapewatch run` on this Redis: the supervisor and its parts, once the daemon is at the feed and the bridge answers."""
     # What was sent is worked off for longer than a feed may be silent.
-    told = {
+    environment = {
         "FEED_URL": feed_url,
         "PROFILE": "small",
         "BRIDGE_PORT": str(port),
         "RATE_LIMIT": "0",
         "STALL_AFTER_S": "3600",
     }
-    run = harness.tapewatch("run", **told).pid
+    run = harness.tapewatch("run", **environment).pid
     harness.wait(lambda: harness.metric("ingest", "connected"), 60, "the daemon at the feed")
-    harness.wait(lambda: "ready after" in harness.said("run"), 60, "the bridge")
+    harness.wait(lambda: "ready after" in harness.log_of("run"), 60, "the bridge")
     pids = {"redis": harness.redis_pid, "supervisor": run}
     for pid in family(run)[1:]:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
@@ -252,7 +252,7 @@ def _memory(day: Day, played: Played) -> Table:
     aof = plan["aof_mib_day"] * MIB / plan["bars_a_day"]
     table.notes.append(
         f"Disk: {played.aof_bar:.0f} bytes a bar in the append-only file (plan {aof:.0f}), rewritten {played.rewrites} times; "
-        f"{played.spool_bar:.0f} in the spool. CPU: the plan says {us[0]:.1f} µs a bar in the daemon, {us[1]:.1f} in Redis."
+        f"{played.spool_bar:.0f} in the spool. CPU: the plan predicts {us[0]:.1f} µs a bar in the daemon, {us[1]:.1f} in Redis."
     )
     return table
 
@@ -261,9 +261,9 @@ def _require(table: Table, day: Day, played: Played) -> None:
     """What is required of a whole day of the whole market."""
     highest = max(one.pss["redis"] for one in played.looks)
     table.require("a market day in the small profile: Redis, PSS", highest, at_most=600, unit="MiB")
-    together = max(sum(one.pss.values()) for one in played.looks)
+    all_processes = max(sum(one.pss.values()) for one in played.looks)
     table.require(
-        "a market day in the small profile: all processes, PSS", together, at_most=850, unit="MiB", headline=True
+        "a market day in the small profile: all processes, PSS", all_processes, at_most=850, unit="MiB", headline=True
     )
     table.require("bars that Redis refused", played.refused, at_most=0)
     table.require(
@@ -278,7 +278,7 @@ def _require(table: Table, day: Day, played: Played) -> None:
         "CPU": [((close["ingest_cores"] + close["redis_cores"]) / day.rate * 1e6, played.client_us + played.server_us)],
     }
     for what, both in pairs.items():
-        off = max(abs(said / found - 1) for said, found in both)
+        off = max(abs(predicted_value / found - 1) for predicted_value, found in both)
         table.require(f"what `tapewatch plan` is off by, {what}", off * 100, at_most=10, unit="%")
 
 

@@ -21,7 +21,7 @@ SAMPLE_S = 0.1
 
 @dataclass
 class Readable:
-    """Candles of one symbol by level, as the bridge answers them; `same`: minutes tell the volume of their seconds."""
+    """Candles of one symbol by level, as the bridge returns them; `same`: minutes have the volume of their seconds."""
 
     symbol: str
     candles: dict[str, int]
@@ -34,7 +34,7 @@ class Rewritten:
 
     seconds: float
     before: dict[str, float]
-    peak: float  # all processes together
+    peak: float  # sum of all processes
     peak_redis: float
     file_before: float
     file_after: float
@@ -87,8 +87,8 @@ def rewritten(harness: Harness, memory: Any) -> Rewritten:
 
 
 def _busy(harness: Harness) -> bool:
-    told: Any = harness.client.info("persistence")
-    return bool(told["aof_rewrite_in_progress"] or told["aof_rewrite_scheduled"])
+    info: Any = harness.client.info("persistence")
+    return bool(info["aof_rewrite_in_progress"] or info["aof_rewrite_scheduled"])
 
 
 def at_rest(harness: Harness) -> bool:
@@ -97,8 +97,8 @@ def at_rest(harness: Harness) -> bool:
 
 
 def _file(harness: Harness) -> float:
-    told: Any = harness.client.info("persistence")
-    return float(told["aof_current_size"]) / (1 << 20)
+    info: Any = harness.client.info("persistence")
+    return float(info["aof_current_size"]) / (1 << 20)
 
 
 def table(found: list[Readable], whole: dict[str, int] | None, done: Rewritten) -> Table:
@@ -116,9 +116,7 @@ def table(found: list[Readable], whole: dict[str, int] | None, done: Rewritten) 
         made.require(
             f"candles missing of a symbol with a bar every second, of {sum(whole.values()):,}", missing, at_most=0
         )
-    made.require(
-        "symbols whose minutes do not tell the volume of their seconds", sum(not x.same for x in found), at_most=0
-    )
+    made.require("symbols whose minutes differ from their seconds in volume", sum(not x.same for x in found), at_most=0)
     total = sum(done.before.values())
     made.notes.append(
         f"A rewrite of the append-only file at the market's own rate took {done.seconds:.1f} s; PSS of all processes "

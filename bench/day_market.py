@@ -129,7 +129,7 @@ def _past(pipe: object, symbol: str, timeframe: str, starts: list[int], rng: np.
 
 
 def part(day: Day, from_minute: int, to_minute: int) -> Iterator[Frame]:
-    """`frames`, and at their end the bar that tells that all are stored."""
+    """`frames`, then a last bar: when it is stored, all are."""
     yield from frames(day, from_minute, to_minute)
     t = tape.OPEN_MS + to_minute * 60_000 - 1000
     yield f"[{tape.aggregate(Bar('EDGE', t, 500_000, 500_000, 500_000, 500_000, 100, 50_000_000))}]".encode(), None

@@ -17,13 +17,13 @@ from websockets.exceptions import ConnectionClosed
 
 from bench.harness import free_port
 
-#: A frame, and what shall be told of the moment it is sent (None: nothing).
+#: A frame, and what is reported with the time at which it is sent (None: nothing).
 Frame = tuple[bytes, Any]
 Round = Callable[[], Iterable[Frame]]
 
 
 def plain(frames: Iterable[bytes]) -> Round:
-    """A round of frames of which nothing is told."""
+    """A round of frames without reports."""
     kept = list(frames)
     return lambda: ((frame, None) for frame in kept)
 
@@ -52,10 +52,10 @@ class FeedProcess:
 
     def _expect(self, word: str, seconds: float = 30.0) -> None:
         if not self.pipe.poll(seconds) or self.pipe.recv() != (word, 0):
-            raise RuntimeError(f"the feed of the bench did not say {word!r} within {seconds:g} s")
+            raise RuntimeError(f"the feed of the bench did not report {word!r} within {seconds:g} s")
 
     def begin(self, number: int, frames_per_second: float = 0.0) -> None:
-        """Round `number` goes out once somebody is subscribed; `sent` or the pipe tells when all is sent."""
+        """Round `number` is sent once a client is subscribed; `sent` or the pipe reports the end."""
         self.pipe.send((number, frames_per_second))
 
     def sent(self, seconds: float) -> None:
@@ -98,13 +98,13 @@ class _Server:
         assert self._subscriber is not None
         connection = await self._subscriber
         began = time.monotonic()
-        for i, (frame, told) in enumerate(frames):
+        for i, (frame, label) in enumerate(frames):
             if frames_per_second:
                 ahead = began + i / frames_per_second - time.monotonic()
                 if ahead > 0:
                     await asyncio.sleep(ahead)
-            if told is not None:
-                self._pipe.send((told, time.time_ns()))
+            if label is not None:
+                self._pipe.send((label, time.time_ns()))
             await connection.send(frame, text=True)
             # A send into an empty buffer does not suspend: without this, pings wait for an answer until the daemon gives up.
             await asyncio.sleep(0)
@@ -113,11 +113,11 @@ class _Server:
         await connection.send(_status("connected", "Connected Successfully"))
         with contextlib.suppress(ConnectionClosed):
             async for message in connection:
-                said = json.loads(message)
-                if said["action"] == "auth":
+                request = json.loads(message)
+                if request["action"] == "auth":
                     await connection.send(_status("auth_success", "authenticated"))
-                elif said["action"] == "subscribe":
-                    for topic in said["params"].split(","):
+                elif request["action"] == "subscribe":
+                    for topic in request["params"].split(","):
                         await connection.send(_status("success", f"subscribed to: {topic}"))
                     assert self._subscriber is not None
                     if not self._subscriber.done():

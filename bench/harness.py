@@ -31,7 +31,7 @@ _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
 class NotReached(RuntimeError):
-    """A bench waited in vain; the text says for what, and what the processes said last."""
+    """A wait of a bench timed out; the message has the condition and the last log lines of the processes."""
 
 
 @dataclass
@@ -106,7 +106,7 @@ class Harness:
             return False
 
     def start(self, name: str, command: Sequence[str], **env: str) -> subprocess.Popen[bytes]:
-        """Starts a process; what it says goes to <name>.log in the folder."""
+        """Starts a process; its output goes to <name>.log in the folder."""
         base = {k: v for k, v in os.environ.items() if not k.startswith(("TAPEWATCH_", "MASSIVE_", "POLYGON_"))}
         base |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | env
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -136,7 +136,7 @@ class Harness:
         """The one that was started last by this name."""
         return self._processes[name]
 
-    def said(self, name: str) -> str:
+    def log_of(self, name: str) -> str:
         path = self.folder / f"{name}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
@@ -147,13 +147,13 @@ class Harness:
             value = true()
             for name, process in self._processes.items():
                 if not value and process.poll() not in (None, 0):
-                    raise NotReached(f"{what}: {name} ended with {process.returncode}: {self.said(name)[-600:]}")
+                    raise NotReached(f"{what}: {name} ended with {process.returncode}: {self.log_of(name)[-600:]}")
             return value
 
         try:
             return wait_until(alive_and_true, seconds, what)
         except NotReached as error:
-            last = " | ".join(f"{name}: {self.said(name)[-300:]}" for name in self._processes)
+            last = " | ".join(f"{name}: {self.log_of(name)[-300:]}" for name in self._processes)
             raise NotReached(f"{error}; {last}") from None
 
     def newest(self, symbol: str) -> int:
@@ -170,7 +170,7 @@ class Harness:
         return int(stats.get(f"cmdstat_{command.lower()}", {}).get("calls", 0))
 
     def metric(self, process: str, name: str) -> float | None:
-        """A figure of one of our processes as it told it last."""
+        """A metric of one of our processes as last published."""
         text: Any = self.client.get(keys.metrics(process))
         found = re.search(rf"^tapewatch_{name}(?:_total)? (\S+)$", (text or b"").decode(), re.MULTILINE)
         return float(found[1]) if found else None
@@ -180,7 +180,7 @@ class Harness:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.client.close()
-        # Nothing here is to be kept, so nobody is asked to finish what he does.
+        # Nothing here is kept, so no process needs to finish its work.
         for process in self._processes.values():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

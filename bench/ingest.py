@@ -121,9 +121,9 @@ def trades(seconds: int, per_second: int) -> Result:
         tape.trade("BEGIN", start + 1),
         tape.trade("TICK", start + 3000),
     ]
-    told = itertools.chain.from_iterable(tape.trade_frames(symbols, seconds, per_second, start + 4000))
+    sent = itertools.chain.from_iterable(tape.trade_frames(symbols, seconds, per_second, start + 4000))
     end = tape.frames([tape.trade("END", last + 4000), tape.trade("TOCK", last + 8000)])
-    rounds = [plain(tape.frames(warm)), plain([*told, *end])]
+    rounds = [plain(tape.frames(warm)), plain([*sent, *end])]
     with FeedProcess(rounds) as feed, Harness(redis_options=NO_REWRITE) as harness:
         pid = harness.tapewatch("ingest", FEED_URL=feed.url, SUBSCRIBE="T.*", **_PROFILE).pid
         feed.begin(0)

@@ -40,7 +40,7 @@ _RULE = {"VELOCITY_WINDOW_S": "1", "VELOCITY_BASE": "window_start", "VELOCITY_CO
 
 @dataclass
 class Plan:
-    """`minute_close`: amid the seconds the minute bars of all symbols come at once."""
+    """`minute_close`: during the seconds the minute bars of all symbols arrive at once."""
 
     symbols: int
     rate: int
@@ -70,7 +70,7 @@ class Seen:
 
 
 def frames(plan: Plan) -> Iterable[Frame]:
-    """The paced part: equal frames, evenly spread; a probe's frame is told with (symbol, t)."""
+    """The paced part: equal frames, evenly spread; a probe's frame is reported with (symbol, t)."""
     rng = np.random.default_rng(3)
     symbols = tape.names(plan.symbols)
     price = 100.0
@@ -89,13 +89,13 @@ def frames(plan: Plan) -> Iterable[Frame]:
         size = len(bars) / FRAMES
         for i in range(FRAMES):
             events = [tape.aggregate(bar) for bar in bars[int(i * size) : int((i + 1) * size)]]
-            told = None
+            label = None
             if i % PROBE_EVERY == PROBE_EVERY - 1:
                 # In the running event second: what comes in order costs what bars in order cost.
                 t = first + i * plan.event_seconds // FRAMES * 1000
-                told = (PROBES[i // PROBE_EVERY], t)
-                events.append(tape.aggregate(probe(*told, price)))
-            yield f"[{','.join(events)}]".encode(), told
+                label = (PROBES[i // PROBE_EVERY], t)
+                events.append(tape.aggregate(probe(*label, price)))
+            yield f"[{','.join(events)}]".encode(), label
 
 
 def minute(symbols: list[str], rng: np.random.Generator) -> bytes:
@@ -133,7 +133,7 @@ def measure(plan: Plan) -> Seen:
         harness.wait(
             lambda: len(alerts.at) >= len(seen.sent), 30, f"{len(seen.sent)} alerts (there are {len(alerts.at)})"
         )
-        seen.alerted = [(alerts.at[told] - at) / 1e6 for told, at in seen.sent.items() if told in alerts.at]
+        seen.alerted = [(alerts.at[label] - at) / 1e6 for label, at in seen.sent.items() if label in alerts.at]
         alerts.close()
     return seen
 
@@ -146,10 +146,10 @@ def _look(plan: Plan, feed: FeedProcess, port: int) -> Seen:
     while True:
         if not feed.pipe.poll(30):
             raise RuntimeError("the feed of the bench went silent")
-        told, at = feed.pipe.recv()
-        if told == "sent":
+        label, at = feed.pipe.recv()
+        if label == "sent":
             break
-        symbol, t = told
+        symbol, t = label
         seen.sent[symbol, t] = at
         path = f"/api/v1/candles?symbol={symbol}&timeframe=1s&from={t}&to={t}&limit=1"
         for pause in itertools.chain(PAUSES_S, itertools.repeat(PAUSES_S[-1])):

@@ -1,4 +1,4 @@
-"""A part of a page that a program writes anew: what stands between two marks of that part's name."""
+"""A generated part of a page: the text between two marks with the name of the part."""
 
 from __future__ import annotations
 

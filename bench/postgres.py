@@ -66,7 +66,7 @@ def server(programs: Path) -> Iterator[tuple[Path, int]]:
         "unix_socket_directories": str(place),
         "shared_buffers": "256MB",
         "max_wal_size": "4GB",
-        # Nobody follows this server; and statements this short are not worth compiling.
+        # The server has no replica, and statements this short are not worth compiling.
         "wal_level": "minimal",
         "max_wal_senders": "0",
         "jit": "off",

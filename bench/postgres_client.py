@@ -25,7 +25,7 @@ _COLUMNS = f"sym text, {', '.join(f'{name} bigint' for name in _FIELDS[1:])}, PR
 
 
 class Event(msgspec.Struct, gc=False):
-    """What an `A` event says; unlike our own decoder, nothing of it is checked."""
+    """The content of an `A` event; unlike our own decoder, nothing of it is checked."""
 
     ev: str
     sym: str = ""
@@ -44,7 +44,7 @@ def tables(timeframes: Sequence[str]) -> str:
 
 
 def statement(timeframes: Sequence[str]) -> str:
-    """One statement for a batch, given as one array a column. A bar that is told again is replaced, but counts twice in a
+    """One statement for a batch, given as one array a column. A bar that is sent again is replaced, but counts twice in a
     candle's volume, which our rules get right."""
     types = ["text[]", *["bigint[]"] * 7]
     arrays = ", ".join(f"${i}::{kind}" for i, kind in enumerate(types, 1))

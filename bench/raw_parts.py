@@ -63,9 +63,9 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
     args = parser.parse_args(argv)
     count, seconds = args.symbols or (200 if args.short else 10_000), args.seconds or (60 if args.short else 20)
     symbols = tape.names(count)
-    told = tape.bars(symbols, seconds + 1)
-    timed = list(itertools.chain.from_iterable(told[1:]))
-    whole = record(told[0], SCHEMA), record(timed, SCHEMA)
+    seconds_of_bars = tape.bars(symbols, seconds + 1)
+    timed = list(itertools.chain.from_iterable(seconds_of_bars[1:]))
+    whole = record(seconds_of_bars[0], SCHEMA), record(timed, SCHEMA)
     only = samples_only(whole[0]), samples_only(whole[1])
     variants: list[tuple[str, tuple[Recording, Recording], tuple[str, ...], bool]] = [
         ("all of it: the raw limit (a)", whole, (), True),

@@ -65,7 +65,7 @@ class Client:
         self._received: dict[socket.socket, bytearray] = {}
 
     def ask(self, requests: Sequence[bytes], per_second: float = 0.0) -> Answers:
-        """All requests, at a pace or as fast as they are answered. Raises RuntimeError for an answer that is not as wanted."""
+        """All requests, at a pace or as fast as they are answered. Raises RuntimeError for an unexpected answer."""
         found, waiting, began = Answers(), deque(enumerate(requests)), time.perf_counter()
         while waiting or self._asked:
             while waiting and self._idle:
@@ -98,7 +98,7 @@ class Client:
             return
         rows = data.count(b'"t":') if self._rows is not None else None
         if not data.startswith(b"HTTP/1.1 200") or rows != self._rows:
-            raise RuntimeError(f"{rows} rows, wanted {self._rows}: {bytes(data[: head + 200])!r}")
+            raise RuntimeError(f"{rows} rows, expected {self._rows}: {bytes(data[: head + 200])!r}")
         found.ms.append((time.perf_counter() - self._asked.pop(sock)) * 1000)
         self._idle.append(sock)
 

@@ -63,9 +63,9 @@ def ended(harness: Harness, how: signal.Signals) -> None:
 
 def redis_again(harness: Harness) -> tuple[float, float, float, float]:
     """Kills Redis and starts it: (seconds until it answers, CPU seconds, MiB of the file's base, MiB grown since)."""
-    told = harness.client.info("persistence")
-    base = float(told["aof_base_size"])
-    grown = float(told["aof_current_size"]) - base
+    info = harness.client.info("persistence")
+    base = float(info["aof_base_size"])
+    grown = float(info["aof_current_size"]) - base
     os.kill(harness.redis_pid, signal.SIGKILL)
     harness.process("redis").wait()
     command = embedded.command(harness.folder, maxmemory_mb=SMALL_MAXMEMORY_MB)

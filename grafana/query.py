@@ -1,7 +1,7 @@
 """Queries to the bridge as the Infinity data source takes them: JSON over HTTP, typed by its own backend.
 
 What Infinity does with the answer shapes every query here: fields come in alphabetical order, a number is a time only
-if its column says so, a text column in a time series becomes a label (and then rows must be ascending), and rows
+if its column is typed so, a text column in a time series becomes a label (and then rows must be ascending), and rows
 without any column of type time stay a table.
 """
 

@@ -56,7 +56,7 @@ class Kind(Enum):
 
 
 class StoreRefused(Exception):
-    """This store must not be used as it is, and trying again will not help: one line that says why and what to do."""
+    """This store must not be used as it is, and trying again will not help: one line with the reason and the remedy."""
 
 
 class FunctionsMissing(RedisError):
@@ -127,7 +127,7 @@ def may_pass(error: Exception) -> bool:
 
 
 def condition_of(error: Exception) -> str:
-    """What an error says of the server, in words that an operator can act on."""
+    """An error of the server as a message that an operator can act on."""
     return _CONDITIONS.get(kind_of(error), "Redis refuses commands")
 
 

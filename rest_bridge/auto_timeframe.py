@@ -1,4 +1,4 @@
-"""`timeframe=auto`: the shortest candles that a chart of the range has room for, of those that are stored so far back."""
+"""`timeframe=auto`: the shortest candles that fit a chart of the range, of those that are stored for it."""
 
 from __future__ import annotations
 

@@ -223,7 +223,12 @@ Timeframe = Annotated[
     ),
 ]
 Points = Annotated[
-    int, Meta(ge=1, le=5_000, description="With `timeframe=auto`: room for so many candles, such as a chart's width.")
+    int,
+    Meta(
+        ge=1,
+        le=5_000,
+        description="With `timeframe=auto`: the number of candles that fit, such as the width of a chart.",
+    ),
 ]
 POINTS = 500
 MINUTE = timeframes.parse("1m")

@@ -1,1 +1,1 @@
-"""The front door: command line, one-box supervisor, settings, doctor."""
+"""The entry point: command line, one-box supervisor, settings, doctor."""

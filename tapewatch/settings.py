@@ -28,7 +28,7 @@ KEY_VARIABLES = ("MASSIVE_API_KEY", "POLYGON_API_KEY")
 HOUR_MS = 3_600_000
 _RETENTION_DEFAULT = {"1s": 2 * HOUR_MS, "1m": 7 * DAY_MS, "5m": 30 * DAY_MS, "1h": 365 * DAY_MS}
 _RETENTION_SMALL = {"1s": 2 * HOUR_MS, "1m": DAY_MS, "5m": 2 * DAY_MS, "1h": 10 * DAY_MS}
-#: maxmemory of the embedded server in `small`: with it a machine of 1 GiB keeps room for the rest.
+#: maxmemory of the embedded server in `small`: it leaves memory for the rest of a machine of 1 GiB.
 SMALL_MAXMEMORY_MB = 650
 #: Growth of the append-only file that is rewritten during the market too.
 _AOF_MB = {"default": 512, "small": 1_024}
@@ -52,8 +52,8 @@ class BadSettings(ValueError):
 
 @dataclass(frozen=True)
 class About:
-    """What is to be said of a setting: its effect, its limits (inclusive), an example for the environment file where the
-    default says little, and whether its value is a secret, which is never shown."""
+    """The description of a setting: its effect, its limits (inclusive), an example for the environment file where the
+    default is not enough, and whether its value is a secret, which is never shown."""
 
     help: str
     low: float | None = None
@@ -125,7 +125,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )] = 0
     redis_aof_mb: Annotated[int, About(
         "growth of the append-only file in MB after which it is rewritten during the market too; 0: 512, `small` "
-        "1024. Where the disk has room for less than two rewrites it is rewritten earlier", 0, 1 << 20
+        "1024. Where the disk has space for less than two rewrites it is rewritten earlier", 0, 1 << 20
     )] = 0
 
     # --- spool
@@ -283,7 +283,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def abouts() -> dict[str, About]:
-    """Setting -> what is to be said of it, in the order of `Settings`."""
+    """Setting -> description, in the order of `Settings`."""
     found = {}
     for field in msgspec.structs.fields(Settings):
         found[field.name] = next((more for more in get_args(field.type) if isinstance(more, About)), About(""))

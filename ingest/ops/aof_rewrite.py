@@ -1,4 +1,4 @@
-"""When Redis rewrites its append-only file: while the market rests, before the file outgrows its limit or the disk its room.
+"""When Redis rewrites its append-only file: while the market rests, before the file outgrows its limit or the disk is full.
 
 A day of the whole market adds some 10 GB to the file. By its own rule (whenever the file has doubled) Redis would rewrite it
 every few minutes, each time in a fork whose memory is shared only as long as nothing is written. So that rule is switched off
@@ -62,7 +62,7 @@ def reason(growth: int, base: int, rests: bool, limit: int, free: int | None = N
     """Why a file that has grown by `growth` since it had `base` bytes is to be rewritten now; None: it is not.
 
     `free` and `needed` bytes: on its disk, and for a rewrite; None where the disk is not known. It is rewritten while there is
-    still room for two. While the market rests it must have doubled.
+    still space for two. While the market rests it must have doubled.
     """
     if growth > limit:
         return "it has reached its limit"
@@ -87,7 +87,7 @@ class Rewrites:
         spool: Spool,
     ) -> None:
         """Only the daemon that holds the `lease` asks; `counts` are those of its pipeline. `writer` is held meanwhile, and
-        `spool` gives way where the disk is short of room."""
+        `spool` gives way where the disk is short of space."""
         self._client = client
         self._config = config
         self._lease, self._counts, self._clock = lease, counts, clock
@@ -170,7 +170,7 @@ class Rewrites:
         if free < 2 * needed and same_disk(folder, self._spool.folder):
             freed = self._spool.give_way(2 * needed - free)
             if freed:
-                log.info("%d MB of the spool deleted, which are in Redis: the disk is short of room", freed >> 20)
+                log.info("%d MB of the spool deleted, which are in Redis: the disk is short of space", freed >> 20)
             free = free_bytes(folder)
         return free
 

@@ -1,4 +1,4 @@
-"""One store, one market: the hash ``store`` says what the store is filled from, and nothing else may be written into it."""
+"""One store, one market: the hash ``store`` records what the store is filled from, and no other market may be written into it."""
 
 from __future__ import annotations
 

@@ -44,12 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=int, default=8765, help="WebSocket port, 0 for a free one (default: %(default)s)"
     )
-    parser.add_argument("--symbol", metavar="NAME", help="the symbol of a CSV file that does not say it")
+    parser.add_argument("--symbol", metavar="NAME", help="the symbol of a CSV file that does not have it")
     parser.add_argument(
         "--tz", metavar="ZONE", help="the time zone of stamps without a UTC offset: America/New_York, UTC"
     )
     parser.add_argument("--stamp", metavar="start|end", help="whether a bar is stamped at its start or at its end")
-    parser.add_argument("--span", metavar="1s|1m", help="the length of a bar, where neither file nor name says it")
+    parser.add_argument("--span", metavar="1s|1m", help="the length of a bar, where neither file nor name has it")
     parser.add_argument(
         "--columns", metavar="LIST",
         help=f"what the columns are, in order ({', '.join(sorted(ROLES))}), or ROLE=NAME pairs of the header",
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _shapes() -> str:
-    """The CSV shapes for `--help`, each with what it cannot say."""
+    """The CSV shapes for `--help`, each with what it does not state."""
     lines = ["CSV shapes, and the options that each needs (examples in docs/data-in.md):"]
     for shape in (*SHAPES, *KIBOT):
         lines += [f"  {shape.name}{': ' * bool(shape.asks)}{shape.asks}", f"    {shape.header}"]
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def options_of(args: argparse.Namespace) -> Options:
-    """What the command line says of the files. Raises CannotReplay."""
+    """The options for the files. Raises CannotReplay."""
     if not 0 <= args.speed <= 1e6:
         raise CannotReplay(f"--speed must lie between 0 (as fast as it is read) and 1000000, not {args.speed:g}")
     if not 0 <= args.port <= 65_535:

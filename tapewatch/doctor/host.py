@@ -56,7 +56,7 @@ def _settings(settings: Settings, given: Mapping[str, str]) -> str:
 
 def data_folder(settings: Settings) -> Finding:
     """Checks that the data folder is writable (before the first start: can be created), its owner's alone, and that its disk
-    has room for a day of the market."""
+    has space for a day of the market."""
     what, folder, place = "data folder", settings.data_path.resolve(), settings.data_path.resolve()
     while not place.exists():
         place = place.parent

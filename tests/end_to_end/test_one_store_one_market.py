@@ -1,4 +1,4 @@
-"""A store that was filled from one market takes nothing of another, and says what to do."""
+"""A store that was filled from one market accepts nothing of another, and the error has the remedy."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ def test_a_recording_of_the_simulator_is_refused_by_a_store_of_another_feed(
     with Running("replay", str(recording), "--port", str(port), "--speed", "0") as replay:
         replay.wait(lambda: "stocks" in replay.output(), 20, "the replayer")
         for folder in (tmp_path / "second", tmp_path / "first"):
-            said = refused(redis_url, folder, port)
+            output = refused(redis_url, folder, port)
             after = snapshot(redis)
             if folder.name == "first":
                 # Its own spool fits the store, so it reports on itself until the feed greets.
                 after, before = market_data(after), market_data(before)
             assert after == before
-            assert "holds the market 'simulator-7', and this feed is 'recording-" in said
-            assert "TAPEWATCH_DATA_DIR" in said
-            assert "tapewatch store reset --yes" in said
+            assert "holds the market 'simulator-7', and this feed is 'recording-" in output
+            assert "TAPEWATCH_DATA_DIR" in output
+            assert "tapewatch store reset --yes" in output
     assert not (tmp_path / "second" / "spool" / "market").exists()

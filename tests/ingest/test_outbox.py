@@ -1,4 +1,4 @@
-"""What waits for Redis: order, retries, refusals, and the number that the watermark stays behind."""
+"""What waits for Redis: order, retries, errors, and the number that the watermark stays behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs beside the stream: whatever goes wrong in them, they are tried again, and the log says so once."""
+"""Jobs beside the stream: after any error they are tried again, and it is logged once."""
 
 from __future__ import annotations
 

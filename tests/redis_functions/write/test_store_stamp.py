@@ -1,4 +1,4 @@
-"""What a store is stamped with, what it refuses, and that a refusal changes nothing."""
+"""The stamp of a store, what it rejects, and that a rejected start changes nothing."""
 
 from __future__ import annotations
 
