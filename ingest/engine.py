@@ -52,7 +52,7 @@ from redis_functions.contract.schema import Schema
 from redis_functions.lua.calls import make_way_args
 from redis_functions.write.checkpoint import FENCED, write_gap
 from redis_functions.write.lease import Lease
-from redis_functions.write.writer import Writer
+from redis_functions.write.writer import MAX_SYMBOLS, Writer
 from vendor.interface import Lost, Rest, Subscription, Vendor
 
 log = logging.getLogger("tapewatch.ingest")
@@ -71,6 +71,7 @@ class EngineConfig:
     vendor: Vendor
     subscription: Subscription
     feed_name: str = "stocks"
+    max_symbols: int = MAX_SYMBOLS
     always_open: bool = False
     schema: Schema = field(default_factory=Schema)
     velocity: VelocityConfig = field(default_factory=VelocityConfig)
@@ -108,7 +109,7 @@ class Engine:
         self._first = first
         self._more = statistics
         client, lease, available = around.client, around.lease, around.availability
-        self.writer = Writer(config.redis_url, config.schema, available)
+        self.writer = Writer(config.redis_url, config.schema, available, config.max_symbols)
         self.pipeline = Pipeline(
             config.schema, config.velocity, decode=config.vendor.decoder(), minutes_subscribed=config.subscription.minutes,
             clock=around.clock, stages=around.stages,

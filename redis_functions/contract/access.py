@@ -99,7 +99,7 @@ INGEST = User(
         Grant(("hsetnx", "hmget", "hgetall"), (keys.STORE,)),
         Grant(("type",), ("*",)),
         Grant(("hset", "hget", "hmget", "hgetall", "expire"), (keys.PREVIOUS_CLOSES,)),
-        Grant(_READ_PLAIN, reads=_WATCHLISTS),
+        Grant((*_READ_PLAIN, "sscan"), reads=_WATCHLISTS),
     ),
 )  # fmt: skip
 

@@ -80,7 +80,9 @@ STATISTICS: dict[str, Statistic] = {
         "this machine's clock behind the feed's, while bars are rejected for it; else 0", unit="ms"
     ),
     "unknown_conditions": _count("trades with a sale condition that the table does not know"),
-    "bars_refused": _count("bars that Redis refused: older than the retention, or a key of another type"),
+    "bars_refused": _count(
+        "bars that were not stored: older than the retention, a key of another type, or too many symbols"
+    ),
     "late_refused": _count(
         "late trades and late minute bars that were not stored: too old, known, or refused by Redis"
     ),

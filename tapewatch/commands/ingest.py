@@ -54,6 +54,7 @@ def config(settings: Settings) -> IngestConfig:
             vendor=vendor,
             subscription=subscription,
             feed_name=settings.feed_name,
+            max_symbols=settings.max_symbols,
             always_open=settings.always_open,
             schema=settings.schema,
             velocity=VelocityConfig(
