@@ -194,7 +194,7 @@ class Engine:
         around = self._around
         read = partial(read_contents, around.client, self._config.feed_name, around.spool_id)
         contents = await Upkeep(around.availability).until_done("opening the store", read)
-        contents.restore(self.pipeline.tape)
+        contents.restore(self.pipeline.tape, self.pipeline.halts)
         self.writer.restore(contents.symbols)
         self.gaps.restore(contents.open_gaps)
         begin = beginning(around.spool, contents.watermark, self._first)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from ingest.bars.halts import Halts
 from ingest.bars.market_state import MarketState
 from ingest.repair.gap_log import Fields
 from ingest.spool.log import Spool
@@ -16,7 +17,7 @@ from market.sessions import TradingDay, day_of
 from redis_functions.lua import loader
 from redis_functions.read.day_volumes import read_day_volumes
 from redis_functions.read.gaps import OPEN, Gap, follow_gaps
-from redis_functions.read.market import read_symbols_async
+from redis_functions.read.market import read_all_halted, read_symbols_async
 from redis_functions.read.samples import Sample, read_newest
 from redis_functions.write.checkpoint import read_watermark
 
@@ -32,17 +33,21 @@ WRITE_AGAIN_MS = 5_000
 
 @dataclass(frozen=True)
 class Contents:
-    """What a store holds: its symbols, their newest closes, the volumes of `day`, the watermark, and gaps without an end."""
+    """What a store holds: its symbols, their newest closes, the volumes of `day`, halted symbols with the time of their halt, the
+    watermark, and gaps without an end."""
 
     symbols: list[str]
     newest: dict[str, Sample]
     day: TradingDay | None
     volumes: dict[str, float]
+    halted: dict[str, int]
     watermark: int | None
     open_gaps: list[Fields]
 
-    def restore(self, tape: MarketState) -> None:
+    def restore(self, tape: MarketState, halts: Halts) -> None:
         """Enters it as the state of the market."""
+        for symbol, t in self.halted.items():
+            halts.halt(symbol, t)
         for symbol, (t, close) in self.newest.items():
             tape.restore(symbol, t - t % SECOND_MS, real(close))
         if self.day is not None:
@@ -71,7 +76,8 @@ async def read_contents(client: Redis, feed: str, spool_id: str) -> Contents:
     day = day_of(max(sample.t for sample in newest.values())) if newest else None
     volumes = await read_day_volumes(client, symbols, day) if day else {}
     mine = [gap for gap in gaps.values() if gap.id.startswith(f"{spool_id}:")]
-    return Contents(symbols, newest, day, volumes, watermark, [_fields(gap) for gap in mine if _is_endless(gap)])
+    open_gaps = [_fields(gap) for gap in mine if _is_endless(gap)]
+    return Contents(symbols, newest, day, volumes, await read_all_halted(client), watermark, open_gaps)
 
 
 def _is_endless(gap: Gap) -> bool:

@@ -95,7 +95,7 @@ INGEST = User(
         Grant(("get", "set"), (keys.latest("*"), keys.MOVERS)),
         Grant(("get", "set", "del"), (keys.metrics("ingest"),)),
         Grant(("sadd", "smembers", "scard"), (keys.SYMBOLS,)),
-        Grant(("hset", "hdel", "del"), (keys.HALTED,)),
+        Grant(("hset", "hdel", "hgetall", "del"), (keys.HALTED,)),
         Grant(("hsetnx", "hmget", "hgetall"), (keys.STORE,)),
         Grant(("type",), ("*",)),
         Grant(("hset", "hget", "hmget", "hgetall", "expire"), (keys.PREVIOUS_CLOSES,)),

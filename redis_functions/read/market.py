@@ -9,8 +9,11 @@ from typing import Any
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
+from redis.exceptions import ResponseError
 
+from market.symbols import is_symbol
 from redis_functions.contract import keys
+from redis_functions.errors import Kind, kind_of
 from redis_functions.read.velocity import price
 
 
@@ -38,6 +41,21 @@ def count_symbols(client: Redis) -> int:
 def read_movers(client: Redis) -> dict[str, Any]:
     """The last snapshot of movers (see ingest): ``t`` and lists of rows by name; empty before the first one."""
     return _snapshot(client.get(keys.MOVERS))
+
+
+async def read_all_halted(client: AsyncRedis) -> dict[str, int]:
+    """Every halted symbol with the event time of its halt (epoch ms); what is no symbol or no time is left out.
+
+    Raises redis.RedisError.
+    """
+    try:
+        found: Any = await client.hgetall(keys.HALTED)
+    except ResponseError as error:
+        if kind_of(error) not in (Kind.WRONG_TYPE, Kind.DENIED):  # a user of an earlier version may not read it
+            raise
+        return {}
+    named = {str(name, "utf-8", "replace"): t for name, t in found.items()}
+    return {name: int(t) for name, t in named.items() if is_symbol(name) and t.isdigit()}
 
 
 def read_halted(client: Redis, symbols: Sequence[str]) -> set[str]:

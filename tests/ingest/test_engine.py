@@ -193,6 +193,26 @@ def test_under_overload_watched_bars_and_their_alerts_overtake_the_backlog(
     assert symbols[:10] == ["W"] * 10
 
 
+def test_halts_and_the_days_volume_outlive_a_restart(redis: Redis, redis_url: str, tmp_path: Path) -> None:
+    halts = [{"ev": "LULD", "T": symbol, "h": 2, "l": 1, "i": [17], "z": 3, "t": T, "q": 1} for symbol in ("OLD", "F")]
+
+    async def first() -> None:
+        async with box(redis_url, tmp_path / "first") as made:
+            made.frame(second_bar("VOL", T, volume=70), *halts)
+            await until_done(made)
+            await made.engine.reporter.report()
+
+    async def second() -> tuple[float, dict[str, int]]:
+        async with box(redis_url, tmp_path / "second") as made:
+            made.frame(second_bar("VOL", T + 1_000, volume=5), second_bar("OLD", T + 2_000))
+            await until_done(made)
+            state = made.engine.pipeline
+            return float(state.tape.volume[state.tape.index["VOL"]]), state.halts.since
+
+    asyncio.run(first())
+    assert asyncio.run(second()) == (75, {"F": T})
+
+
 def test_the_age_of_what_waits_is_known(redis: Redis, redis_url: str, tmp_path: Path) -> None:
     async def go() -> tuple[int, int]:
         async with box(redis_url, tmp_path / "s") as made:
