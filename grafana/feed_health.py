@@ -10,6 +10,12 @@ UID = "tapewatch-feed"
 
 _LAG_STEPS = ((None, "green"), (2_000, "orange"), (10_000, "red"))
 _COUNTERS = {"restated": "Restated", "rejected": "Rejected", "duplicates": "Duplicates", "late_prints": "Late prints"}
+_LOST = {
+    "frames_dropped": "Shed",
+    "spool_corrupt": "Damaged",
+    "bars_refused": "Bars refused",
+    "late_refused": "Late refused",
+}
 #: In the order in which a bar passes them.
 _STAGES = {
     "stage_spool_ms": "Spool",
@@ -26,7 +32,7 @@ def build() -> Json:
         UID,
         "Feed health",
         "Connection, rates, latency, completeness of the day, memory.",
-        [_now(), _completeness(), _flow(), _stages(), _rest(), _cost()],
+        [_now(), _completeness(), _flow(), _stages(), _rest(), _cost(), _disk()],
         since="now-15m",
         annotations=[gap_annotations()],
     )
@@ -41,7 +47,7 @@ def _now() -> Row:
     )
     flow = panels.stat(
         "Flow",
-        "Bars written and events received in the last second.",
+        "Bars that Redis acknowledged and events received in the last second.",
         [tables.stats({"bars_per_second": "Bars per second", "events_per_second": "Events per second"})],
         fields.defaults("short", decimals=0, steps=((None, "red"), (0.1, "green"))),
     )
@@ -211,3 +217,32 @@ def _cost() -> Row:
         transformations=[panels.order("Filled", "Different")],
     )
     return 8, [(9, memory), (9, buffered), (6, minutes)]
+
+
+def _disk() -> Row:
+    sizes = panels.timeseries(
+        "Disk",
+        "Redis's append-only file, the spool, and the free space on the spool's disk. The file is rewritten before the free "
+        "space falls below what two rewrites need.",
+        [
+            tables.stats_series(
+                {"redis_aof_bytes": "Append-only file", "spool_bytes": "Spool", "disk_free_bytes": "Free"}
+            )
+        ],
+        fields.defaults("bytes", decimals=1, color={"mode": "palette-classic"}, custom=panels.lines(), min=0),
+    )
+    waiting = panels.timeseries(
+        "Backlog",
+        "Spooled records that wait for the worker, and bars that wait for Redis's acknowledgement: they rise while Redis is "
+        "unreachable or its file is rewritten, and fall to zero afterwards.",
+        [tables.stats_series({"spool_waiting": "Records", "waiting_bars": "Bars"})],
+        fields.defaults("locale", decimals=0, color={"mode": "palette-classic"}, custom=panels.lines(), min=0),
+    )
+    lost = panels.stat(
+        "Shed, damaged, refused",
+        "Since ingest was started: frames shed, damaged records of the spool, bars and late data that Redis refused.",
+        [tables.stats(_LOST)],
+        fields.defaults("locale", decimals=0, steps=fields.ZERO_IS_QUIET),
+        transformations=[panels.order(*_LOST.values())],
+    )
+    return 8, [(9, sizes), (9, waiting), (6, lost)]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from grafana import fields, panels
 from grafana.query import RANGE, Json, number, query, string, time
+from redis_functions.contract.statistics import check_names
 
 #: Rows of a table of movers.
 MOVERS = 10
@@ -14,12 +15,14 @@ _MOVER_COLUMNS = ("Symbol", "Last", "Last hour", "Velocity", "Change", "Volume")
 
 
 def stats(names: Mapping[str, str]) -> Json:
-    """The newest value of statistics: name -> label."""
+    """The newest value of statistics: name -> label. Raises ValueError for a name that is not in the table of statistics."""
+    check_names(dict.fromkeys(names, 0.0))
     return query("/stats", [number(name, text) for name, text in names.items()])
 
 
 def stats_series(names: Mapping[str, str]) -> Json:
     """The same statistics over time."""
+    check_names(dict.fromkeys(names, 0.0))
     columns = [time(), *(number(name, text) for name, text in names.items())]
     return query("/stats/series", columns, {"names": ",".join(names), **RANGE, "points": "300"}, fmt="timeseries")
 
