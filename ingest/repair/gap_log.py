@@ -37,7 +37,6 @@ class GapLog(Lane[Fields]):
 
     def __init__(self, client: Redis, feed: str, spool: str, lease: Lease, availability: Availability) -> None:
         super().__init__(availability)
-        self.count = 0  # gaps begun, since the start
         self._client = client
         self._feed = feed
         self._spool = spool
@@ -50,7 +49,6 @@ class GapLog(Lane[Fields]):
         if clock <= 0 or (self._open and not self._resumed):
             return  # nothing was known yet, or a gap from before is open
         self._resumed = False
-        self.count += 1
         fields = self._fields(number, clock, reason, symbols)
         self._open[fields["gap"]] = fields
         self.put(number, fields)
