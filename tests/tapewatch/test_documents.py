@@ -1,4 +1,4 @@
-"""The files that are made of tables are as their tables have them."""
+"""Generated files equal what their tables generate."""
 
 from __future__ import annotations
 
