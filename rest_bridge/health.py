@@ -8,8 +8,8 @@ from flask import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 
+from redis_functions.read.process_metrics import alive, merge, render
 from redis_functions.read.statistics import read_newest_stats
-from redis_functions.write.process_metrics import alive, merge, render
 from rest_bridge.answers import Status
 from rest_bridge.endpoint import Context, Endpoint
 from rest_bridge.errors import ApiError

@@ -26,6 +26,7 @@ from ingest.clock import Clock
 from ingest.pipeline import Counts
 from ingest.spool.log import Spool
 from market.calendar import tape_hours, trade_date
+from redis_functions.errors import Kind, kind_of
 from redis_functions.write.lease import Lease
 from redis_functions.write.writer import Writer
 
@@ -105,7 +106,12 @@ class Rewrites:
 
     async def look(self) -> bool:
         """Looks once; whether the file was rewritten. Raises redis.RedisError."""
-        status: dict[str, Any] = await self._client.info("persistence")
+        try:
+            status: dict[str, Any] = await self._client.info("persistence")
+        except ResponseError as error:
+            if kind_of(error) is not Kind.DENIED:
+                raise
+            return False  # this user may not ask, so Redis's own rule decides
         rests = self._rests()
         if not status.get("aof_enabled"):
             self._size = 0.0

@@ -16,9 +16,10 @@ from redis.exceptions import RedisError
 
 from ingest.ops.movers import movers
 from ingest.pipeline import Pipeline
+from redis_functions.contract.process_metrics import RENEW_S
 from redis_functions.contract.statistics import METRICS, PREFIX, STATISTICS, in_base_unit, metric_name
 from redis_functions.server.inspection import used_memory
-from redis_functions.write.process_metrics import RENEW_S, process_registry, publish_async
+from redis_functions.write.process_metrics import process_registry, publish_async
 from redis_functions.write.report import write_report
 
 log = logging.getLogger("tapewatch.ingest")

@@ -1,1 +1,1 @@
-"""What the store holds: keys, series and rules, encodings, access lists."""
+"""What the store holds: keys, series and rules, a bar as commands, alerts, statistics, access lists."""

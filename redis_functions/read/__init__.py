@@ -1,1 +1,1 @@
-"""Reading the store: candles, alerts, gaps, the market, statistics."""
+"""Reads the store: candles, samples, alerts, gaps, the market, statistics, metrics, watchlists."""

@@ -1,1 +1,1 @@
-"""The Redis server itself: the embedded one, connections, inspection."""
+"""The Redis server itself: the embedded one, its address, connections, inspection."""

@@ -1,1 +1,1 @@
-"""Writing to the store: the hot writer and its wire, checkpoints, the feed lease, late prints."""
+"""Writes to the store: bars on the hot path, candles of the past, checkpoints, lease, reports, the stamp."""

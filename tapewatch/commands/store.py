@@ -14,8 +14,8 @@ from redis import Redis
 
 from ingest.spool.errors import SpoolLocked
 from ingest.spool.log import Spool
+from redis_functions.read import process_metrics
 from redis_functions.server import embedded
-from redis_functions.write import process_metrics
 from redis_functions.write.reset import reset
 from tapewatch.cli import EX_USAGE, CannotGoOn
 from tapewatch.commands import redis as redis_command

@@ -9,10 +9,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from redis_functions.lua import loader
+from redis_functions.read import process_metrics
 from redis_functions.server import inspection
 from redis_functions.server.connection import connect
 from redis_functions.server.inspection import OLDEST_MODULE, Server
-from redis_functions.write import process_metrics
 from tapewatch.commands.config import shown
 from tapewatch.doctor.finding import TIMEOUT_S, Finding, fail, ok, warn
 from tapewatch.settings import Settings

@@ -16,7 +16,7 @@ from ingest.ops.reporter import Reporter
 from ingest.stage_latency import BOUNDS, Stage, StageLatency
 from redis_functions.contract import keys
 from redis_functions.contract.statistics import STATISTICS
-from redis_functions.write.process_metrics import merge
+from redis_functions.read.process_metrics import merge
 from tests.fake_vendor import second_bar
 from tests.ingest.harness import running
 

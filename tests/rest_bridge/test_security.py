@@ -12,7 +12,8 @@ from redis import Redis
 
 from market.bar import Bar
 from redis_functions.contract import keys
-from redis_functions.write.process_metrics import PROCESSES, publish
+from redis_functions.contract.process_metrics import PROCESSES
+from redis_functions.write.process_metrics import publish
 from rest_bridge.config import Limits
 from tests.rest_bridge.conftest import Api, MakeApi
 from tests.support import write_bars

@@ -13,7 +13,7 @@ from ingest.ops import reporter as module
 from ingest.ops.reporter import Reporter
 from market.sessions import day_of
 from redis_functions.contract import keys
-from redis_functions.write.process_metrics import render
+from redis_functions.read.process_metrics import render
 from tests.fake_vendor import second_bar
 from tests.ingest.harness import Path, feed, running
 

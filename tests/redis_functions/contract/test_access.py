@@ -22,13 +22,14 @@ from redis_functions.contract.access import USERS
 from redis_functions.contract.alerts import Alert
 from redis_functions.contract.schema import FIELDS, Schema
 from redis_functions.lua import calls, loader
+from redis_functions.read import process_metrics
 from redis_functions.read.alerts import AlertLog
 from redis_functions.read.gaps import read_gaps
 from redis_functions.read.market import count_symbols, read_halted, read_movers, read_previous_closes, read_symbols
 from redis_functions.read.reader import read_candles, read_closes
 from redis_functions.read.statistics import read_newest_stats, read_stats
 from redis_functions.server.connection import connect, connect_async
-from redis_functions.write import checkpoint, process_metrics
+from redis_functions.write import checkpoint
 from redis_functions.write.late_prints import MERGED, merge_late_print, merge_late_print_args
 from redis_functions.write.lease import Lease
 from redis_functions.write.report import write_report

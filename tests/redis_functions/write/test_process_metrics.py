@@ -11,8 +11,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
 from redis_functions.contract import keys
+from redis_functions.contract.process_metrics import EXPIRE_S
+from redis_functions.read.process_metrics import alive, merge, render
 from redis_functions.server.connection import connect_async
-from redis_functions.write.process_metrics import EXPIRE_S, alive, merge, publish, publish_async, render
+from redis_functions.write.process_metrics import publish, publish_async
 
 
 def registry(bars: int, *, up: str = "tapewatch_up") -> CollectorRegistry:
