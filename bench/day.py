@@ -23,11 +23,13 @@ from pathlib import Path
 
 from bench import day_close, tape
 from bench.day_market import BARS_PER_SECOND, LOOKS, SYMBOLS, Day, frames, is_session, older, part
+from bench.disk_peak import DiskPeak, size_mib
 from bench.feed import FeedProcess, plain
 from bench.harness import ROOT, Harness, cpu_s, family, free_port, pss_mib
 from bench.table import Table, command_line, report
 from redis_functions.contract import keys
 from redis_functions.contract.schema import create_commands
+from redis_functions.read.gaps import read_gaps
 from tapewatch import machine_speed
 from tapewatch.capacity import DAY_S, MIB, rates
 from tapewatch.settings import SMALL_MAXMEMORY_MB, Settings
@@ -60,6 +62,8 @@ class Played:
     spool_bar: float = 0.0
     rewrites: int = 0
     peak_mib: float = 0.0  # used by Redis at its highest
+    disk_mib: float = 0.0  # append-only file and spool at their highest together
+    gaps: int = 0
     close: Table | None = None
 
 
@@ -69,7 +73,11 @@ def play(day: Day, close: bool = False) -> Played:
     # The last bar of each part is a symbol's of its own, one second before the part ends: then all is stored.
     parts = [functools.partial(part, day, a, b) for a, b in itertools.pairwise(day.edges)]
     after = functools.partial(frames, day, day.minutes, day.minutes + 3)
-    with FeedProcess([plain([]), *parts, after]) as feed, Harness(maxmemory_mb=SMALL_MAXMEMORY_MB) as harness:
+    with (
+        FeedProcess([plain([]), *parts, after]) as feed,
+        Harness(maxmemory_mb=SMALL_MAXMEMORY_MB) as harness,
+        DiskPeak(*_folders(harness)) as disk,
+    ):
         older(harness, day, schema)
         for command in create_commands("EDGE", schema):
             harness.client.execute_command(*command)
@@ -95,7 +103,8 @@ def play(day: Day, close: bool = False) -> Played:
             looks, empty, bars, took, spent["ingest"] / bars * 1e6, spent["redis"] / bars * 1e6,
             24 * harness.client.scard(keys.SYMBOLS), harness.metric("ingest", "rejected") or 0.0,
             aof, spool, int(harness.client.info("persistence")["aof_rewrites"]),
-            float(harness.client.info("memory")["used_memory_peak"]) / MIB,
+            float(harness.client.info("memory")["used_memory_peak"]) / MIB, disk.mib,
+            len(read_gaps(harness.client, _SETTINGS.feed_name)),
         )  # fmt: skip
         if close:
             made.close = _close(day, harness, feed, pids, port)
@@ -142,6 +151,11 @@ def _memory_of(pids: dict[str, int]) -> dict[str, float]:
     return found
 
 
+def _folders(harness: Harness) -> tuple[Path, Path]:
+    """Of the append-only file and of the spool."""
+    return harness.folder / "redis", harness.folder / "d" / "spool"
+
+
 def _written(harness: Harness) -> tuple[float, float]:
     """Bytes in the append-only file and in the spool."""
     spool = sum(f.stat().st_size for f in (harness.folder / "d" / "spool").rglob("*") if f.is_file())
@@ -162,10 +176,7 @@ def _used(harness: Harness) -> float:
 
 
 def look(harness: Harness, pids: dict[str, int], minute: int, bars: int) -> Look:
-    def size(folder: Path) -> float:
-        return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / MIB
-
-    disk = {"redis": size(harness.folder / "redis"), "spool": size(harness.folder / "d" / "spool")}
+    disk = dict(zip(("redis", "spool"), map(size_mib, _folders(harness)), strict=True))
     return Look(minute, bars, _memory_of(pids), _used(harness), disk)
 
 
@@ -252,7 +263,8 @@ def _memory(day: Day, played: Played) -> Table:
     aof = plan["aof_mib_day"] * MIB / plan["bars_a_day"]
     table.notes.append(
         f"Disk: {played.aof_bar:.0f} bytes a bar in the append-only file (plan {aof:.0f}), rewritten {played.rewrites} times; "
-        f"{played.spool_bar:.0f} in the spool. CPU: the plan predicts {us[0]:.1f} µs a bar in the daemon, {us[1]:.1f} in Redis."
+        f"{played.spool_bar:.0f} in the spool; both at their highest {played.disk_mib:,.0f} MiB; "
+        f"{played.gaps} gaps. CPU: the plan predicts {us[0]:.1f} µs a bar in the daemon, {us[1]:.1f} in Redis."
     )
     return table
 
@@ -266,6 +278,10 @@ def _require(table: Table, day: Day, played: Played) -> None:
         "a market day in the small profile: all processes, PSS", all_processes, at_most=850, unit="MiB", headline=True
     )
     table.require("bars that Redis refused", played.refused, at_most=0)
+    table.require(
+        "a market day in the small profile: disk at its highest", played.disk_mib / 1024, at_most=5, unit="GiB"
+    )
+    table.require("gaps made on a market day, rewrites of the append-only file included", played.gaps, at_most=0)
     table.require(
         "memory used by Redis at its highest, of maxmemory", played.peak_mib / SMALL_MAXMEMORY_MB, at_most=0.999
     )
