@@ -187,6 +187,13 @@ class RestConfig:
     allow_plaintext_key: bool = False
 
 
+class AskedBars(NamedTuple):
+    """Bars of one symbol, ascending; `unusable` counts invalid rows of times for which `bars` may therefore lack one."""
+
+    bars: list[Bar]
+    unusable: int = 0
+
+
 class Rest(Protocol):
     """The vendor's REST. The counts are since the start: requests made, tries repeated, invalid rows that were skipped.
 
@@ -200,8 +207,8 @@ class Rest(Protocol):
     @property
     def set_aside(self) -> int: ...
 
-    async def bars(self, symbol: str, span_ms: int, start: int, end: int) -> list[Bar]:
-        """The second or minute bars of `symbol` that start in `start`..`end` (epoch ms), ascending, not adjusted."""
+    async def bars(self, symbol: str, span_ms: int, start: int, end: int) -> AskedBars:
+        """The second or minute bars of `symbol` that start in `start`..`end` (epoch ms), not adjusted."""
 
     async def closes(self, day: date) -> dict[str, float]:
         """Each symbol's close on `day`, not adjusted; empty where the vendor has none."""

@@ -35,6 +35,9 @@ from vendor.interface import RestRefused, RestUnavailable
 
 log = logging.getLogger("tapewatch.repair")
 
+#: Attempts in which rows of the vendor that cannot be right leave a gap open; in the next their symbols are given up.
+UNUSABLE_TRIES = 3
+
 
 @dataclass(frozen=True)
 class RepairConfig:
@@ -161,7 +164,8 @@ class Repairer:
                 progress = Progress(self._client, self.config.feed_name, gap.id)
                 await progress.read()
                 async with self._judged(gap, progress):
-                    jobs.append(Job(gap, progress, await self._todo(gap, progress)))
+                    is_last = self._attempts(gap) >= UNUSABLE_TRIES
+                    jobs.append(Job(gap, progress, await self._todo(gap, progress), takes_unusable=is_last))
             filled = await self._fill(jobs)
             for job in jobs:
                 async with self._judged(job.gap, job.progress):
@@ -245,13 +249,13 @@ class Repairer:
             return
         step = self._live.step_ms
         try:
-            bars = await self._rest.bars(symbol, step, max(gap.end + 1, newest - 60 * step), newest)
+            asked = await self._rest.bars(symbol, step, max(gap.end + 1, newest - 60 * step), newest)
         except RestRefused:
             return
         except RestUnavailable as error:
             raise _NotNow(str(error)) from None
         met = self._first_met.setdefault(gap.id, time.monotonic())
-        if not bars and time.monotonic() - met < self.config.behind_s:
+        if not asked.bars and time.monotonic() - met < self.config.behind_s:
             raise _NotNow("the vendor's REST is behind the feed")
 
     # --- the end of it

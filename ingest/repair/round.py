@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 
 from ingest.repair.progress import Progress, note
-from ingest.repair.symbol import GrewOld, Part, SymbolRepair
+from ingest.repair.symbol import GrewOld, Part, SymbolRepair, UnusableRows
 from ingest.tasks import ended
 from redis_functions.read.gaps import Gap
 from vendor.interface import RestRefused, RestUnavailable
@@ -31,12 +31,16 @@ PROGRESS_S = 5.0
 
 @dataclass
 class Job:
-    """One gap of a round. `todo`: the symbols that are not done; `refused`: those that the vendor refuses, with its word."""
+    """One gap of a round. `todo`: the symbols that are not done; `refused`: those that the vendor refuses, with its word.
+
+    `takes_unusable`: rows that cannot be right have been asked for often enough, their symbols are refused too.
+    """
 
     gap: Gap
     progress: Progress
     todo: set[str]
     refused: dict[str, str] = field(default_factory=dict)
+    takes_unusable: bool = False
 
     @property
     def left(self) -> int:
@@ -95,6 +99,12 @@ class Round:
                 job.refused[symbol] = str(error)
             self._refused += 1
             self.refuses_all = self._refused >= IN_A_ROW and not self._answered
+        except UnusableRows as error:
+            self.why = str(error)
+            self._answered, self._in_a_row = True, 0
+            for job in jobs:
+                if job.takes_unusable:
+                    job.refused[symbol] = str(error)
         except (RestUnavailable, GrewOld) as error:
             self.why = str(error)
             self._in_a_row += 1

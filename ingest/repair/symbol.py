@@ -18,6 +18,7 @@ from market.symbols import is_test_symbol
 from redis_functions.contract.codec import minute_mark
 from redis_functions.contract.schema import Schema
 from redis_functions.read.samples import read_newest_fields, read_seconds
+from vendor.interface import AskedBars
 
 #: Asked at once: seconds of two hours (at most 7,200 bars, some 7 MB while they are compared), minutes of a day.
 SECONDS_CHUNK_MS, MINUTES_CHUNK_MS = 2 * HOUR_MS, 24 * HOUR_MS
@@ -38,10 +39,14 @@ class GrewOld(Exception):
     """What was young when it was asked for is no more: the next attempt takes it for old."""
 
 
+class UnusableRows(Exception):
+    """Some of the vendor's rows cannot be right, so what they should have been is missing; a later answer may be better."""
+
+
 class Bars(Protocol):
     """The vendor's REST API for bars: see vendor.massive.rest.VendorRest."""
 
-    async def bars(self, symbol: str, span_ms: int, start: int, end: int) -> list[Bar]: ...
+    async def bars(self, symbol: str, span_ms: int, start: int, end: int) -> AskedBars: ...
 
 
 class Part(NamedTuple):
@@ -63,7 +68,8 @@ class SymbolRepair:
         self._rule = rule
 
     async def repair(self, symbol: str, gaps: Sequence[Part]) -> None:
-        """Adds what was done to the outcomes, also where it ends early: raises the vendor's errors, GrewOld, redis-py's."""
+        """Adds what was done to the outcomes, also where it ends early: raises the vendor's errors, GrewOld, redis-py's; and
+        UnusableRows when all else is done."""
         step = self._live.step_ms
         wider = WIDER_MS if step == SECOND_MS else 0
         widened = (
@@ -74,31 +80,45 @@ class SymbolRepair:
         known = (await read_newest_fields(self._client, symbol)).values()
         newest = max((t for t in (*known, self._live.newest(symbol)) if t is not None), default=None)
         young = young_from(newest, self._schema.retention_ms["1s"])
+        unusable = 0
         # The old part first: what rules write late is better not there yet when minutes before it are written.
         if newest is not None:
             kept = young_from(newest, self._schema.retention_ms["1m"])
             for part in parts:
                 if _listened_from(part, step) < young:
                     part.outcome.lost = part.start < kept
-                    await self._old(symbol, part, max(_listened_from(part, step), kept), min(part.end, young - 1))
+                    unusable += await self._old(
+                        symbol, part, max(_listened_from(part, step), kept), min(part.end, young - 1)
+                    )
         recent = [part for part in parts if part.end >= young]
         if recent:
-            await self._young(symbol, recent, max(min(_listened_from(part, step) for part in recent), young))
+            unusable += await self._young(
+                symbol, recent, max(min(_listened_from(part, step) for part in recent), young)
+            )
+        if unusable:
+            raise UnusableRows(f"{unusable} of the vendor's rows cannot be right")
 
-    async def _old(self, symbol: str, part: Part, begin: int, end: int) -> None:
+    async def _old(self, symbol: str, part: Part, begin: int, end: int) -> int:
+        """Fills minutes; returns the number of the vendor's rows that cannot be used."""
         begin -= begin % MINUTE_MS
+        found = 0
         while begin <= end:
             stop = min(end, begin - begin % HOUR_MS + MINUTES_CHUNK_MS - 1)
-            received = await self._rest.bars(symbol, MINUTE_MS, begin, stop)
+            received, unusable = await self._rest.bars(symbol, MINUTE_MS, begin, stop)
             part.outcome.bars += await write_minutes(self._client, symbol, received, self._schema)
+            found += unusable
             begin = stop + 1
+        return found
 
-    async def _young(self, symbol: str, parts: Sequence[Part], begin: int) -> None:
+    async def _young(self, symbol: str, parts: Sequence[Part], begin: int) -> int:
+        """Fills seconds; returns the number of the vendor's rows that cannot be used."""
+        found = 0
         step, starts, end = self._live.step_ms, min(part.start for part in parts), parts[-1].end
         first_stored = next(iter(await self._stored(symbol, begin, starts, 1)), starts)
         while begin <= end:
             stop = min(end, begin - begin % HOUR_MS + SECONDS_CHUNK_MS - 1)
-            received = await self._rest.bars(symbol, step, begin, stop)
+            received, unusable = await self._rest.bars(symbol, step, begin, stop)
+            found += unusable
             # What was never subscribed is no part of the gap.
             received = [bar for bar in received if bar.t >= min(first_stored - first_stored % step, starts)]
             for at in range(0, len(received), SLICE):
@@ -106,6 +126,7 @@ class SymbolRepair:
                     await self._live.stored()
             await self._miss(symbol, received, parts)
             begin = stop + 1
+        return found
 
     async def _miss(self, symbol: str, received: Sequence[Bar], parts: Sequence[Part]) -> None:
         """Records the alerts that would have been raised in each gap: from all received bars, not only those written, as an

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from types import TracebackType
+from typing import Any
+
+from tests.chaos.odd_rest import OddRest
 from tests.chaos.rows import AFTER_S, row
 from tests.chaos.scene import Scene, let_pass
 from tests.chaos.verdict import Promise
@@ -40,3 +45,33 @@ def garbage(scene: Scene) -> None:
 def flood(scene: Scene) -> None:
     """Every event of five seconds is sent ten times."""
     let_pass(4 + 5 + AFTER_S)
+
+
+class OddRestScene(Scene):
+    """A scene in which the daemon reads REST from a server that makes its rows odd."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self._open = contextlib.ExitStack()
+        self.rest: OddRest
+
+    def start_ingest(self) -> None:
+        self.rest = self._open.enter_context(OddRest(self.environment["TAPEWATCH_REST_URL"]))
+        self.environment["TAPEWATCH_REST_URL"] = self.rest.url
+        super().start_ingest()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        super().__exit__(kind, error, tb)
+        self._open.close()
+
+
+@row(
+    "odd rows from the vendor's REST", Promise(gaps=("without a close frame", "without a close frame")),
+    scene=OddRestScene, faults=f"drop@6,mute@12:{_AWAY_S}",
+)  # fmt: skip
+def odd_rows(scene: Scene) -> None:
+    """The first answer about a symbol lacks what its odd rows should have been; later ones have it, beside other odd rows."""
+    assert isinstance(scene, OddRestScene)
+    let_pass(12 + _AWAY_S + AFTER_S)
+    scene.until_repaired(90)
+    assert scene.rest.damaged > 100, f"only {scene.rest.damaged} rows were damaged"

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from market.bar import MINUTE_MS, SECOND_MS, Bar
 from market.conditions import ConditionTable
-from vendor.interface import RestConfig, RestUnavailable
+from vendor.interface import AskedBars, RestConfig, RestUnavailable
 from vendor.massive.conditions import table_of
 from vendor.massive.http import Clock, Http
 from vendor.massive.rows import closes_of, page_of, split_ratios_of
@@ -42,11 +42,12 @@ class HttpRest:
     def retried(self) -> int:
         return self._http.retried
 
-    async def bars(self, symbol: str, span_ms: int, start: int, end: int) -> list[Bar]:
+    async def bars(self, symbol: str, span_ms: int, start: int, end: int) -> AskedBars:
         """See `Rest.bars`: the vendor's second or minute aggregates, not adjusted for splits, like the feed's."""
         path = f"/v2/aggs/ticker/{quote(symbol, safe='')}/range/1/{_UNITS[span_ms]}"
         query = {"adjusted": "false", "sort": "asc", "limit": str(PAGE)}
         found: list[Bar] = []
+        unusable = 0
         while start <= end:
             body = await self._http.fetch(f"{path}/{start}/{end}", query)
             rows = _rows(body)
@@ -56,10 +57,11 @@ class HttpRest:
                 page = await asyncio.to_thread(page_of, symbol, rows, span_ms, start, end)
             self._note_odd(page.odd, f"bars of {symbol}")
             found += page.bars
+            unusable += page.unusable
             if not page.bars or not isinstance(body, dict) or not body.get("next_url"):
                 break
             start = page.bars[-1].t + span_ms
-        return found
+        return AskedBars(found, unusable)
 
     async def closes(self, day: date) -> dict[str, float]:
         """See `Rest.closes`: the vendor's grouped daily bars, one call for the whole market."""

@@ -48,17 +48,27 @@ class Split(msgspec.Struct):
 
 
 class Page(NamedTuple):
-    """The bars of an answer, ascending, each start once, and how many rows were set aside."""
+    """The bars of an answer, ascending, each start once, and how many rows were set aside; `unusable`: those of them whose
+    start is not that of a bar, or cannot be read."""
 
     bars: list[Bar]
     odd: int
+    unusable: int
 
 
 def page_of(symbol: str, rows: Sequence[Any], span_ms: int, start: int, end: int) -> Page:
     """The rows as bars that start in `start`..`end` (epoch ms)."""
     made = [to_bar(symbol, row, span_ms) for row in rows]
     by_start = {bar.t: bar for bar in made if bar is not None and start <= bar.t <= end}
-    return Page([by_start[t] for t in sorted(by_start)], made.count(None))
+    odd = [row for row, bar in zip(rows, made, strict=True) if bar is None]
+    unusable = sum(_start_of(row, span_ms) not in by_start for row in odd)
+    return Page([by_start[t] for t in sorted(by_start)], len(odd), unusable)
+
+
+def _start_of(row: Any, span_ms: int) -> int | None:
+    """The start of the bar that a row should have been, where that can be read."""
+    t = row.get("t") if isinstance(row, dict) else None
+    return t - t % span_ms if isinstance(t, int) else None
 
 
 def to_bar(symbol: str, row: Any, span_ms: int) -> Bar | None:

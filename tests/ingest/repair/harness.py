@@ -26,7 +26,7 @@ from redis_functions.read.reader import read_candles
 from redis_functions.server.connection import connect, connect_async
 from redis_functions.write.writer import Writer
 from tests.redis_functions.read.plain_candles import plain_candles
-from vendor.interface import RestRefused, RestUnavailable
+from vendor.interface import AskedBars, RestRefused, RestUnavailable
 from vendor.vendors import DEFAULT
 
 T0 = 1_760_094_000_000  # a whole hour, 07:00 in New York
@@ -48,7 +48,8 @@ def at(second: float) -> int:
 class Vendor:
     """REST within the test process.
 
-    `refuses`: symbols answered with an error; `fails`: failing answers per symbol; `knows_to` (ms): the end of its data;
+    `refuses`: symbols answered with an error; `fails`: failing answers per symbol; `spoils`: answers whose
+    first row is unusable; `knows_to` (ms): the end of its data;
     `meanwhile` is called before each answer; from request number `silent_from` on it does not answer.
     """
 
@@ -57,11 +58,12 @@ class Vendor:
         self.asked: list[tuple[str, int, int, int]] = []
         self.refuses: set[str] = set()
         self.fails: dict[str, int] = {}
+        self.spoils: dict[str, int] = {}
         self.knows_to = LATER
         self.silent_from = 1 << 30
         self.meanwhile: Callable[[str, int, int], None] = lambda symbol, start, end: None
 
-    async def bars(self, symbol: str, span_ms: int, start: int, end: int) -> list[Bar]:
+    async def bars(self, symbol: str, span_ms: int, start: int, end: int) -> AskedBars:
         self.asked.append((symbol, span_ms, start, end))
         await (asyncio.Event().wait() if len(self.asked) > self.silent_from else asyncio.sleep(0))
         self.meanwhile(symbol, start, end)
@@ -72,11 +74,16 @@ class Vendor:
             raise RestUnavailable("status 500")
         known = [b for b in self.truth if b.sym == symbol and b.t <= self.knows_to]
         if span_ms == SECOND_MS:
-            return [b for b in known if start <= b.t <= end]
-        return [
-            Bar(symbol, c.t, c.o, c.h, c.l, c.c, c.v, c.n, MINUTE_MS)
-            for c in plain_candles(known, "1m", start, end, 1 << 30)
-        ]
+            bars = [b for b in known if start <= b.t <= end]
+        else:
+            bars = [
+                Bar(symbol, c.t, c.o, c.h, c.l, c.c, c.v, c.n, MINUTE_MS)
+                for c in plain_candles(known, "1m", start, end, 1 << 30)
+            ]
+        if self.spoils.get(symbol):
+            self.spoils[symbol] -= 1
+            return AskedBars(bars[1:], len(bars[:1]))
+        return AskedBars(bars)
 
 
 class Harness:

@@ -129,6 +129,40 @@ def test_what_is_left_is_tried_again_and_what_is_done_is_not(redis: Redis, redis
     run(go())
 
 
+def test_rows_that_cannot_be_right_are_asked_for_again(redis: Redis, redis_url: str) -> None:
+    """The others are written at once; a row that is right later is written then, and its gap is not repaired before."""
+    truth = [bar(f"S{i}", s) for s in (0, 10, 11, 20) for i in range(4)]
+
+    async def go() -> None:
+        async with Harness(redis_url, truth) as harness:
+            harness.hear(received(truth, 0, 20))
+            harness.vendor.spoils = {"S1": 1, "S2": 2}
+            harness.lose(0, 20, "S1,S2,S3")
+            await harness.repair()
+            assert closed(harness) == (REPAIRED, "drop", 6)
+            for i in (1, 2, 3):
+                assert harness.candles(f"S{i}", "1s") == truth_of([b for b in truth if b.sym == f"S{i}"], "1s")
+
+    run(go())
+
+
+def test_a_symbol_whose_rows_stay_unusable_gets_a_record_of_its_own(redis: Redis, redis_url: str) -> None:
+    truth = [bar(f"S{i}", s) for s in (5, 10, 11, 20) for i in range(3)]
+
+    async def go() -> None:
+        async with Harness(redis_url, truth) as harness:
+            harness.hear(received(truth, 0, 20))
+            harness.vendor.spoils = {"S1": 99}
+            harness.lose(0, 20, "S0,S1,S2")
+            await harness.repair()
+            assert closed(harness) == (REPAIRED, "drop", 8)
+            why = "drop; 1 of the vendor's rows cannot be right"
+            assert closed(harness, "g-refused") == (UNREPAIRABLE, why, 0)
+            assert harness.gap("g-refused").symbols == ("S1",)
+
+    run(go())
+
+
 def test_a_vendor_that_is_away_is_left_in_peace(redis: Redis, redis_url: str) -> None:
     truth = [bar(f"S{i}", s) for s in (0, 10, 20) for i in range(30)]
 

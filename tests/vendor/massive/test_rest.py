@@ -52,7 +52,7 @@ def ask(vendor: Vendor, *, clock: Clock | None = None, key: str = "k") -> list[B
     async def asked() -> list[Bar]:
         rest = HttpRest(RestConfig(vendor.url, key, 1000), clock or Clock())
         try:
-            return await rest.bars("AAPL", 1_000, T0, T0 + 60_000)
+            return (await rest.bars("AAPL", 1_000, T0, T0 + 60_000)).bars
         finally:
             await rest.close()
 
@@ -231,7 +231,7 @@ def test_several_requests_are_under_way_at_once() -> None:
             rest = HttpRest(RestConfig(vendor.url, "k", 500))
             found = await asyncio.gather(*(rest.bars("AAPL", 1_000, T0, T0) for _ in range(AT_ONCE)))
             await rest.close()
-            return found
+            return [one.bars for one in found]
 
         assert asyncio.run(many()) == [[BAR]] * AT_ONCE
 

@@ -54,7 +54,13 @@ def test_a_page_is_ascending_and_has_each_start_once() -> None:
     rows = [ROW | {"t": T0 + 2_000}, None, ROW, ROW | {"t": T0 + 2_000, "v": 5}, ROW | {"t": T0 + 90_000}, "x"]
     page = page_of("AAPL", rows, 1_000, T0, T0 + 60_000)
     assert [(bar.t, bar.v) for bar in page.bars] == [(T0, 300), (T0 + 2_000, 5)]
-    assert page.odd == 2
+    assert (page.odd, page.unusable) == (2, 2)
+
+
+def test_an_odd_row_beside_a_bar_of_the_same_start_hides_nothing() -> None:
+    rows = [ROW, ROW | {"c": None}, ROW | {"t": T0 + 1_000, "h": "n/a"}, ROW | {"t": "now"}]
+    page = page_of("AAPL", rows, 1_000, T0, T0 + 60_000)
+    assert ([bar.t for bar in page.bars], page.odd, page.unusable) == ([T0], 3, 2)
 
 
 @pytest.mark.parametrize(
