@@ -10,6 +10,7 @@ from time import perf_counter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from ingest.alert_log import AlertLog
 from ingest.outbox import Lane
 from ingest.stage_latency import Stage
 from redis_functions.availability import Availability
@@ -43,6 +44,7 @@ class AlertLane(Lane[tuple[Alert, float]]):
         self._client = client
         self._cooldown_ms = cooldown_ms
         self._stage = stage or Stage()
+        self._log = AlertLog()
 
     def put_alert(self, number: int, alert: Alert) -> None:
         """Queues an alert that record `number` of the spool caused."""
@@ -63,7 +65,7 @@ class AlertLane(Lane[tuple[Alert, float]]):
         if outcome == RAISED:
             self._stage.since(since)
             self.counts.raised += 1
-            log.info("%s", alert.message, extra={"alert": alert.id, "severity": alert.severity})
+            self._log.raised(alert)
         elif isinstance(outcome, RedisError):
             log.error("Redis refuses the alert %s, which is dropped: %s", alert.id, outcome)
             self.counts.refused += 1
