@@ -25,7 +25,7 @@ _KEPT: Final = 256
 _NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?\Z")
 _OWN_NAME = re.compile(r"[a-z][a-z0-9_]{1,31}\Z")
 #: What candles call their own columns.
-_TAKEN = frozenset({"t", "o", "h", "l", "c", "v", "vw", "symbol"})
+_TAKEN = frozenset({"t", "o", "h", "l", "c", "v", "vw", "symbol", "previous_close"})
 _PRICES = ("open", "high", "low", "close")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,6 +15,8 @@ from rest_bridge.endpoint import PREFIX, Context, Endpoint
 
 MAX_ALERTS = 1_000
 DEFAULT_ALERTS = 100
+#: Rows of /alerts/series: a chart is not wider.
+MAX_SPANS = 2_000
 
 Severity = Literal["info", "warning", "critical"]
 
@@ -31,6 +34,10 @@ class AlertsQuery(AlertsFilter):
 
     def rows(self) -> int:
         return self.limit
+
+
+class AlertsSeriesQuery(AlertsFilter):
+    step: Annotated[int, Meta(ge=1, le=86_400, description="Counted over so many seconds.")] = 60
 
 
 class AlertRow(Answer):
@@ -61,6 +68,13 @@ class AlertCounts(Answer):
     critical: Count = 0
     up: Count = 0
     down: Count = 0
+
+
+class AlertsAt(Answer):
+    t: Annotated[int, Meta(description="start of the span, epoch milliseconds UTC")]
+    total: Count
+    up: Count
+    down: Count
 
 
 def _found(context: Context, q: AlertsFilter) -> list[Alert]:
@@ -103,10 +117,33 @@ def summary(context: Context, q: AlertsFilter) -> AlertCounts:
     return counts
 
 
+def series(context: Context, q: AlertsSeriesQuery) -> list[AlertsAt]:
+    found = _found(context, q)
+    step = q.step * 1000
+    first = q.from_ or (found[0].t if found else 0)
+    last = min(q.to, int(time.time() * 1000)) if q.from_ else (found[-1].t if found else -1)
+    begin = max(first // step, last // step - MAX_SPANS + 1)
+    rows = [AlertsAt(at * step, 0, 0, 0) for at in range(begin, last // step + 1)]
+    for alert in found:
+        if 0 <= (place := alert.t // step - begin) < len(rows):
+            row = rows[place]
+            row.total += 1
+            row.up += alert.direction == "up"
+            row.down += alert.direction == "down"
+    return rows
+
+
 ENDPOINTS = (
     Endpoint(f"{PREFIX}/alerts", alerts, "Alerts, ascending by time", tag="alerts"),
     Endpoint(f"{PREFIX}/annotations", as_annotations, "Alerts as Grafana's annotations", tag="alerts"),
     Endpoint(
         f"{PREFIX}/alerts/summary", summary, "Alerts counted", "Always numbers, 0 where there is none.", tag="alerts"
+    ),
+    Endpoint(
+        f"{PREFIX}/alerts/series",
+        series,
+        "Alerts counted over time",
+        f"A row for each `step` seconds of `from`..`to`, also where there was none; the newest {MAX_SPANS:,} at most.",
+        tag="alerts",
     ),
 )

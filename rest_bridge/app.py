@@ -20,6 +20,7 @@ from rest_bridge import (
     charts,
     compression,
     cross_origin,
+    difference,
     docs,
     errors,
     gaps,
@@ -45,7 +46,7 @@ from rest_bridge.work_queue import WorkQueue
 encode = msgspec.json.Encoder().encode
 
 #: A new path is an Endpoint in the tuple of its subject's module.
-_SUBJECTS = (charts, indicators, patterns, quote, market, alerts, gaps, health)
+_SUBJECTS = (charts, indicators, difference, patterns, quote, market, alerts, gaps, health)
 ENDPOINTS = tuple(endpoint for subject in _SUBJECTS for endpoint in subject.ENDPOINTS)
 
 

@@ -8,15 +8,13 @@ import numpy as np
 from msgspec import Meta, field
 
 from indicators.velocity_series import velocity_series
-from market.price import SCALE
-from market.sessions import day_of
-from redis_functions.read.market import read_previous_closes
-from redis_functions.read.ranges import Samples, Values
-from redis_functions.read.reader import day_starts, read_candles, read_closes
+from redis_functions.read.ranges import Samples, Times, Values
+from redis_functions.read.reader import read_candles, read_closes
 from rest_bridge import parameters as p
 from rest_bridge.auto_timeframe import timeframe_for, timeframe_header
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
 from rest_bridge.page import Page
+from rest_bridge.previous_close import previous_closes_at
 from rest_bridge.rows import Candle, VelocityAt, by_symbol, candle_rows, rounded
 
 MAX_ROWS = 5_000
@@ -76,40 +74,35 @@ def velocity(context: Context, q: VelocityQuery) -> list[VelocityAt]:
 
 def velocity_parts(context: Context, q: VelocityQuery) -> list[list[VelocityAt]]:
     """The rows of each symbol."""
-    symbols, start, end = q.symbol, q.from_, q.to
-    limit = share(q.limit, len(symbols))
+    limit = share(q.limit, len(q.symbol))
+    return [
+        list(map(VelocityAt, times[-limit:].tolist(), rounded(values[-limit:])))
+        for times, values in velocities(context, q.symbol, q.from_, q.to, limit)
+    ]
+
+
+def velocities(context: Context, symbols: list[str], start: int, end: int, limit: int) -> list[tuple[Times, Values]]:
+    """For each symbol times and velocity in percent at its bars from `start` to `end`, those without a reference left out;
+    of longer ranges at least the newest `limit`."""
     lag_s = context.config.velocity_window_s + context.config.velocity_max_age_s
     first = max(0, start - lag_s * 1000)
     # Closes are a second apart or more: so many before the first row reach back far enough for its reference.
     series = read_closes(context.redis, symbols, first, end, limit + lag_s + 1)
-    bases = _previous_closes(context, symbols, series)
-    parts = []
-    for closes, base in zip(series, bases, strict=True):
+    found = []
+    for closes, base in zip(series, _previous_closes(context, symbols, series), strict=True):
         values = velocity_series(
             closes.t, closes.v, context.config.velocity_window_s * 1000, context.config.velocity_max_age_s * 1000, base
         )
-        parts.append(_velocity_rows(closes, values, start, limit))
-    return parts
-
-
-def _velocity_rows(closes: Samples, values: Values, start: int, limit: int) -> list[VelocityAt]:
-    chosen_rows = (closes.t >= start) & ~np.isnan(values)
-    times, shown = closes.t[chosen_rows][-limit:].tolist(), rounded(values[chosen_rows][-limit:])
-    return list(map(VelocityAt, times, shown))
+        known = (closes.t >= start) & ~np.isnan(values)
+        found.append((closes.t[known], values[known]))
+    return found
 
 
 def _previous_closes(context: Context, symbols: list[str], series: list[Samples]) -> list[Values | None]:
     """For each symbol the previous day's close at each of its bars, in ticks, NaN where the detector knew none."""
     if context.config.velocity_base != "previous_close":
         return [None] * len(series)
-    starts = [day_starts(closes.t) for closes in series]
-    days = np.unique(np.concatenate(starts)).tolist()
-    known = read_previous_closes(context.redis, [day_of(day).date for day in days], symbols) if days else []
-    bases: list[Values | None] = []
-    for symbol, begin in zip(symbols, starts, strict=True):
-        of_day = np.array([closes.get(symbol, np.nan) * SCALE for closes in known])
-        bases.append(of_day[np.searchsorted(days, begin)] if len(begin) else None)
-    return bases
+    return list(previous_closes_at(context.redis, symbols, [closes.t for closes in series]))
 
 
 ENDPOINTS = (

@@ -17,9 +17,11 @@ from redis_functions.read.lookback import Lookback, read_lookback
 from rest_bridge import parameters as p
 from rest_bridge.answers import Answer
 from rest_bridge.auto_timeframe import timeframe_for, timeframe_header
+from rest_bridge.breaks import TEXT, with_breaks
 from rest_bridge.charts import LIMIT_TEXT, MAX_ROWS, share
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
 from rest_bridge.page import Page
+from rest_bridge.previous_close import previous_closes_at
 from rest_bridge.rows import CandleAndColumns, Row, Value, by_symbol, candle_columns, rounded
 
 #: Of prices and of all else: a double of an expensive share has no more.
@@ -53,6 +55,11 @@ class IndicatorsQuery(p.Parameters):
     converged: Annotated[
         bool, Meta(description="`1` adds `<name>_converged`: whether enough earlier candles went into the value.")
     ] = False
+    previous_close: Annotated[
+        bool,
+        Meta(description="`1` adds `previous_close`: the close before each candle's New York day, null if not known."),
+    ] = False
+    breaks: Annotated[bool, Meta(description=TEXT)] = False
     labels: p.Labels = False
 
     def rows(self) -> int:
@@ -100,11 +107,33 @@ def indicators(context: Context, q: IndicatorsQuery) -> Page[Row]:
         _inputs(chosen),
         whole_session=any(one.indicator.whole_session for one in chosen),
     )
-    rows = by_symbol(symbols, [_rows(part, chosen, converged) for part in found], labels=q.labels)
+    before = _previous_closes(context, q, found)
+    parts = [
+        _rows(part, chosen, converged, more, timeframe.ms if q.breaks else None)
+        for part, more in zip(found, before, strict=True)
+    ]
+    rows = by_symbol(symbols, parts, labels=q.labels)
     return Page(rows, timeframe_header(q, timeframe))
 
 
-def _rows(part: Lookback, chosen: Sequence[Chosen], converged: bool) -> list[Row]:
+def _previous_closes(
+    context: Context, q: IndicatorsQuery, found: Sequence[Lookback]
+) -> list[dict[str, Sequence[Value]]]:
+    """A further column for each symbol, if it is asked for."""
+    if not q.previous_close:
+        return [{} for _ in found]
+    closes = previous_closes_at(context.redis, q.symbol, [part.asked.t for part in found])
+    return [{"previous_close": rounded(values / SCALE, _DIGITS)} for values in closes]
+
+
+def _rows(
+    part: Lookback,
+    chosen: Sequence[Chosen],
+    converged: bool,
+    more: dict[str, Sequence[Value]],
+    break_step_ms: int | None,
+) -> list[Row]:
+    """The rows of one symbol, with the columns of `more`; with `break_step_ms`, the candles' length, and rows of nulls."""
     if not len(part.asked):
         return []
     inputs = part.inputs(_inputs(chosen))
@@ -117,8 +146,13 @@ def _rows(part: Lookback, chosen: Sequence[Chosen], converged: bool) -> list[Row
             columns[name] = rounded(asked / SCALE if outputs[name].unit == PRICE else asked, _DIGITS)
         if converged:
             columns[f"{one.name}_converged"] = one.converged(inputs)[first:].tolist()
+    columns |= more
     row = _row_type(tuple(columns))
-    return list(map(row, *candle_columns(part.asked), *columns.values()))
+    rows = list(map(row, *candle_columns(part.asked), *columns.values()))
+    if break_step_ms is None:
+        return rows
+    nulls = [None] * (len(columns) + 6)  # and o, h, l, c, v, vw
+    return with_breaks(rows, part.asked.t.tolist(), break_step_ms, lambda t: row(t, *nulls))
 
 
 def _inputs(chosen: Sequence[Chosen]) -> set[str]:

@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Annotated, Literal
 
 import msgspec
+import numpy as np
 from msgspec import Meta, field
 
 from market.price import SCALE
@@ -17,15 +18,21 @@ from redis_functions.read.statistics import read_newest_stats, read_stats
 from rest_bridge import parameters as p
 from rest_bridge.answers import Answer, Time
 from rest_bridge.auto_timeframe import timeframe_for, timeframe_header
+from rest_bridge.breaks import TEXT, with_breaks
+from rest_bridge.charts import velocities
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
 from rest_bridge.errors import bad_request
 from rest_bridge.page import Page
-from rest_bridge.rows import numbers_or_null
+from rest_bridge.rows import numbers_or_null, rounded
 
 MAX_SYMBOLS = 20_000
 MAX_MOVERS = 50
 MAX_STATS_ROWS = 5_000
 MAX_STEP_S = 86_400
+#: Symbols of /movers/velocity, which reads every second of each.
+MAX_FASTEST = 30
+#: As far back as second bars are kept by default.
+MAX_VELOCITY_MS = 7_200_000
 #: Candles of each mover in /movers/candles: a sparkline is not wider.
 SPARKLINE_ROWS = 240
 
@@ -65,6 +72,16 @@ class MoversCandlesQuery(MoversQuery):
         return self.limit * SPARKLINE_ROWS
 
 
+class MoversVelocityQuery(p.Parameters):
+    limit: Annotated[int, Meta(ge=1, le=MAX_FASTEST, description="So many symbols.")] = 20
+    from_: p.From = field(name="from", default=0)
+    to: p.To = p.MAX_INTEGER
+    points: Annotated[int, Meta(ge=1, le=500, description="`from`..`to` is cut into so many spans.")] = 60
+
+    def rows(self) -> int:
+        return self.limit * self.points
+
+
 class StatsSeriesQuery(p.Parameters):
     names: Annotated[list[str], p.text(_read_stats_names, "Comma list of the names of `/stats`.", "lag_ms")]
     from_: p.From = field(name="from", default=0)
@@ -84,6 +101,7 @@ class StatsSeriesQuery(p.Parameters):
         ]
         | None
     ) = None
+    breaks: Annotated[bool, Meta(description=TEXT)] = False
 
     def rows(self) -> int:
         return self.limit * len(self.names)
@@ -106,6 +124,12 @@ class Close(Answer):
     t: Time
     symbol: str
     c: float
+
+
+class FastestAt(Answer):
+    t: Annotated[int, Meta(description="start of the span, epoch milliseconds UTC")]
+    symbol: str
+    velocity: Annotated[float | None, Meta(description="percent: the furthest from zero in the span")]
 
 
 #: A member for each statistic of the table.
@@ -156,6 +180,31 @@ def movers_candles(context: Context, q: MoversCandlesQuery) -> Page[Close]:
     return Page(rows, timeframe_header(q, timeframe))
 
 
+def movers_velocity(context: Context, q: MoversVelocityQuery) -> list[FastestAt]:
+    ranked = read_movers(context.redis)
+    now = {
+        row["symbol"]: abs(row["velocity"])
+        for row in [*(ranked.get("velocity") or []), *(ranked.get("velocity_down") or [])]
+        if row.get("velocity") is not None
+    }
+    names = sorted(sorted(now, key=now.__getitem__, reverse=True)[: q.limit])
+    if not names:
+        return []
+    end = min(q.to, int(ranked["t"]))
+    start = min(end, max(q.from_, end - MAX_VELOCITY_MS))
+    step = max(1000, -(-(end - start) // (q.points * 1000)) * 1000)
+    rows = []
+    found = velocities(context, names, start, end, MAX_VELOCITY_MS // 1000)
+    for name, (times, values) in zip(names, found, strict=True):
+        spans = times // step
+        ascending = np.lexsort((np.abs(values), spans))
+        last = np.flatnonzero(np.diff(spans, append=-1))  # of each span: there the furthest from zero
+        at = ascending[last]
+        rows += [FastestAt(t, name, v) for t, v in zip((spans[at] * step).tolist(), rounded(values[at]), strict=True)]
+    rows.sort(key=attrgetter("t"))
+    return rows
+
+
 def stats(context: Context, q: p.Parameters) -> msgspec.Struct:
     newest, values = read_newest_stats(context.redis)
     whole = {name: None if v is None else int(v) if v.is_integer() else v for name, v in values.items()}
@@ -163,9 +212,14 @@ def stats(context: Context, q: p.Parameters) -> msgspec.Struct:
 
 
 def stats_series(context: Context, q: StatsSeriesQuery) -> list[dict[str, float | None]]:
-    t, values = read_stats(context.redis, q.names, q.from_, q.to, q.limit, _step_s(q) * 1000)
+    step_s = _step_s(q)
+    t, values = read_stats(context.redis, q.names, q.from_, q.to, q.limit, step_s * 1000)
     columns = zip(t.tolist(), *(numbers_or_null(column) for column in values), strict=True)
-    return [dict(zip(("t", *q.names), row, strict=True)) for row in columns]
+    rows: list[dict[str, float | None]] = [dict(zip(("t", *q.names), row, strict=True)) for row in columns]
+    if not q.breaks:
+        return rows
+    nothing = dict.fromkeys(q.names)
+    return with_breaks(rows, t.tolist(), step_s * 1000, lambda at: {"t": at, **nothing})
 
 
 def _step_s(q: StatsSeriesQuery) -> int:
@@ -189,6 +243,13 @@ ENDPOINTS = (
         movers_candles,
         "Closes of the symbols that move most",
         f"For sparklines: rows of all of them, ascending; the newest {SPARKLINE_ROWS} candles of each.",
+    ),
+    Endpoint(
+        f"{PREFIX}/movers/velocity",
+        movers_velocity,
+        "The velocity of the fastest symbols",
+        "For a heat map: of the symbols that are fastest now, up or down, the velocity that is furthest from zero in each of "
+        "`points` spans, of two hours at most. A span without a bar of the symbol has no row.",
     ),
     Endpoint(
         f"{PREFIX}/stats",

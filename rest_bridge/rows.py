@@ -32,8 +32,18 @@ class Candle(Answer, gc=False):
     symbol: SymbolOfList | msgspec.UnsetType = msgspec.UNSET
 
 
-class CandleAndColumns(Candle, forbid_unknown_fields=False):
-    """A candle of /indicators: it has members of further names, numbers, booleans or null."""
+class CandleAndColumns(Answer, forbid_unknown_fields=False):
+    """A row of /indicators: a candle with members of further names, numbers, booleans or null; with `breaks` also rows that
+    are no candles and have nulls."""
+
+    t: Annotated[int, Meta(description="start of the candle, epoch milliseconds UTC")]
+    o: float | None
+    h: float | None
+    l: float | None  # noqa: E741 - the field's own name
+    c: float | None
+    v: Annotated[float | None, Meta(description="volume; may be fractional")]
+    vw: Annotated[float | None, Meta(description="volume-weighted average price; null where it is not known")]
+    symbol: SymbolOfList | msgspec.UnsetType = msgspec.UNSET
 
 
 class VelocityAt(Answer, gc=False):

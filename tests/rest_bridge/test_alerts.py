@@ -105,3 +105,22 @@ def test_a_stream_that_was_replaced_is_read_anew(api: Api, redis: Redis) -> None
 )
 def test_filters_that_cannot_be_used_are_refused(api: Api, path: str, query: dict[str, str]) -> None:
     api.refused(path, **query)
+
+
+def test_alerts_are_counted_over_time_also_where_there_was_none(api: Api, redis: Redis) -> None:
+    assert api.rows("alerts/series") == []
+    minute = T0 // 60_000 * 60_000
+    raised(redis, minute + 1_000, "AAPL", "up")
+    raised(redis, minute + 59_999, "MSFT", "down")
+    raised(redis, minute + 125_000, "TSLA", None)
+    expected = [
+        {"t": minute, "total": 2, "up": 1, "down": 1},
+        {"t": minute + 60_000, "total": 0, "up": 0, "down": 0},
+        {"t": minute + 120_000, "total": 1, "up": 0, "down": 0},
+    ]
+    assert api.rows("alerts/series") == expected
+    assert api.rows("alerts/series", from_=minute, to=minute + 179_999) == expected
+    assert [r["total"] for r in api.rows("alerts/series", step=3600)] == [3]
+    assert [r["total"] for r in api.rows("alerts/series", from_=minute, to=minute + 119_999, symbol="MSFT")] == [1, 0]
+    # A range of months is cut to its newest spans.
+    assert len(api.rows("alerts/series", from_=minute - 200 * 86_400_000, to=minute)) == 2_000

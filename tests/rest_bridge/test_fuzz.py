@@ -16,7 +16,8 @@ from tests.support import write_bars
 
 T0 = 1_760_103_000_000
 PATHS = (
-    "candles indicators patterns velocity movers movers/candles alerts alerts/summary annotations symbols gaps stats"
+    "candles indicators patterns difference crossings velocity movers movers/candles movers/velocity alerts alerts/summary"
+    " alerts/series annotations symbols gaps stats"
 )
 HOSTILE = [
     "", "0", "-1", "-0", "1e309", "NaN", "9" * 40, "null", "'\"<script>", "../../etc/passwd", "\x00", "A" * 2000,
@@ -39,6 +40,10 @@ NAMES = [
     "severity",
     "converged",
     "step",
+    "first",
+    "second",
+    "breaks",
+    "previous_close",
     "x",
 ]
 VALUES = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=30), st.integers().map(str))

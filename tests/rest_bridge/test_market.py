@@ -76,6 +76,26 @@ def test_candles_of_movers_are_long_rows(api: Api, redis: Redis) -> None:
     assert [(r["symbol"], r["t"]) for r in only] == [("DOWN", T0 + 60_000)]
 
 
+@pytest.mark.usefixtures("snapshot")
+def test_the_fastest_have_in_each_span_the_velocity_furthest_from_zero(api: Api, redis: Redis) -> None:
+    assert api.rows("movers/velocity") == []
+    prices = {"UP": [100, 100, 100, 100, 100, 102, 101], "DOWN": [100, 100, 100, 100, 100, 97, 99]}
+    bars = [
+        Bar(name, T0 - 20_000 + i * 1000, p * 10_000, p * 10_000, p * 10_000, p * 10_000, 1, p * 10_000)
+        for name, closes in prices.items()
+        for i, p in enumerate(closes)
+    ]
+    write_bars(redis, bars)
+    asked = {"from_": T0 - 20_000, "to": T0, "points": 2}
+    rows = api.rows("movers/velocity", **asked)
+    assert [(r["symbol"], r["t"], r["velocity"]) for r in rows] == [
+        ("DOWN", T0 - 20_000, -3.0),
+        ("UP", T0 - 20_000, 2.0),
+    ]
+    # The fastest is the one furthest from zero, whichever way.
+    assert {r["symbol"] for r in api.rows("movers/velocity", **asked, limit=1)} == {"DOWN"}
+
+
 def put(redis: Redis, name: str, *samples: tuple[int, float]) -> None:
     for t, value in samples:
         redis.execute_command("TS.ADD", keys.stat(name), t, value)
