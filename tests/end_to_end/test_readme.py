@@ -42,7 +42,10 @@ def test_api_examples_answer() -> None:
         daemon.ready()
         base = f"http://127.0.0.1:{daemon.bridge_port}"
         path = command.split(ADDRESS)[1].split("'")[0]
-        rows = daemon.wait(lambda: daemon.get(path)[1], 30, "candles of AAPL")
+        # The simulated market sends its past hour within 30 s; the examples need three minutes of it.
+        more = path.replace("limit=2", "limit=30")
+        daemon.wait(lambda: len(daemon.get(more)[1] or ()) == 30, 40, "half an hour of candles of AAPL")
+        rows = daemon.get(path)[1]
         assert [list(row) for row in rows] == [list(row) for row in shown]
         code = blocks("python")[0]
         done = subprocess.run(
