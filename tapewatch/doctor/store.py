@@ -32,7 +32,7 @@ def findings(settings: Settings) -> list[Finding]:
         except RedisError as error:
             fix = "check TAPEWATCH_REDIS_URL and that server" if settings.redis_url else "start it: tapewatch run"
             return [fail("redis", f"{where} does not answer: {error}", fix)]
-        found = [ok("redis", f"{server.version} at {where}"), module(server)]
+        found = [version(server, where), module(server)]
         found += [eviction(server), persistence(server), fullness(server), io_threads(server)]
         if server.module:
             found += [
@@ -41,6 +41,17 @@ def findings(settings: Settings) -> list[Finding]:
                 _asked("ingest", partial(heartbeat, client)),
             ]
         return found
+
+
+def version(server: Server, where: str) -> Finding:
+    """Redis 7.4 before 7.4.6 has known faults in Lua for whoever may log in: over the network that can be anybody's password."""
+    numbers = [int(part) if part.isdigit() else 0 for part in server.version.split(".")[:3]]
+    detail = f"{server.version} at {where}"
+    if (7, 0) <= tuple(numbers[:2]) <= (7, 4) and tuple(numbers) < (7, 4, 6):
+        if not where.startswith("unix://"):
+            return warn("redis", f"{detail} has known faults in Lua for whoever may log in", "use Redis 8")
+        detail += "; on its owner's socket alone: it has known faults in Lua for whoever may log in"
+    return ok("redis", detail)
 
 
 def _asked(what: str, check: Callable[[], Finding]) -> Finding:

@@ -60,6 +60,21 @@ def test_a_store_that_is_well(redis: Redis, redis_url: str) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("number", "where", "status", "faults"),
+    [
+        ("7.4.1", "unix:///d/redis.sock", "ok", True),
+        ("7.4.1", "redis://h:6379", "warn", True),
+        ("7.2.5", "rediss://h:6379", "warn", True),
+        ("7.4.6", "redis://h:6379", "ok", False),
+        ("8.2.3", "redis://h:6379", "ok", False),
+    ],
+)
+def test_a_version_with_known_faults_is_named(number: str, where: str, status: str, faults: bool) -> None:
+    found = store.version(dataclasses.replace(GOOD, version=number), where)
+    assert (found.status, "known faults" in found.detail) == (status, faults)
+
+
 def test_a_store_that_was_just_made(redis: Redis, redis_url: str) -> None:
     found = by_name(store.findings(Settings(redis_url=redis_url)))
     assert found["functions"].fix == "tapewatch functions load"
