@@ -28,8 +28,8 @@ from redis_functions.contract import keys
 from redis_functions.contract.schema import FIELDS
 from redis_functions.read.reader import read_candles
 from redis_functions.server.connection import connect_reader
-from rest_bridge.app import encode
 from rest_bridge.rows import candle_rows
+from rest_bridge.view import encode
 
 POINTS = 300
 #: Symbols that have a past to be asked for, and its minutes.

@@ -12,6 +12,7 @@ from redis_functions.contract.alerts import Alert
 from rest_bridge import parameters as p
 from rest_bridge.answers import Answer, Count, Time
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
+from rest_bridge.page import CURSOR_WORDS, FormatWord, Page, SortWord
 
 MAX_ALERTS = 1_000
 DEFAULT_ALERTS = 100
@@ -29,15 +30,21 @@ class AlertsFilter(p.Parameters):
     to: p.To = p.MAX_INTEGER
 
 
-class AlertsQuery(AlertsFilter):
-    limit: Annotated[int, Meta(ge=1, le=MAX_ALERTS, description="The newest so many rows.")] = DEFAULT_ALERTS
+class AlertsQuery(AlertsFilter, kw_only=True):
+    limit: Annotated[
+        int, Meta(ge=1, le=MAX_ALERTS, description="The newest so many rows (with `sort=asc` the oldest).")
+    ] = DEFAULT_ALERTS
+    sort: SortWord = "desc"
+    cursor: Annotated[str, p.text(str, CURSOR_WORDS)] = ""
+    format: FormatWord = "json"
 
     def rows(self) -> int:
         return self.limit
 
 
-class AlertsSeriesQuery(AlertsFilter):
+class AlertsSeriesQuery(AlertsFilter, kw_only=True):
     step: Annotated[int, Meta(ge=1, le=86_400, description="Counted over so many seconds.")] = 60
+    format: FormatWord = "json"
 
 
 class AlertRow(Answer):
@@ -89,13 +96,36 @@ def _found(context: Context, q: AlertsFilter) -> list[Alert]:
     ]
 
 
-def alerts(context: Context, q: AlertsQuery) -> list[AlertRow]:
+def _page(context: Context, q: AlertsQuery) -> tuple[list[Alert], dict[str, str]]:
+    """The newest or oldest so many from where the page before ended, and what the link to the next page needs.
+
+    Alerts share times, so the cursor is an alert's time and id; new ones come behind those of their time.
+    """
+    ascending = q.sort == "asc"
+    found = _found(context, q)
+    if q.cursor:
+        ids = [alert.id for alert in found]
+        t, _, last = q.cursor.partition(".")
+        if last in ids:
+            at = ids.index(last)
+            found = found[at + 1 :] if ascending else found[:at]
+        elif t.isdecimal():
+            # It has been trimmed from the log meanwhile.
+            found = [alert for alert in found if (alert.t > int(t) if ascending else alert.t < int(t))]
+    kept = found[: q.limit] if ascending else found[-q.limit :]
+    edge = (kept[-1] if ascending else kept[0]) if len(found) > q.limit else None
+    return kept, {} if edge is None else {"cursor": f"{edge.t}.{edge.id}"}
+
+
+def alerts(context: Context, q: AlertsQuery) -> Page[AlertRow]:
+    found, link = _page(context, q)
     # Nothing is delivered to anybody yet, so there are no receipts.
-    return [AlertRow(**msgspec.structs.asdict(alert), receipts=[]) for alert in _found(context, q)[-q.limit :]]
+    return Page([AlertRow(**msgspec.structs.asdict(alert), receipts=[]) for alert in found], link=link)
 
 
-def as_annotations(context: Context, q: AlertsQuery) -> list[Annotation]:
-    return [
+def as_annotations(context: Context, q: AlertsQuery) -> Page[Annotation]:
+    found, link = _page(context, q)
+    rows = [
         Annotation(
             alert.t,
             alert.t,
@@ -103,8 +133,9 @@ def as_annotations(context: Context, q: AlertsQuery) -> list[Annotation]:
             alert.message,
             ",".join(filter(None, (alert.rule, alert.symbol, alert.severity, alert.direction))),
         )
-        for alert in _found(context, q)[-q.limit :]
+        for alert in found
     ]
+    return Page(rows, link=link)
 
 
 def summary(context: Context, q: AlertsFilter) -> AlertCounts:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
-import msgspec
-from flask import Flask, Request, Response, request
+from flask import Flask, Request, Response
 from werkzeug.routing import MapAdapter
 
 from redis_functions.read.alerts import AlertLog
+from redis_functions.read.market import SymbolNames
 from redis_functions.server.connection import connect_reader
 from rest_bridge import (
     alerts,
@@ -34,16 +33,11 @@ from rest_bridge import (
 )
 from rest_bridge.config import BridgeConfig
 from rest_bridge.endpoint import Context, Endpoint
-from rest_bridge.errors import ApiError, bad_request
 from rest_bridge.metrics import Metrics
 from rest_bridge.openapi import describe
-from rest_bridge.page import Page
-from rest_bridge.parameters import Parameters, read
-from rest_bridge.single_flight import SingleFlight, Written
+from rest_bridge.parameters import Parameters
+from rest_bridge.view import EXPOSED, View, base_address, encode
 from rest_bridge.work_queue import WorkQueue
-
-#: Writes JSON.
-encode = msgspec.json.Encoder().encode
 
 #: A new path is an Endpoint in the tuple of its subject's module.
 _SUBJECTS = (charts, indicators, difference, patterns, quote, market, alerts, gaps, health)
@@ -66,12 +60,12 @@ def create_app(config: BridgeConfig, more: Sequence[Endpoint] = ()) -> Flask:
     Redis is there."""
     app = _App("rest_bridge", static_folder=None)
     redis = connect_reader(config.redis_url)
-    context = Context(config, redis, AlertLog(redis), Metrics())
+    context = Context(config, redis, AlertLog(redis), SymbolNames(redis), Metrics())
     endpoints = _with_description([*ENDPOINTS, *more])
     queue = WorkQueue(config.limits)
     limiter = rate_limit.RateLimiter(config.rate_limit) if config.rate_limit else None
     for endpoint in endpoints:
-        view = _View(context, endpoint, queue, limiter)
+        view = View(context, endpoint, queue, limiter)
         app.add_url_rule(endpoint.path, f"{endpoint.method} {endpoint.path}", view, methods=[endpoint.method])
     errors.register(app, frozenset(e.path for e in endpoints if e.store))
     # What looks at answers runs in the reverse order of registration: compression first, counting last.
@@ -82,7 +76,7 @@ def create_app(config: BridgeConfig, more: Sequence[Endpoint] = ()) -> Flask:
     security.register(app, config, frozenset(e.path for e in endpoints if e.open), pages)
     security.trust_proxies(app, config.limits.trusted_proxies)
     if config.cors_origins:
-        cross_origin.register(app, config.cors_origins)
+        cross_origin.register(app, config.cors_origins, EXPOSED)
     compression.register(app)
     return app
 
@@ -98,8 +92,7 @@ def _with_description(described: list[Endpoint]) -> list[Endpoint]:
         return docs.page(description, base)
 
     def readable(context: Context, q: Parameters) -> Response:
-        # By the address that the reader used, whatever stands in between.
-        return Response(*page(f"{request.scheme}://{request.environ.get('HTTP_HOST') or 'localhost'}"))
+        return Response(*page(base_address()))
 
     def about(path: str, handler: Callable[..., Response], summary: str, media: str) -> Endpoint:
         return Endpoint(path, handler, summary, tag="operations", open=True, queued=False, store=False, media=media)
@@ -115,59 +108,3 @@ def _with_description(described: list[Endpoint]) -> list[Endpoint]:
     description = describe(endpoints, version("tapewatch"))
     document = encode(description)
     return endpoints
-
-
-class _View:
-    """An endpoint as Flask calls it: parameters and body are read, a place at work is taken, the answer is written."""
-
-    def __init__(
-        self, context: Context, endpoint: Endpoint, queue: WorkQueue, limiter: rate_limit.RateLimiter | None
-    ) -> None:
-        self._context, self._endpoint, self._queue, self._limiter = context, endpoint, queue, limiter
-        self._query_type, self._parameters = endpoint.query_type, endpoint.parameters
-        self._decode = None if endpoint.body_type is None else msgspec.json.Decoder(endpoint.body_type).decode
-        self._flights = SingleFlight() if endpoint.method == "GET" and endpoint.media == "application/json" else None
-        self.__name__ = endpoint.path
-
-    def __call__(self, **path: str) -> Response:
-        query = read(self._query_type, self._parameters, request.args, path)
-        if self._limiter is not None and (cost := rate_limit.cost(query.rows())) > 1:
-            self._limiter.charge(request.remote_addr or "", cost - 1)
-        arguments = (query,) if self._decode is None else (query, self._body())
-        if self._flights is None:
-            return self._response(arguments)
-        fixed = "from" in request.args and "to" in request.args
-        question = (request.query_string, *path.values())
-        body, headers = self._flights.answer(question, lambda: self._written(arguments), fixed)
-        return Response(body, mimetype="application/json", headers=headers)
-
-    def _response(self, arguments: tuple[object, ...]) -> Response:
-        with self._place():
-            answer = self._endpoint.handler(self._context, *arguments)
-            return answer if isinstance(answer, Response) else Response(encode(answer), mimetype="application/json")
-
-    def _written(self, arguments: tuple[object, ...]) -> Written:
-        with self._place():
-            answer = self._endpoint.handler(self._context, *arguments)
-            if isinstance(answer, Response):
-                return Written(answer.get_data())
-            return Written(encode(answer.rows), answer.headers) if isinstance(answer, Page) else Written(encode(answer))
-
-    def _place(self) -> AbstractContextManager[None]:
-        if not self._endpoint.queued:
-            return nullcontext()
-        return self._queue.place(request.remote_addr or "", request.environ.get("tapewatch.client_gone", _never))
-
-    def _body(self) -> object:
-        """The body as its struct. Raises ApiError."""
-        assert self._decode is not None
-        if request.mimetype != "application/json":
-            raise ApiError(415, "unsupported_media_type", "expected a body with Content-Type: application/json")
-        try:
-            return self._decode(request.get_data())
-        except msgspec.DecodeError as error:
-            raise bad_request(f"the body: {error}", "bad_body") from None
-
-
-def _never() -> bool:
-    return False

@@ -48,8 +48,3 @@ def timeframe_for(client: Redis, q: Ranged, symbols: Sequence[str]) -> Timeframe
         if span <= q.points * timeframe.ms and kept_from.get(timeframe.source, 0) <= q.from_:
             return timeframe
     return _LADDER[-1]
-
-
-def timeframe_header(q: Ranged, timeframe: Timeframe) -> dict[str, str]:
-    """Names the timeframe that was chosen for `auto`."""
-    return {} if timeframe is q.timeframe else {"X-Timeframe": timeframe.name}

@@ -9,9 +9,15 @@ from flask import Flask, Response, request
 from flask_cors.core import get_cors_options, set_cors_headers
 
 
-def register(app: Flask, origins: Sequence[str]) -> None:
+def register(app: Flask, origins: Sequence[str], exposed: Sequence[str]) -> None:
     """Lets in pages of `origins`, with their token and by GET."""
-    settings: Any = {"origins": list(origins), "methods": ["GET"], "allow_headers": ["Authorization"], "max_age": 600}
+    settings: Any = {
+        "origins": list(origins),
+        "methods": ["GET"],
+        "allow_headers": ["Authorization"],
+        "expose_headers": list(exposed),
+        "max_age": 600,
+    }
     options = get_cors_options(app, settings)
 
     @app.after_request

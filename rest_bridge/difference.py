@@ -12,15 +12,16 @@ from indicators.indicator import PRICE
 from indicators.patterns import crosses
 from indicators.registry import Chosen, parse_names
 from market.price import SCALE
+from market.timeframes import Timeframe
 from redis_functions.read.lookback import Lookback, read_lookback
 from redis_functions.read.ranges import Values
 from rest_bridge import parameters as p
 from rest_bridge.answers import Answer
-from rest_bridge.auto_timeframe import timeframe_for, timeframe_header
+from rest_bridge.auto_timeframe import timeframe_for
 from rest_bridge.breaks import TEXT, with_breaks
-from rest_bridge.charts import MAX_ROWS
+from rest_bridge.charts import MAX_ROWS, chart_page
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
-from rest_bridge.page import Page
+from rest_bridge.page import Page, Tabular
 from rest_bridge.rows import rounded
 
 _DIGITS = 10
@@ -35,7 +36,7 @@ def read_line(text: str) -> Chosen:
     return chosen[0]
 
 
-class CrossingsQuery(p.Parameters):
+class CrossingsQuery(Tabular, kw_only=True):
     symbol: p.Symbol
     first: Annotated[Chosen, p.text(read_line, "An indicator with one line in money.", "ema:20")]
     second: Annotated[Chosen, p.text(read_line, "The one to compare it with.", "sma:50")]
@@ -49,7 +50,7 @@ class CrossingsQuery(p.Parameters):
         return 2 * self.limit
 
 
-class DifferenceQuery(CrossingsQuery):
+class DifferenceQuery(CrossingsQuery, kw_only=True):
     breaks: Annotated[bool, Meta(description=TEXT)] = False
 
 
@@ -69,20 +70,20 @@ class DifferenceAt(Answer):
 
 
 def difference(context: Context, q: DifferenceQuery) -> Page[DifferenceAt]:
-    part, headers, step_ms = _read(context, q)
+    part, timeframe = _read(context, q)
     skipped = len(part.earlier)
     first, second, _ = (line[skipped:] / SCALE for line in _lines(part, q))
     times = part.asked.t.tolist()
     columns = (rounded(column, _DIGITS) for column in (first, second, first - second))
     rows = list(map(DifferenceAt, times, *columns))
     if q.breaks:
-        rows = with_breaks(rows, times, step_ms, lambda t: DifferenceAt(t, None, None, None))
-    return Page(rows, headers)
+        rows = with_breaks(rows, times, timeframe.ms, lambda t: DifferenceAt(t, None, None, None))
+    return chart_page(q, timeframe, rows, {})
 
 
 def crossings(context: Context, q: CrossingsQuery) -> Page[Crossing]:
-    part, headers, _ = _read(context, q)
-    return Page(sorted(_crossings(part, q), key=lambda one: one.t), headers)
+    part, timeframe = _read(context, q)
+    return chart_page(q, timeframe, sorted(_crossings(part, q), key=lambda one: one.t), {})
 
 
 def _crossings(part: Lookback, q: CrossingsQuery) -> Iterator[Crossing]:
@@ -99,8 +100,8 @@ def _shown(one: Chosen) -> str:
     return one.name.upper().replace("_", " ")
 
 
-def _read(context: Context, q: CrossingsQuery) -> tuple[Lookback, dict[str, str], int]:
-    """The candles with those before them, the answer's headers, and a candle's length in ms."""
+def _read(context: Context, q: CrossingsQuery) -> tuple[Lookback, Timeframe]:
+    """The candles with those before them, and their timeframe."""
     timeframe = timeframe_for(context.redis, q, [q.symbol])
     both = (q.first, q.second)
     # One more: whether two lines cross at a candle depends on the candle before it.
@@ -109,7 +110,7 @@ def _read(context: Context, q: CrossingsQuery) -> tuple[Lookback, dict[str, str]
     (part,) = read_lookback(
         context.redis, [q.symbol], timeframe, (q.from_, q.to), q.limit, reach, _inputs(q), whole_session=whole_session
     )
-    return part, timeframe_header(q, timeframe), timeframe.ms
+    return part, timeframe
 
 
 def _inputs(q: CrossingsQuery) -> set[str]:

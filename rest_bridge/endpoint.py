@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from redis import Redis
 
 from redis_functions.read.alerts import AlertLog
+from redis_functions.read.market import SymbolNames
 from rest_bridge.config import BridgeConfig
 from rest_bridge.metrics import Metrics
 from rest_bridge.page import Page
@@ -20,11 +21,12 @@ PREFIX = "/api/v1"
 
 @dataclass
 class Context:
-    """What handlers work with: the settings, a client of the store (which connects when used), alerts, counters."""
+    """What handlers work with: the settings, a client of the store (which connects when used), alerts, symbols, counters."""
 
     config: BridgeConfig
     redis: Redis
     alerts: AlertLog
+    names: SymbolNames
     metrics: Metrics
 
 
@@ -55,6 +57,12 @@ class Endpoint:
     @cached_property
     def _types(self) -> dict[str, object]:
         return get_type_hints(self.handler, include_extras=True)
+
+    @property
+    def row_type(self) -> object:
+        """Of an answer that is a list, what it is a list of; else None."""
+        found: Any = self.answer_type
+        return get_args(found)[0] if get_origin(found) is list else None
 
     @cached_property
     def query_type(self) -> type[Parameters]:

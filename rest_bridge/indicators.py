@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Annotated, Any, cast
 
@@ -16,11 +17,11 @@ from market.price import SCALE
 from redis_functions.read.lookback import Lookback, read_lookback
 from rest_bridge import parameters as p
 from rest_bridge.answers import Answer
-from rest_bridge.auto_timeframe import timeframe_for, timeframe_header
+from rest_bridge.auto_timeframe import timeframe_for
 from rest_bridge.breaks import TEXT, with_breaks
-from rest_bridge.charts import LIMIT_TEXT, MAX_ROWS, share
+from rest_bridge.charts import LIMIT_TEXT, MAX_ROWS, SessionWord, chart_page, never_in, session_of, share
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
-from rest_bridge.page import Page
+from rest_bridge.page import Found, Listed, Page, Tabular, edge_of, read_page
 from rest_bridge.previous_close import previous_closes_at
 from rest_bridge.rows import CandleAndColumns, Row, Value, by_symbol, candle_columns, rounded
 
@@ -28,6 +29,7 @@ from rest_bridge.rows import CandleAndColumns, Row, Value, by_symbol, candle_col
 _DIGITS = 10
 #: Values of all indicators and symbols together: some 0.2 s of CPU, which nobody else gets meanwhile.
 MAX_VALUES = 250_000
+CANDLE_COLUMNS = ("t", "o", "h", "l", "c", "v", "vw")
 #: Row types that are kept for requests with the same columns.
 _KEPT_TYPES = 256
 
@@ -44,7 +46,7 @@ _Names = Annotated[
 ]
 
 
-class IndicatorsQuery(p.Parameters):
+class IndicatorsQuery(Listed, kw_only=True):
     symbol: p.Symbols
     names: _Names
     timeframe: p.Timeframe = p.MINUTE
@@ -52,6 +54,7 @@ class IndicatorsQuery(p.Parameters):
     from_: p.From = field(name="from", default=0)
     to: p.To = p.MAX_INTEGER
     limit: Annotated[int, Meta(ge=1, le=MAX_ROWS, description=LIMIT_TEXT)] = MAX_ROWS
+    session: SessionWord = "all"
     converged: Annotated[
         bool, Meta(description="`1` adds `<name>_converged`: whether enough earlier candles went into the value.")
     ] = False
@@ -95,34 +98,49 @@ class IndicatorEntry(Answer):
 
 
 def indicators(context: Context, q: IndicatorsQuery) -> Page[Row]:
-    symbols, chosen, converged = q.symbol, q.names, q.converged
-    timeframe = timeframe_for(context.redis, q, symbols)
-    found = read_lookback(
-        context.redis,
-        symbols,
-        timeframe,
-        (q.from_, q.to),
-        q.rows_each(),
-        max(one.reach for one in chosen),
-        _inputs(chosen),
-        whole_session=any(one.indicator.whole_session for one in chosen),
-    )
-    before = _previous_closes(context, q, found)
-    parts = [
-        _rows(part, chosen, converged, more, timeframe.ms if q.breaks else None)
-        for part, more in zip(found, before, strict=True)
-    ]
-    rows = by_symbol(symbols, parts, labels=q.labels)
-    return Page(rows, timeframe_header(q, timeframe))
+    chosen, converged = q.names, q.converged
+    timeframe = timeframe_for(context.redis, q, q.symbol)
+
+    def read(symbols: Sequence[str], start: int, end: int, _: int) -> list[Found[Row]]:
+        if never_in(context, q):
+            return [Found([]) for _ in symbols]
+        found = read_lookback(
+            context.redis,
+            symbols,
+            timeframe,
+            (start, end),
+            q.rows_each(),
+            max(one.reach for one in chosen),
+            _inputs(chosen),
+            whole_session=any(one.indicator.whole_session for one in chosen),
+            session=session_of(context, q),
+            oldest=q.sort == "asc",
+        )
+        before = _previous_closes(context, q, symbols, found)
+        break_ms = timeframe.ms if q.breaks else None
+        rows = [_rows(part, chosen, converged, more, break_ms) for part, more in zip(found, before, strict=True)]
+        return [Found(one, edge_of(q, one, part.asked.more)) for one, part in zip(rows, found, strict=True)]
+
+    parts, link = read_page(q, q.symbol, q.from_, q.to, read)
+    page = chart_page(q, timeframe, by_symbol(q.symbol, parts, labels=q.labels), link)
+    return page if page.rows else replace(page, columns=_columns(q))
+
+
+def _columns(q: IndicatorsQuery) -> list[str]:
+    """The members of a row."""
+    columns = [*CANDLE_COLUMNS]
+    for one in q.names:
+        columns += [*one.outputs, f"{one.name}_converged"] if q.converged else one.outputs
+    return [*columns, "previous_close"] if q.previous_close else columns
 
 
 def _previous_closes(
-    context: Context, q: IndicatorsQuery, found: Sequence[Lookback]
+    context: Context, q: IndicatorsQuery, symbols: Sequence[str], found: Sequence[Lookback]
 ) -> list[dict[str, Sequence[Value]]]:
     """A further column for each symbol, if it is asked for."""
     if not q.previous_close:
         return [{} for _ in found]
-    closes = previous_closes_at(context.redis, q.symbol, [part.asked.t for part in found])
+    closes = previous_closes_at(context.redis, symbols, [part.asked.t for part in found])
     return [{"previous_close": rounded(values / SCALE, _DIGITS)} for values in closes]
 
 
@@ -162,7 +180,7 @@ def _inputs(chosen: Sequence[Chosen]) -> set[str]:
 @lru_cache(maxsize=_KEPT_TYPES)
 def _row_type(columns: tuple[str, ...]) -> Callable[..., Row]:
     """A row of a candle and these columns. Structs are made in a third of the time that dicts take."""
-    names = ("t", "o", "h", "l", "c", "v", "vw", *columns)
+    names = (*CANDLE_COLUMNS, *columns)
     # A column may be called as no Python name is, such as `class`: so fields are numbered, and named when written.
     fields: list[tuple[Any, ...]] = [(f"f{i}", Any) for i in range(1, len(names))]
     renamed = {f"f{i}": name for i, name in enumerate(names)}
@@ -175,7 +193,7 @@ def _row_type(columns: tuple[str, ...]) -> Callable[..., Row]:
     return cast(Callable[..., Row], made)
 
 
-def catalog(context: Context, q: p.Parameters) -> list[IndicatorEntry]:
+def catalog(context: Context, q: Tabular) -> list[IndicatorEntry]:
     return [
         IndicatorEntry(
             name,

@@ -17,12 +17,12 @@ from redis_functions.read.reader import read_candles
 from redis_functions.read.statistics import read_newest_stats, read_stats
 from rest_bridge import parameters as p
 from rest_bridge.answers import Answer, Time
-from rest_bridge.auto_timeframe import timeframe_for, timeframe_header
+from rest_bridge.auto_timeframe import timeframe_for
 from rest_bridge.breaks import TEXT, with_breaks
-from rest_bridge.charts import velocities
+from rest_bridge.charts import chart_page, velocities
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
 from rest_bridge.errors import bad_request
-from rest_bridge.page import Page
+from rest_bridge.page import CURSOR_WORDS, Edge, Listed, Page, Tabular, link_to
 from rest_bridge.rows import numbers_or_null, rounded
 
 MAX_SYMBOLS = 20_000
@@ -48,12 +48,15 @@ def _read_stats_names(text: str) -> list[str]:
     return names
 
 
-class SymbolsQuery(p.Parameters):
+class SymbolsQuery(Tabular, kw_only=True):
     q: Annotated[str, p.text(p.read_word, "Only symbols that contain this, in any case: the best match first.")] = ""
-    limit: Annotated[int, Meta(ge=1, le=MAX_SYMBOLS, description="At most so many.")] = MAX_SYMBOLS
+    limit: Annotated[
+        int, Meta(ge=1, le=MAX_SYMBOLS, description="At most so many; the header `Link` leads to the rest.")
+    ] = MAX_SYMBOLS
+    cursor: Annotated[str, p.text(p.read_symbol, CURSOR_WORDS)] = ""
 
 
-class MoversQuery(p.Parameters):
+class MoversQuery(Tabular, kw_only=True):
     by: Annotated[By, Meta(description="Ranked by this.")] = "velocity"
     order: Annotated[
         Literal["desc", "asc"],
@@ -62,7 +65,7 @@ class MoversQuery(p.Parameters):
     limit: Annotated[int, Meta(ge=1, le=MAX_MOVERS, description="So many symbols.")] = 10
 
 
-class MoversCandlesQuery(MoversQuery):
+class MoversCandlesQuery(MoversQuery, kw_only=True):
     timeframe: p.Timeframe = p.MINUTE
     points: p.Points = p.POINTS
     from_: p.From = field(name="from", default=0)
@@ -72,7 +75,7 @@ class MoversCandlesQuery(MoversQuery):
         return self.limit * SPARKLINE_ROWS
 
 
-class MoversVelocityQuery(p.Parameters):
+class MoversVelocityQuery(Tabular, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=MAX_FASTEST, description="So many symbols.")] = 20
     from_: p.From = field(name="from", default=0)
     to: p.To = p.MAX_INTEGER
@@ -82,7 +85,7 @@ class MoversVelocityQuery(p.Parameters):
         return self.limit * self.points
 
 
-class StatsSeriesQuery(p.Parameters):
+class StatsSeriesQuery(Listed, kw_only=True):
     names: Annotated[list[str], p.text(_read_stats_names, "Comma list of the names of `/stats`.", "lag_ms")]
     from_: p.From = field(name="from", default=0)
     to: p.To = p.MAX_INTEGER
@@ -143,14 +146,18 @@ Stats = msgspec.defstruct(
 )
 
 
-def symbols(context: Context, q: SymbolsQuery) -> list[SymbolRow]:
-    names = read_symbols(context.redis)
-    if q.q:
-        part = q.q.lower()
-        names = [name for name in names if part in name.lower()]
-        # Sorting is stable: exact, then beginning with it, then the rest, each in alphabetical order.
-        names.sort(key=lambda name: (name.lower() != part, not name.lower().startswith(part)))
-    return list(map(SymbolRow, names[: q.limit]))
+def symbols(context: Context, q: SymbolsQuery) -> Page[SymbolRow]:
+    part = q.q.lower()
+
+    def place(name: str) -> tuple[bool, bool, str]:
+        """Exact, then beginning with it, then the rest, each in alphabetical order."""
+        return name.lower() != part, not name.lower().startswith(part), name
+
+    names = sorted((name for name in read_symbols(context.redis) if part in name.lower()), key=place)
+    if q.cursor:
+        names = [name for name in names if place(name) > place(q.cursor)]
+    link = {"cursor": names[q.limit - 1]} if len(names) > q.limit else {}
+    return Page(list(map(SymbolRow, names[: q.limit])), link=link)
 
 
 def movers(context: Context, q: MoversQuery) -> list[Mover]:
@@ -177,7 +184,7 @@ def movers_candles(context: Context, q: MoversCandlesQuery) -> Page[Close]:
         for t, c in zip(part.t.tolist(), (part.fields[CLOSE] / SCALE).tolist(), strict=True)
     ]
     rows.sort(key=attrgetter("t"))
-    return Page(rows, timeframe_header(q, timeframe))
+    return chart_page(q, timeframe, rows, {})
 
 
 def movers_velocity(context: Context, q: MoversVelocityQuery) -> list[FastestAt]:
@@ -195,7 +202,7 @@ def movers_velocity(context: Context, q: MoversVelocityQuery) -> list[FastestAt]
     step = max(1000, -(-(end - start) // (q.points * 1000)) * 1000)
     rows = []
     found = velocities(context, names, start, end, MAX_VELOCITY_MS // 1000)
-    for name, (times, values) in zip(names, found, strict=True):
+    for name, (times, values, _) in zip(names, found, strict=True):
         spans = times // step
         ascending = np.lexsort((np.abs(values), spans))
         last = np.flatnonzero(np.diff(spans, append=-1))  # of each span: there the furthest from zero
@@ -211,15 +218,24 @@ def stats(context: Context, q: p.Parameters) -> msgspec.Struct:
     return Stats(newest, *map(whole.get, STATISTICS))
 
 
-def stats_series(context: Context, q: StatsSeriesQuery) -> list[dict[str, float | None]]:
-    step_s = _step_s(q)
-    t, values = read_stats(context.redis, q.names, q.from_, q.to, q.limit, step_s * 1000)
+def stats_series(context: Context, q: StatsSeriesQuery) -> Page[dict[str, float | None]]:
+    oldest, start, end = q.sort == "asc", q.from_, q.to
+    step = _step_s(q)
+    if q.cursor is not None:
+        last = q.cursor[0].t
+        start, end = (max(start, last + max(1, step * 1000)), end) if oldest else (start, min(end, last - 1))
+    names = ("t", *q.names)
+    if start > end:
+        return Page([], columns=names)
+    t, values, more = read_stats(context.redis, q.names, start, end, q.limit, step * 1000, oldest)
     columns = zip(t.tolist(), *(numbers_or_null(column) for column in values), strict=True)
-    rows: list[dict[str, float | None]] = [dict(zip(("t", *q.names), row, strict=True)) for row in columns]
-    if not q.breaks:
-        return rows
-    nothing = dict.fromkeys(q.names)
-    return with_breaks(rows, t.tolist(), step_s * 1000, lambda at: {"t": at, **nothing})
+    rows: list[dict[str, float | None]] = [dict(zip(names, row, strict=True)) for row in columns]
+    if q.breaks:
+        nothing = dict.fromkeys(q.names)
+        rows = with_breaks(rows, t.tolist(), step * 1000, lambda at: {"t": at, **nothing})
+    link = link_to([Edge(int(t[-1] if oldest else t[0]))]) if more else {}
+    # The span of the means is that of the whole range on every page.
+    return Page(rows, link=link | {"step": str(step)} if link and step else link, columns=names)
 
 
 def _step_s(q: StatsSeriesQuery) -> int:

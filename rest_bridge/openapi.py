@@ -44,6 +44,12 @@ _ERRORS = {
 }
 
 
+#: Headers of lists: with which parameter, and what they tell.
+_HEADERS = {
+    "Link": ("cursor", "where rows are left out: the address of the next (newer) or prev (older) ones"),
+    "X-Symbol": ("symbol", "the symbols as they are written, where one was not known as asked for"),
+    "X-Timeframe": ("points", "the timeframe that was chosen for `auto`"),
+}
 _REF = "#/components/schemas/{name}"
 
 
@@ -101,13 +107,27 @@ def _operation(endpoint: Endpoint, schema: Node, body: Node | None) -> Node:
         "parameters": [_parameter(p, endpoint.path) for p in endpoint.parameters],
         "security": [] if endpoint.open else [{"token": []}],
         "responses": {
-            "200": {"description": endpoint.summary, "content": {endpoint.media: {"schema": schema}}},
+            "200": _success(endpoint, schema),
             **{status: {"$ref": f"#/components/responses/{_ERRORS[status][0]}"} for status in sorted(statuses)},
         },
     }
     if body:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     return operation
+
+
+def _success(endpoint: Endpoint, schema: Node) -> Node:
+    content: Node = {endpoint.media: {"schema": schema}}
+    if endpoint.row_type is None:
+        return {"description": endpoint.summary, "content": content}
+    names = {p.name for p in endpoint.parameters}
+    headers = {
+        name: {"description": text, "schema": {"type": "string"}}
+        for name, (parameter, text) in _HEADERS.items()
+        if parameter in names
+    }
+    content |= {"text/csv": {"schema": {"type": "string"}}}
+    return {"description": endpoint.summary, "headers": headers, "content": content}
 
 
 def _parameter(p: Parameter, path: str) -> Node:

@@ -64,10 +64,11 @@ class Parameter:
 
 
 def parameters_of(struct: type[Parameters]) -> tuple[Parameter, ...]:
-    """The fields of a struct, in their order."""
+    """The fields of a struct: its own in their order, then those of its bases."""
     info = msgspec.inspect.type_info(struct)
     assert isinstance(info, StructType)
-    return tuple(_parameter(field) for field in info.fields)
+    own = struct.__annotations__
+    return tuple(_parameter(field) for field in sorted(info.fields, key=lambda field: field.name not in own))
 
 
 def _parameter(field: msgspec.inspect.Field) -> Parameter:

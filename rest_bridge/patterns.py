@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -13,10 +14,10 @@ from market.price import SCALE
 from redis_functions.read.lookback import Lookback, read_lookback
 from rest_bridge import parameters as p
 from rest_bridge.answers import Answer, SymbolOfList
-from rest_bridge.auto_timeframe import timeframe_for, timeframe_header
-from rest_bridge.charts import MAX_ROWS, share
+from rest_bridge.auto_timeframe import timeframe_for
+from rest_bridge.charts import MAX_ROWS, SessionWord, chart_page, never_in, session_of, share
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
-from rest_bridge.page import Page
+from rest_bridge.page import Edge, Found, Listed, Page, Tabular, read_page
 from rest_bridge.rows import by_symbol
 
 _PRICES = ("open", "high", "low", "close")
@@ -32,7 +33,7 @@ def read_names(text: str) -> list[str]:
     return names
 
 
-class PatternsQuery(p.Parameters):
+class PatternsQuery(Listed, kw_only=True):
     symbol: p.Symbols
     timeframe: p.Timeframe = p.MINUTE
     points: p.Points = p.POINTS
@@ -46,7 +47,10 @@ class PatternsQuery(p.Parameters):
     ] = None
     from_: p.From = field(name="from", default=0)
     to: p.To = p.MAX_INTEGER
-    limit: Annotated[int, Meta(ge=1, le=MAX_ROWS, description="The newest so many rows (of each symbol).")] = MAX_ROWS
+    limit: Annotated[
+        int, Meta(ge=1, le=MAX_ROWS, description="The newest so many rows of each symbol (with `sort=asc` the oldest).")
+    ] = MAX_ROWS
+    session: SessionWord = "all"
     labels: p.Labels = False
 
     def rows(self) -> int:
@@ -67,13 +71,46 @@ class PatternEntry(Answer):
 
 
 def patterns(context: Context, q: PatternsQuery) -> Page[PatternAt]:
-    symbols, names = q.symbol, q.names or list(TITLES)
-    timeframe = timeframe_for(context.redis, q, symbols)
-    limit = share(MAX_ROWS, len(symbols))
-    found = read_lookback(context.redis, symbols, timeframe, (q.from_, q.to), limit, reach(names), _PRICES)
-    newest = share(q.limit, len(symbols))
-    rows = by_symbol(symbols, [_rows(part, names)[-newest:] for part in found], labels=q.labels)
-    return Page(rows, timeframe_header(q, timeframe))
+    names = q.names or list(TITLES)
+    timeframe = timeframe_for(context.redis, q, q.symbol)
+    candles = share(MAX_ROWS, len(q.symbol))
+
+    def read(symbols: Sequence[str], start: int, end: int, taken: int) -> list[Found[PatternAt]]:
+        if never_in(context, q):
+            return [Found([]) for _ in symbols]
+        found = read_lookback(
+            context.redis,
+            symbols,
+            timeframe,
+            (start, end),
+            candles,
+            reach(names),
+            _PRICES,
+            session=session_of(context, q),
+            oldest=q.sort == "asc",
+        )
+        return [_limited(q, part, _rows(part, names), taken) for part in found]
+
+    parts, link = read_page(q, q.symbol, q.from_, q.to, read)
+    return chart_page(q, timeframe, by_symbol(q.symbol, parts, labels=q.labels), link)
+
+
+def _limited(q: PatternsQuery, part: Lookback, rows: list[PatternAt], taken: int) -> Found[PatternAt]:
+    """The rows up to the limit; `taken`: so many at the first (or last) candle were answered before."""
+    limit = share(q.limit, len(q.symbol))
+    candles = part.asked.t.tolist()
+    if not candles:
+        return Found([])
+    ascending = q.sort == "asc"
+    first = candles[0] if ascending else candles[-1]
+    left = rows[taken:] if ascending else rows[: len(rows) - taken]
+    kept = left[:limit] if ascending else left[-limit:]
+    if len(left) > limit:
+        t = kept[-1].t if ascending else kept[0].t
+        return Found(kept, Edge(t, sum(row.t == t for row in kept) + (taken if t == first else 0)))
+    if not part.asked.more:
+        return Found(kept)
+    return Found(kept, Edge(candles[-1] if ascending else candles[0]))
 
 
 def _rows(part: Lookback, names: list[str]) -> list[PatternAt]:
@@ -84,7 +121,7 @@ def _rows(part: Lookback, names: list[str]) -> list[PatternAt]:
     return [PatternAt(t[row - first], name, TITLES[name], value) for row, name, value in find(prices, names, first)]
 
 
-def catalog(context: Context, q: p.Parameters) -> list[PatternEntry]:
+def catalog(context: Context, q: Tabular) -> list[PatternEntry]:
     return [PatternEntry(name, title) for name, title in TITLES.items()]
 
 

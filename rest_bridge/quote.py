@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 from msgspec import Meta
 
@@ -14,14 +14,28 @@ from redis_functions.read.market import read_halted, read_movers, read_previous_
 from redis_functions.read.reader import read_candles
 from rest_bridge import parameters as p
 from rest_bridge.answers import Answer
-from rest_bridge.charts import VelocityQuery, velocity_parts
+from rest_bridge.charts import VelocityQuery, read_velocity
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
-from rest_bridge.rows import Candle, candle_rows
+from rest_bridge.page import Tabular
+from rest_bridge.rows import candle_columns
+
+
+class _Day(NamedTuple):
+    """A candle of a day."""
+
+    t: Any
+    o: Any
+    h: Any
+    low: Any
+    c: Any
+    v: Any
+    vw: Any
+
 
 _DAY, _MINUTE = parse("1d"), parse("1m")
 
 
-class QuoteQuery(p.Parameters):
+class QuoteQuery(Tabular, kw_only=True):
     symbol: p.Symbols
 
 
@@ -60,10 +74,14 @@ def quote(context: Context, q: QuoteQuery) -> list[Quote]:
     ]
 
 
-def _days(context: Context, symbols: Sequence[str]) -> dict[str, Candle]:
+def _days(context: Context, symbols: Sequence[str]) -> dict[str, _Day]:
     """The candle of each symbol's newest day; symbols without one are left out."""
     found = read_candles(context.redis, symbols, _DAY, 0, p.MAX_INTEGER, 1)
-    return {symbol: candle_rows(part)[-1] for symbol, part in zip(symbols, found, strict=True) if len(part)}
+    return {
+        symbol: _Day(*(column[-1] for column in candle_columns(part)))
+        for symbol, part in zip(symbols, found, strict=True)
+        if len(part)
+    }
 
 
 def _last_bars(context: Context, symbols: Sequence[str]) -> dict[str, int]:
@@ -80,12 +98,13 @@ def _last_bars(context: Context, symbols: Sequence[str]) -> dict[str, int]:
 def _velocities(context: Context, symbols: Sequence[str]) -> dict[str, float | None]:
     """Of those whose last bar is not older than the detector's window, by the newest event of the market."""
     clock = int(read_movers(context.redis).get("t") or 0)
-    parts = velocity_parts(context, VelocityQuery(symbol=list(symbols), limit=1))
+    newest = VelocityQuery(symbol=list(symbols), limit=1)
+    parts = [found.rows for found in read_velocity(context, newest, symbols, 0, p.MAX_INTEGER)]
     oldest = clock - context.config.velocity_window_s * 1000
     return {s: part[-1].velocity for s, part in zip(symbols, parts, strict=True) if part and part[-1].t >= oldest}
 
 
-def _previous_closes(context: Context, traded: dict[str, Candle]) -> dict[str, float]:
+def _previous_closes(context: Context, traded: dict[str, _Day]) -> dict[str, float]:
     symbols = list(traded)
     days = sorted({day.t for day in traded.values()})
     known = dict(
@@ -94,14 +113,14 @@ def _previous_closes(context: Context, traded: dict[str, Candle]) -> dict[str, f
     return {symbol: known[day.t][symbol] for symbol, day in traded.items() if symbol in known[day.t]}
 
 
-def _quote(symbol: str, day: Candle, t: int, previous: float | None, velocity: float | None, halted: bool) -> Quote:
+def _quote(symbol: str, day: _Day, t: int, previous: float | None, velocity: float | None, halted: bool) -> Quote:
     money = change = None
     if previous is not None:
         # Both have four decimals: in ticks their difference is exact.
         money = (round(day.c * SCALE) - round(previous * SCALE)) / SCALE
         change = round(100 * (day.c / previous - 1), 4) + 0.0
     return Quote(
-        symbol, day.c, t, previous, money, change, day.o, day.h, day.l, day.v, day.vw, velocity, halted
+        symbol, day.c, t, previous, money, change, day.o, day.h, day.low, day.v, day.vw, velocity, halted
     )  # fmt: skip
 
 

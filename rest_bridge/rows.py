@@ -16,6 +16,7 @@ from redis_functions.read.ranges import Values
 from rest_bridge.answers import Answer, SymbolOfList, Time
 
 Value = float | bool | None
+Price = Annotated[float | None, Meta(description="null only with `ohlc=any`")]
 
 
 # Structs are made in a third of the time that dicts take; `symbol` is written where it was set.
@@ -23,10 +24,10 @@ Value = float | bool | None
 
 class Candle(Answer, gc=False):
     t: Annotated[int, Meta(description="start of the candle, epoch milliseconds UTC")]
-    o: float
-    h: float
-    l: float  # noqa: E741 - the field's own name
-    c: float
+    o: Price
+    h: Price
+    l: Price  # noqa: E741 - the field's own name
+    c: Price
     v: Annotated[float, Meta(ge=0, description="volume; may be fractional")]
     vw: Annotated[float | None, Meta(description="volume-weighted average price; null where it is not known")]
     symbol: SymbolOfList | msgspec.UnsetType = msgspec.UNSET
@@ -68,7 +69,10 @@ def candle_rows(candles: Candles) -> list[Candle]:
 
 def candle_columns(candles: Candles) -> tuple[Sequence[Value], ...]:
     """t, o, h, l, c, v and vw."""
-    prices = (candles.fields[OPEN : CLOSE + 1] / SCALE).tolist()
+    columns = candles.fields[OPEN : CLOSE + 1] / SCALE
+    prices: list[list[float | None]] = columns.tolist()
+    if not all_known(columns):
+        prices = [[None if v != v else v for v in column] for column in prices]
     volume = candles.fields[VOLUME]
     if not all_known(volume):
         volume = np.nan_to_num(volume)

@@ -17,10 +17,12 @@ _EMPTY = b"[]"
 
 
 class Written(NamedTuple):
-    """An answer: its body, and headers beside those that every answer has."""
+    """An answer: its body, headers beside those that every answer has, and what parameters the question for the next page has in
+    place of this one's (see page.Page)."""
 
     body: bytes
     headers: Mapping[str, str] = MappingProxyType({})
+    link: Mapping[str, str] = MappingProxyType({})
 
 
 class _Flight:

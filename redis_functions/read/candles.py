@@ -17,16 +17,28 @@ _PRICES = 4
 
 @dataclass(frozen=True, slots=True)
 class Candles:
-    """`t`: starts, epoch ms, ascending. `fields`: rows open high low close volume notional, in ticks; NaN: unknown."""
+    """`t`: starts, epoch ms, ascending. `fields`: rows open high low close volume notional, in ticks; NaN: unknown.
+
+    `more`: of a limited answer, whether the range has older ones too (of the oldest: newer ones).
+    """
 
     t: Times
     fields: Values
+    more: bool = False
 
     def __len__(self) -> int:
         return len(self.t)
 
     def __getitem__(self, which: slice) -> Candles:
         return Candles(self.t[which], self.fields[:, which])
+
+    def newest(self, count: int, more: bool = False) -> Candles:
+        """At most the newest so many; `more`: that there are more is known already."""
+        return Candles(self.t[-count:], self.fields[:, -count:], more or len(self) > count)
+
+    def oldest(self, count: int, more: bool = False) -> Candles:
+        """At most the oldest so many."""
+        return Candles(self.t[:count], self.fields[:, :count], more or len(self) > count)
 
     def complete(self, prices: Sequence[int] = range(_PRICES)) -> Candles:
         """Those with open, high, low and close (or those of them that `prices` names): only they are candles, the rest is

@@ -14,7 +14,8 @@ from market.sessions import day_of
 from market.timeframes import DAY_MS, Timeframe
 from redis_functions.read.candles import CLOSE, HIGH, LOW, NOTIONAL, OPEN, VOLUME, Candles
 from redis_functions.read.ranges import Times
-from redis_functions.read.reader import ALL_FIELDS, END_OF_TIME, Part, day_starts, read_candles, read_parts
+from redis_functions.read.reader import ALL_FIELDS, END_OF_TIME, Part, Which, day_starts, limited, read_parts
+from redis_functions.read.session_candles import Session, read_candles_of
 
 _COLUMNS = {"open": OPEN, "high": HIGH, "low": LOW, "close": CLOSE, "volume": VOLUME}
 #: Up to this many candles are read in one query with those before them, when their beginning is unknown.
@@ -56,11 +57,14 @@ def read_lookback(
     reach: int,
     names: Iterable[str],
     whole_session: bool = False,
+    session: Session | None = None,
+    oldest: bool = False,
 ) -> list[Lookback]:
-    """For each symbol its newest `limit` candles that start in `span`, and `reach` more before them, or all there are.
+    """For each symbol its newest (or oldest) `limit` candles that start in `span`, and `reach` more before them, or all that are
+    there.
 
     `names`: the columns that are needed of the earlier ones. `whole_session`: at least so many earlier ones that the session
-    of the first candle is whole, and one before it.
+    of the first candle is whole, and one before it. `session`: only candles of this one, counted as such.
     """
     start, end = span[0], min(span[1], END_OF_TIME)
     needed = {"close", *names}
@@ -69,17 +73,19 @@ def read_lookback(
     def count(t: int) -> int:
         return max(reach, (t - day_of(t).start) // timeframe.ms + 1) if whole_session else reach
 
-    if timeframe.stored and start <= end:
+    if timeframe.stored and start <= end and session is None and not oldest:
         whole_span = (end - start) // timeframe.ms < limit
         if whole_span:
             # All candles of the span are asked for, so the earlier ones are those before it.
             return _at_once(client, symbols, timeframe, (start, end), limit, start - 1, count(start), fields)
         if limit <= _FEW and not whole_session:
             return _at_once(client, symbols, timeframe, (start, end), limit, end, reach, fields)
-    found = []
-    for symbol, asked in zip(symbols, read_candles(client, symbols, timeframe, start, end, limit), strict=True):
-        found.append(_one_by_one(client, symbol, timeframe, asked, count(int(asked.t[0])) if len(asked) else 0, fields))
-    return found
+    which = Which(oldest=oldest)
+    every = read_candles_of(client, symbols, timeframe, start, end, limit, session, which=which)
+    return [
+        _one_by_one(client, symbol, timeframe, asked, count(int(asked.t[0])) if len(asked) else 0, fields, session)
+        for symbol, asked in zip(symbols, every, strict=True)
+    ]
 
 
 def _at_once(
@@ -93,13 +99,13 @@ def _at_once(
     fields: Sequence[str],
 ) -> list[Lookback]:
     """In one round trip: the span, and up to `last` (within it, or just before it) enough candles for `count` earlier ones."""
-    asked = [Part(symbol, ALL_FIELDS, *span, limit) for symbol in symbols]
+    asked = [Part(symbol, ALL_FIELDS, *span, limit + 1) for symbol in symbols]
     want = count if last < span[0] else limit + count
     earlier = [Part(symbol, fields, 0, last, want) for symbol in symbols] if count and last > 0 else []
     read_parts(client, timeframe.source, [*asked, *earlier])
     found = []
     for i, part in enumerate(asked):
-        candles = part.candles().complete()[-limit:]
+        candles = limited(part.candles().complete(), part, limit)
         if not earlier or not len(candles):
             found.append(Lookback(candles[:0], candles))
             continue
@@ -113,12 +119,18 @@ def _at_once(
 
 
 def _one_by_one(
-    client: Redis, symbol: str, timeframe: Timeframe, asked: Candles, count: int, fields: Sequence[str]
+    client: Redis,
+    symbol: str,
+    timeframe: Timeframe,
+    asked: Candles,
+    count: int,
+    fields: Sequence[str],
+    session: Session | None = None,
 ) -> Lookback:
     """The earlier candles in a round trip of their own, now that the first one of those asked for is known."""
     if not count or not len(asked):
         return Lookback(asked[:0], asked)
-    (earlier,) = read_candles(client, [symbol], timeframe, 0, int(asked.t[0]) - 1, count, fields)
+    (earlier,) = read_candles_of(client, [symbol], timeframe, 0, int(asked.t[0]) - 1, count, session, fields)
     return Lookback(earlier, asked)
 
 

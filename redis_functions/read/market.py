@@ -23,6 +23,34 @@ def read_symbols(client: Redis) -> list[str]:
     return _names(found)
 
 
+class SymbolNames:
+    """Finds how symbols are written that somebody wrote in another case; the store's symbols are kept while their number is
+    the same."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._count = -1
+        self._names: dict[str, str] = {}  # by their folded case
+
+    def written_otherwise(self, symbols: Sequence[str]) -> dict[str, str]:
+        """For those of `symbols` that the store does not know: the one that differs in case alone, of several the one in
+        capitals. Raises RedisError."""
+        pipe: Any = self._client.pipeline(transaction=False)
+        pipe.scard(keys.SYMBOLS)
+        for symbol in symbols:
+            pipe.sismember(keys.SYMBOLS, symbol)
+        count, *known = pipe.execute(raise_on_error=False)
+        if isinstance(count, Exception):
+            if kind_of(count) is Kind.WRONG_TYPE:
+                return {}  # somebody else's key, which says nothing of symbols
+            raise count
+        unknown = [symbol for symbol, is_known in zip(symbols, known, strict=True) if not is_known]
+        if unknown and count != self._count:
+            self._names = {name.casefold(): name for name in reversed(read_symbols(self._client))}
+            self._count = count
+        return {symbol: self._names[symbol.casefold()] for symbol in unknown if symbol.casefold() in self._names}
+
+
 async def read_symbols_async(client: AsyncRedis) -> list[str]:
     """The same for asyncio. Raises redis.RedisError."""
     found: Any = await client.smembers(keys.SYMBOLS)

@@ -21,7 +21,7 @@ Values = npt.NDArray[np.float64]
 
 
 class Range(NamedTuple):
-    """Samples of `key` from `start` to `end` (epoch ms, both included): all, or only the `newest` so many of them.
+    """Samples of `key` from `start` to `end` (epoch ms, both included): all, or only the `newest` or `oldest` so many of them.
 
     `latest` adds the bucket that a compacted series has not closed yet; `mean_ms` answers the mean of each span of so
     many ms (aligned to UTC) in place of the samples.
@@ -33,10 +33,12 @@ class Range(NamedTuple):
     newest: int = 0
     latest: bool = False
     mean_ms: int = 0
+    oldest: int = 0
 
 
 class Samples(NamedTuple):
-    """Ascending times (epoch ms) with their values; `more`: there may be older ones, as many as asked for came."""
+    """Ascending times (epoch ms) with their values; `more`: as many as asked for came, so there may be older ones (of the oldest:
+    newer ones)."""
 
     t: Times
     v: Values
@@ -73,8 +75,8 @@ def _packed(one: Range) -> str:
     words = ["TS.REVRANGE" if one.newest else "TS.RANGE", one.key, str(one.start), str(one.end)]
     if one.latest:
         words.append("LATEST")
-    if one.newest:
-        words += ["COUNT", str(one.newest)]
+    if one.newest or one.oldest:
+        words += ["COUNT", str(one.newest or one.oldest)]
     if one.mean_ms:
         words += ["AGGREGATION", "avg", str(one.mean_ms)]
     return f"*{len(words)}\r\n" + "".join([f"${len(word)}\r\n{word}\r\n" for word in words])
@@ -137,7 +139,30 @@ def _parse_any(asked: Sequence[Range], raw: bytes) -> list[Samples]:
 
 
 def _is_full(one: Range, samples: int) -> bool:
-    return 0 < one.newest <= samples
+    return 0 < (one.newest or one.oldest) <= samples
+
+
+class Extent(NamedTuple):
+    """The oldest and the newest time of a series, and the oldest that its retention keeps, epoch ms."""
+
+    first: int
+    last: int
+    kept_from: int
+
+
+def read_extents(client: Redis, names: Sequence[str]) -> list[Extent | None]:
+    """The extent of each series; None where it does not exist or is empty. Raises redis.RedisError."""
+    pipe: Any = client.pipeline(transaction=False)
+    for name in names:
+        pipe.execute_command("TS.INFO", name)
+    return [_extent(reply) for reply in pipe.execute(raise_on_error=False)]
+
+
+def _extent(reply: Any) -> Extent | None:
+    info = _info(reply)
+    if info is None or not info[b"totalSamples"]:
+        return None
+    return Extent(int(info[b"firstTimestamp"]), int(info[b"lastTimestamp"]), _kept_from(info))
 
 
 def read_edges(client: Redis, names: Sequence[str]) -> list[int]:
@@ -151,10 +176,19 @@ def read_edges(client: Redis, names: Sequence[str]) -> list[int]:
 
 
 def _edge(reply: Any) -> int:
+    info = _info(reply)
+    return 0 if info is None else _kept_from(info)
+
+
+def _info(reply: Any) -> dict[bytes, Any] | None:
+    """A reply to TS.INFO by name; None where there is no such series."""
     if isinstance(reply, ResponseError):
-        return 0
+        return None
     if isinstance(reply, Exception):
         raise reply
-    info = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
+    return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
+
+
+def _kept_from(info: dict[bytes, Any]) -> int:
     kept = info[b"retentionTime"]
     return int(info[b"lastTimestamp"]) - int(kept) if kept else 0

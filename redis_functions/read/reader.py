@@ -27,6 +27,19 @@ ALL_FIELDS = tuple(FIELDS)
 _PRICES = 4
 
 
+@dataclass(frozen=True)
+class Which:
+    """Which candles of a range are read. `oldest`: the oldest so many of it, not the newest. `unpriced`: also spans in which only
+    volume traded, with prices NaN."""
+
+    oldest: bool = False
+    unpriced: bool = False
+
+
+#: The newest candles with all prices.
+USUAL = Which()
+
+
 def read_candles(
     client: Redis,
     symbols: Sequence[str],
@@ -35,8 +48,9 @@ def read_candles(
     end: int,
     limit: int,
     fields: Sequence[str] = ALL_FIELDS,
+    which: Which = USUAL,
 ) -> list[Candles]:
-    """For each symbol its newest `limit` candles that start in `start`..`end`, whole, the running one included.
+    """For each symbol its newest (or oldest) `limit` candles that start in `start`..`end`, whole, the running one included.
 
     `fields`: only these are read, in the order of ALL_FIELDS and with at least one price; the others are NaN.
     """
@@ -44,24 +58,41 @@ def read_candles(
     if start > end:
         return [NONE for _ in symbols]
     if timeframe.stored:
-        found = _read(client, symbols, timeframe.source, fields, start, end, limit)
-        return [part.candles().complete(part.prices)[-limit:] for part in found]
+        want = limit + 1
+        found = [Part(symbol, fields, start, end, want, which) for symbol in symbols]
+        read_parts(client, timeframe.source, found)
+        return [limited(usable(part.candles(), part), part, limit) for part in found]
     if timeframe.daily:
         ratio, last = _HOURS_OF_A_DAY, day_of(end).end - 1
     else:
         ratio, last = timeframe.ms // timeframe.source_ms, end - end % timeframe.ms + timeframe.ms - 1
     want = min((limit + 1) * ratio, MAX_SOURCE_ROWS // len(symbols))
-    found = _read(client, symbols, timeframe.source, fields, start, last, want)
+    found = [Part(symbol, fields, start, last, want, which) for symbol in symbols]
+    read_parts(client, timeframe.source, found)
     starts = [day_starts(part.t) if timeframe.daily else part.t - part.t % timeframe.ms for part in found]
     _raise_floors(client, found, starts, timeframe.source)
-    return [_enlarge(part, begin)[-limit:] for part, begin in zip(found, starts, strict=True)]
+    return [limited(_enlarge(part, begin), part, limit) for part, begin in zip(found, starts, strict=True)]
 
 
-def read_closes(client: Redis, symbols: Sequence[str], start: int, end: int, limit: int) -> list[Samples]:
-    """For each symbol the closes (ticks) of its second bars in `start`..`end`: all, or at least the newest `limit`."""
+def usable(candles: Candles, part: Part) -> Candles:
+    """Those with prices, if only they are wanted."""
+    return candles if part.which.unpriced else candles.complete(part.prices)
+
+
+def limited(candles: Candles, part: Part, limit: int) -> Candles:
+    """The newest or oldest so many, as the part wants them."""
+    return candles.oldest(limit, part.cut) if part.which.oldest else candles.newest(limit, part.cut)
+
+
+def read_closes(
+    client: Redis, symbols: Sequence[str], start: int, end: int, limit: int, oldest: bool = False
+) -> list[Samples]:
+    """For each symbol the closes (ticks) of its second bars in `start`..`end`: all, or at least `limit`, the newest or oldest."""
     want = min(limit, MAX_SOURCE_ROWS // len(symbols))
-    found = _read(client, symbols, "1s", ("close",), start, min(end, END_OF_TIME), want)
-    return [Samples(part.t, part.v[0], part.floor > start) for part in found]
+    which = Which(oldest=oldest)
+    found = [Part(symbol, ("close",), start, min(end, END_OF_TIME), want, which) for symbol in symbols]
+    read_parts(client, "1s", found)
+    return [Samples(part.t, part.v[0], part.cut) for part in found]
 
 
 def read_kept_from(client: Redis, symbol: str, stored: Sequence[str]) -> dict[str, int]:
@@ -81,8 +112,10 @@ def _raise_floors(client: Redis, parts: Sequence[Part], starts: Sequence[Times],
 def _enlarge(part: Part, starts: Times) -> Candles:
     # A candle that began before what was read is not whole; one that began before the range is not asked for.
     inside = starts >= part.floor
+    if part.which.oldest and part.cut:
+        inside &= starts < starts[-1]  # the last one goes on after what was read
     rows = part.candles()
-    return aggregate(Candles(rows.t[inside], rows.fields[:, inside]), starts[inside]).complete(part.prices)
+    return usable(aggregate(Candles(rows.t[inside], rows.fields[:, inside]), starts[inside]), part)
 
 
 def day_starts(times: Times) -> Times:
@@ -100,9 +133,11 @@ def day_starts(times: Times) -> Times:
 
 @dataclass
 class Part:
-    """What is to be read of one symbol: samples of `fields` from `start` to `end`, all or at least the newest `want` rows.
+    """What is to be read of one symbol: samples of `fields` from `start` to `end`, all or at least the newest (or oldest) `want`
+    rows.
 
-    What has been read is everything from `floor` on: times `t`, and a row of `v` a field.
+    What has been read is everything from `floor` on (of the oldest: from `start` to before `start`, which moves on): times
+    `t`, and a row of `v` a field. `cut`: there may be more.
     """
 
     symbol: str
@@ -110,9 +145,11 @@ class Part:
     start: int
     end: int
     want: int
+    which: Which = USUAL
     t: Times = field(default_factory=lambda: np.empty(0, np.int64))
     v: Values = field(default_factory=lambda: np.empty((0, 0)))
     done: bool = False
+    cut: bool = False
     page: int = field(init=False)
     floor: int = field(init=False)
 
@@ -133,14 +170,6 @@ class Part:
         return [i for i, name in enumerate(ALL_FIELDS[:_PRICES]) if name in self.fields]
 
 
-def _read(
-    client: Redis, symbols: Sequence[str], timeframe: str, fields: Sequence[str], start: int, end: int, want: int
-) -> list[Part]:
-    parts = [Part(symbol, fields, start, end, want) for symbol in symbols]
-    read_parts(client, timeframe, parts)
-    return parts
-
-
 def read_parts(client: Redis, timeframe: str, parts: Sequence[Part]) -> None:
     """Reads all parts, joined on time, of a stored timeframe: as far back as they want, in one round trip if that is enough.
 
@@ -153,8 +182,11 @@ def read_parts(client: Redis, timeframe: str, parts: Sequence[Part]) -> None:
         ranges = []
         for part in waiting:
             count = 0 if (part.end - part.start) // step < part.page else part.page
+            newest, oldest = (0, count) if part.which.oldest else (count, 0)
             names = [keys.series(part.symbol, timeframe, name) for name in part.fields]
-            ranges += [Range(name, part.start, part.end, count, latest=step > _SECOND_MS) for name in names]
+            ranges += [
+                Range(name, part.start, part.end, newest, latest=step > _SECOND_MS, oldest=oldest) for name in names
+            ]
         answers = iter(read_ranges(client, ranges))
         for part in waiting:
             _add(part, [next(answers) for _ in part.fields], step)
@@ -162,19 +194,29 @@ def read_parts(client: Redis, timeframe: str, parts: Sequence[Part]) -> None:
 
 
 def _add(part: Part, columns: Sequence[Samples], step: int) -> None:
-    """Puts a page before what `part` has; it is done when nothing older is left or enough rows are there."""
-    # A column that was cut is unknown before its oldest sample.
-    part.floor = max((int(c.t[0]) for c in columns if c.more), default=part.start)
+    """Adds a page to what `part` has; it is done when nothing is left or enough rows are there."""
     t, v = join(columns)
-    keep = t >= part.floor
+    # A column that was cut says nothing about the time beyond its last sample.
+    if part.which.oldest:
+        bound = min((int(c.t[-1]) for c in columns if c.more), default=part.end)
+        keep = t <= bound
+    else:
+        bound = max((int(c.t[0]) for c in columns if c.more), default=part.start)
+        keep = t >= bound
     if step == _SECOND_MS:
         keep &= t % _SECOND_MS == 0
     if not keep.all():
         t, v = t[keep], v[:, keep]
-    part.t = np.concatenate([t, part.t]) if len(part.t) else t
-    part.v = np.concatenate([v, part.v], axis=1) if part.v.size else v
+    pages = [(part.t, part.v), (t, v)] if part.which.oldest else [(t, v), (part.t, part.v)]
+    pages = [page for page in pages if len(page[0])] or [(t, v)]
+    part.t = np.concatenate([page[0] for page in pages]) if len(pages) > 1 else pages[0][0]
+    part.v = np.concatenate([page[1] for page in pages], axis=1) if len(pages) > 1 else pages[0][1]
+    part.cut = bound < part.end if part.which.oldest else bound > part.start
     prices = part.v[: len(part.prices)]
     rows = len(part.t) if all_known(prices) else int((~np.isnan(prices)).all(axis=0).sum())
-    part.done = part.floor <= part.start or rows >= part.want
-    part.end = part.floor - 1
+    if part.which.oldest:
+        part.start = bound + 1
+    else:
+        part.floor, part.end = bound, bound - 1
+    part.done = not part.cut or rows >= part.want
     part.page *= 2

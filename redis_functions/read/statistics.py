@@ -36,12 +36,18 @@ def read_newest_stats(
 
 
 def read_stats(
-    client: Redis, names: Sequence[str], start: int, end: int, limit: int, step_ms: int = 0
-) -> tuple[Times, Values]:
-    """The newest `limit` times in `start`..`end` with a row of values for each name (NaN where it has none then).
+    client: Redis, names: Sequence[str], start: int, end: int, limit: int, step_ms: int = 0, oldest: bool = False
+) -> tuple[Times, Values, bool]:
+    """The newest (or oldest) `limit` times in `start`..`end` with a row of values for each name (NaN where it has none then),
+    and whether there are more.
 
     `step_ms`: means over spans of so many ms in place of every sample.
     """
-    # A column that is cut at `limit` samples has so many rows itself: what lies before them is cut off anyway.
-    t, values = join(read_ranges(client, [Range(keys.stat(n), start, end, limit, mean_ms=step_ms) for n in names]))
-    return t[-limit:], values[:, -limit:]
+    # A column that is cut has more than `limit` rows itself: what lies beyond them is cut off anyway.
+    count = limit + 1
+    newest, first = (0, count) if oldest else (count, 0)
+    t, values = join(
+        read_ranges(client, [Range(keys.stat(n), start, end, newest, mean_ms=step_ms, oldest=first) for n in names])
+    )
+    part = slice(limit) if oldest else slice(-limit, None)
+    return t[part], values[:, part], len(t) > limit

@@ -120,7 +120,7 @@ def test_a_symbol_never_seen_has_no_rows(api: Api) -> None:
         ({"symbol": "A", "from": "1760103000"}, "epoch seconds? In milliseconds that is 1760103000000"),
         ({"symbol": "A", "from": str(T0), "to": str(T0 - 1)}, "from is later than to"),
         ({"symbol": "A", "timeframe": "1M"}, "is ambiguous"),
-        ({"symbol": "A", "when": "now"}, "known here: symbol, timeframe, points, from, to, limit"),
+        ({"symbol": "A", "when": "now"}, "known here: symbol, timeframe, points, from, to, limit, session"),
     ],
 )
 def test_what_cannot_be_used_is_refused(api: Api, query: dict[str, str], words: str) -> None:

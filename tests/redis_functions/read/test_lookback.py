@@ -151,6 +151,6 @@ def test_the_clock_is_new_yorks_also_when_clocks_change(day: str) -> None:
 def test_one_round_trip_is_enough_for_a_dashboard(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     symbol = next(symbols)
     write_bars(redis, sparse(symbol, 7))
-    monkeypatch.setattr(lookback, "read_candles", None)  # would be the second one
+    monkeypatch.setattr(lookback, "read_candles_of", None)  # would be the second one
     assert len(read(redis, symbol, "1m", (T0 + 1_800_000, T0 + 3_600_000), 5_000, 20).earlier) == 20
     assert len(read(redis, symbol, "1m", (0, END), 30, 20).earlier) == 20

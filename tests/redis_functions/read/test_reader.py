@@ -19,7 +19,7 @@ from redis_functions.contract import keys
 from redis_functions.contract.schema import MINUTE_MARK_MS, Schema
 from redis_functions.read import reader
 from redis_functions.read.candles import Candles
-from redis_functions.read.reader import day_starts, read_candles, read_closes
+from redis_functions.read.reader import Which, day_starts, read_candles, read_closes
 from tests.redis_functions.read.plain_candles import Candle, plain_candles, start_of
 from tests.support import write_bars
 
@@ -81,6 +81,13 @@ def test_candles_are_those_of_the_bars(
     symbol, start = bars[0].sym, T0 + begin * 1000
     for low, high in ((0, END), (start, start + length * 1000), (start, END), (0, start)):
         assert read(redis, symbol, timeframe, low, high, limit) == plain_candles(bars, timeframe, low, high, limit)
+        every = plain_candles(bars, timeframe, low, high, 5000)
+        (oldest,) = read_candles(redis, [symbol], parse(timeframe), low, high, limit, which=Which(oldest=True))
+        assert as_plain(oldest) == every[:limit]
+        (newest,) = read_candles(redis, [symbol], parse(timeframe), low, high, limit)
+        # That there is more may turn out to be volume without a price, never the other way round.
+        assert oldest.more >= (len(every) > limit)
+        assert newest.more >= (len(every) > limit)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -151,6 +158,13 @@ def test_a_lost_field_is_no_candle_and_shifts_none(redis: Redis) -> None:
     got = read(redis, "AAPL", "1m")
     assert [c.t for c in got] == [T0 + m * 60_000 for m in (0, 2, 3, 4)]
     assert all(c.o == c.h == c.l == c.c for c in got)
+
+
+def test_seconds_in_which_only_volume_traded_are_there_on_request(redis: Redis) -> None:
+    write_bars(redis, [bar("AAPL", T0, v=1), bar("AAPL", T0 + 1000, None, v=2), bar("AAPL", T0 + 2000, v=4)])
+    (found,) = read_candles(redis, ["AAPL"], parse("1s"), 0, END, 10, which=Which(unpriced=True))
+    assert found.fields[4].tolist() == [1, 2, 4]
+    assert np.isnan(found.fields[:4, 1]).all()
 
 
 def test_several_symbols_at_once_and_one_never_seen(redis: Redis) -> None:

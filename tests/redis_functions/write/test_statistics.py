@@ -22,7 +22,7 @@ def test_what_is_written_is_read(redis: Redis) -> None:
     newest, values = read_newest_stats(redis)
     assert (newest, values["symbols"], values["lag_ms"], values["alerts"]) == (T + 2000, 9.0, 0.5, None)
     assert values.keys() == STATISTICS.keys()
-    times, columns = read_stats(redis, ["symbols"], T, T + 2000, 10)
+    times, columns, _ = read_stats(redis, ["symbols"], T, T + 2000, 10)
     assert (times.tolist(), columns.tolist()) == ([T, T + 1000, T + 2000], [[0.0, 1.0, 9.0]])
     info = redis.execute_command("TS.INFO", keys.stat("symbols"))
     assert info[info.index(b"retentionTime") + 1] == RETENTION_MS
