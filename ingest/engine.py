@@ -126,6 +126,7 @@ class Engine:
         self.overtaking = Overtaking(around.queue, around.watched, config.vendor.decoder())
         self.missing = MissingData()
         self._rejected: Counter[str] = Counter()  # events rejected up to the record before
+        self._known_to = 0  # the last record of which an earlier engine has logged all
         self._days: asyncio.Queue[TradingDay] = asyncio.Queue()
         repairs = RepairConfig(config.feed_name, config.schema, config.velocity, config.always_open)
         backfill = Backfill(self.pipeline, self.writer, minutes_only=config.subscription.minutes_only)
@@ -199,6 +200,7 @@ class Engine:
         self.gaps.restore(contents.open_gaps)
         begin = beginning(around.spool, contents.watermark, self._first)
         self.watermark.stored = begin.known
+        self._known_to = begin.watermark or 0
         self.pipeline.begin(begin.watermark or 0, begin.partial, begin.stored_to)
         around.queue.rewind(begin.first - 1)
         self.opened.set()
@@ -265,14 +267,16 @@ class Engine:
         if not self.missing.note(record.received_ms, usable, more, since):
             return
         if (missing := self.missing.missing) is None:
-            log.info("events are usable again: the gap ends with the next data")
+            if record.number > self._known_to:
+                log.info("events are usable again: the gap ends with the next data")
             self.gaps.resume()
             return
         reason = f"rejected: {missing.reason}"
         if missing.reason == "future":
             behind = round(counts.ahead_ms / 1000)
             reason = f"rejected: {behind} s in the future, this machine's clock is behind the feed"
-        log.error(
+        log.log(
+            logging.ERROR if record.number > self._known_to else logging.DEBUG,
             "%d events %s; their time is missing and becomes a gap%s", missing.number, reason,
             "; set the clock (chronyc makestep)" if missing.reason == "future" else "",
         )  # fmt: skip

@@ -98,7 +98,9 @@ class Pipeline:
         self._decode = decode
         self.stages = stages or StageLatency()
         self.number = 0  # of the spooled record being worked on
-        self.received_ms = 0  # when it was received
+        # When it was received: by that time, not by the clock of the moment, is judged what lies in the future, so that a replay
+        # rejects what was rejected before.
+        self.received_ms = 0
         self._clock = clock or Clock()
         self._found = Found()
         self._stored_to = 0
@@ -132,8 +134,11 @@ class Pipeline:
     # --- the steps
 
     def decode(self, frame: bytes, number: int = 0, received_ms: int = 0) -> Decoded:
-        """Decodes the frame of a spooled record and counts its events; `step` then takes them, whole or in parts."""
-        self.number, self.received_ms = number, received_ms
+        """Decodes the frame of a spooled record and counts its events; `step` then takes them, whole or in parts.
+
+        `received_ms`: when it was received, 0 for now.
+        """
+        self.number, self.received_ms = number, received_ms or self._clock()
         began = perf_counter()
         found = self._decode(frame)
         self.stages.decode.since(began)
@@ -169,9 +174,10 @@ class Pipeline:
 
     def overtake(self, bars: list[Bar]) -> Found:
         """Takes second bars of a record behind those that still wait. The event clock stays with the record being worked on."""
-        clock = self.tape.clock
+        clock, received_ms = self.tape.clock, self.received_ms
+        self.received_ms = self._clock()
         self._seconds(bars, write=True)
-        self.tape.clock = clock
+        self.tape.clock, self.received_ms = clock, received_ms
         return self._take_found()
 
     def idle(self, waiting: int = 0) -> Found:
@@ -214,7 +220,7 @@ class Pipeline:
 
     def _trades(self, trades: list[Trade]) -> None:
         """Prints, built into seconds; not for symbols whose second bars come from the vendor."""
-        limit = self._clock() + AHEAD_MS
+        limit = self.received_ms + AHEAD_MS
         usable = trades
         if max(map(_time, trades)) > limit:
             usable = [x for x in trades if x.t <= limit]
@@ -276,7 +282,7 @@ class Pipeline:
             return []
         day = self.tape.day
         began = perf_counter()
-        batches = self.tape.take(bars, self._clock())
+        batches = self.tape.take(bars, self.received_ms)
         self.velocity.learn_symbols()
         self.stages.tape.since(began)
         if self.tape.day is not day:

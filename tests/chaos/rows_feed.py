@@ -6,6 +6,7 @@ import contextlib
 from types import TracebackType
 from typing import Any
 
+from tests.chaos.hurt import FAKETIME, step_clock
 from tests.chaos.odd_rest import OddRest
 from tests.chaos.rows import AFTER_S, row
 from tests.chaos.scene import Scene, let_pass
@@ -13,6 +14,8 @@ from tests.chaos.verdict import Promise
 
 #: Seconds for which the vendor, after a drop, accepts connections and answers nothing.
 _AWAY_S = 4
+#: Of the line that the daemon logs about its clock.
+_BEHIND = "clock is behind the feed"
 
 
 @row(
@@ -45,6 +48,37 @@ def garbage(scene: Scene) -> None:
 def flood(scene: Scene) -> None:
     """Every event of five seconds is sent ten times."""
     let_pass(4 + 5 + AFTER_S)
+
+
+#: How far the clock is behind: a machine that slept, or a container of one that did.
+_BEHIND_S = 30
+
+
+@row(
+    "clock behind", Promise(gaps=("clock is behind", "clock is behind"), perhaps=("restart",), widest=90.0), clock=True,
+    before=lambda scene: step_clock(scene.clock_file, -_BEHIND_S),
+    needs="" if FAKETIME.exists() else "libfaketime (Debian's package faketime)",
+)  # fmt: skip
+def clock_behind(scene: Scene) -> None:
+    """From the first start until it is set, and again after a restart."""
+    _until_set(scene)
+    let_pass(AFTER_S)
+    scene.kill("ingest")
+    step_clock(scene.clock_file, -_BEHIND_S)
+    scene.start_ingest()
+    _until_set(scene)
+    let_pass(AFTER_S)
+
+
+def _until_set(scene: Scene) -> None:
+    """Sets the clock some seconds after the daemon noticed it; returns when its bars are used."""
+    daemon = scene.parts["ingest"]
+    daemon.wait(lambda: _BEHIND in daemon.output(), 20, "a log line about the clock")
+    let_pass(4)
+    step_clock(scene.clock_file, 0)
+    daemon.wait(lambda: "events are usable again" in daemon.output(), 40, "usable bars")
+    lines = [line for line in daemon.output().splitlines() if _BEHIND in line and " ERROR " in line]
+    assert len(lines) == 1, f"expected one line about the clock, got {lines}"
 
 
 class OddRestScene(Scene):

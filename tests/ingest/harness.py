@@ -53,10 +53,10 @@ class Path:
         )
         assert not options
 
-    async def frame(self, *events: dict[str, Any]) -> None:
-        """Processes one frame of the feed."""
+    async def frame(self, *events: dict[str, Any], received_ms: int = 0) -> None:
+        """Processes one frame of the feed, received at that time (0: now)."""
         self._frames += 1
-        for part in parts(self.pipeline.decode(json.dumps(events).encode(), self._frames)):
+        for part in parts(self.pipeline.decode(json.dumps(events).encode(), self._frames, received_ms)):
             self.act(self.pipeline.step(part, self.writer.waiting))
 
     def act(self, found: Found) -> None:

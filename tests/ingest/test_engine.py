@@ -128,6 +128,23 @@ def test_the_gap_ends_when_the_clock_is_right_again(redis: Redis, redis_url: str
     assert len(candles(redis, "AAPL", "1s")) == 3
 
 
+def test_a_restart_logs_nothing_of_rejected_events_again(
+    redis: Redis, redis_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def go(*frames: int) -> None:
+        async with box(redis_url, tmp_path / "s") as made:
+            for t in frames:
+                made.frame(second_bar("AAPL", t))
+            await until_done(made)
+
+    asyncio.run(go(*(T + 20_000 + second * 1000 for second in range(LEAST))))
+    assert len(lines(caplog, "ERROR")) == 1
+    caplog.clear()
+    asyncio.run(go(T))
+    assert lines(caplog, "ERROR") == []
+    assert candles(redis, "AAPL", "1s").keys() == {T}
+
+
 async def until_done(made: Box) -> None:
     """Until the engine has worked on all that was put."""
     while made.queue.backlog or made.engine.writer.waiting:
@@ -179,6 +196,7 @@ def test_under_overload_watched_bars_and_their_alerts_overtake_the_backlog(
     async def go() -> None:
         async with box(redis_url, tmp_path / "s") as made:
             made.watched.symbols = frozenset({"W"})
+            made.clock.now += 10_000
             for second in range(10):  # nothing is worked on meanwhile: nobody awaited
                 made.frame(
                     *(second_bar(f"S{i}", T + second * 1000) for i in range(50)), second_bar("W", T + second * 1000)

@@ -34,7 +34,7 @@ class Stage:
     """A queue over a spool with a pipeline behind it; time of receipt is `now`, which stands still unless moved."""
 
     def __init__(self, folder: Path, watched: set[str], memory: int = 1 << 20) -> None:
-        self.now = T
+        self.now = T + 3_600_000  # after all that is sent
         self.spool = Spool(folder, limit_bytes=1 << 24, max_age_s=3600, fsync=False).open()
         watch = Watched(SimpleNamespace(), DEFAULT)  # type: ignore[arg-type]
         watch.symbols = frozenset(watched)

@@ -39,3 +39,18 @@ def test_what_is_surely_stored_is_not_written_again_but_known(redis: Redis, redi
         [T + 4_000, b"100000"],
         [T + 5_000, b"110000"],
     ]
+
+
+def test_what_a_clock_behind_rejected_is_rejected_again(redis: Redis, redis_url: str) -> None:
+    """The clock is right by now, but the store has no such bars: taken for known, no repair would bring them."""
+
+    async def work() -> int:
+        async with running(redis_url) as path:
+            path.pipeline.begin(replayed_to=2, partial=True, stored_to=2)
+            await path.frame(second("KNOWN", 0, 10.0), received_ms=T + 1_000)
+            await path.frame(second("EARLY", 30, 10.0), received_ms=T + 1_000)
+            await path.settle()
+            assert path.pipeline.tape.symbols == ["KNOWN"]
+            return path.pipeline.rejected["future"]
+
+    assert asyncio.run(work()) == 1
