@@ -129,6 +129,7 @@ def run(argv: Sequence[str] | None = None) -> list[Table]:
             total / bare_ms,
             at_most=_TO_ALONE,
             absolute=f"{total:.1f} to {bare_ms:.1f} ms a second",
+            headline=True,
         )
     return [table]
 

@@ -243,6 +243,7 @@ def _require(table: Table, alone: Answers, meanwhile: Answers, bare_rate: float,
         per_second / bare_rate,
         at_least=_TO_BARE,
         absolute=f"{per_second:,.0f} to {bare_rate:,.0f}/s",
+        headline=True,
     )
     name = f"200 such requests/s while {rate:,} bars/s are written, p99"
     table.require(name, percentile(meanwhile.ms, 0.99), at_most=_MEANWHILE_MS * scale, unit="ms")
