@@ -79,15 +79,19 @@ class SingleFlight:
                     return flight.result()
             mine = self._flights[question] = _Flight()
         began = self._clock()
+        answer: Written | None = None
+        error: BaseException | None = None
         try:
-            mine.answer = make()
-        except BaseException as error:
-            mine.error = error
+            answer = make()
+        except BaseException as raised:
+            error = raised
         with self._changed:
+            # All in one step: who found a flight that was dropped and still listed would look at it for ever, the lock in hand.
+            mine.answer, mine.error = answer, error
             del self._flights[question]
-            if fixed and mine.answer is not None and mine.answer.body != _EMPTY:
+            if fixed and answer is not None and answer.body != _EMPTY:
                 self._recent.pop(question, None)  # the newest is last
-                self._recent[question] = began, mine.answer
+                self._recent[question] = began, answer
             if mine.followers:
                 self._changed.notify_all()
         return mine.result()

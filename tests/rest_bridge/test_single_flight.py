@@ -107,6 +107,37 @@ def test_a_question_that_was_dropped_is_answered_for_the_others() -> None:
     assert all(isinstance(other, bytes) for other in others)
 
 
+def test_one_that_was_dropped_while_another_asks_is_made_by_that_one() -> None:
+    """The second asks in the moment in which the first has been dropped and waits for the lock to report it."""
+    second_asks = threading.Event()
+    dropped, made = Maker(Dropped(503, "client_gone", "gone")), Maker()
+    made.go.set()
+
+    def clock() -> float:
+        if second_asks.is_set() and threading.current_thread().name == "second":
+            dropped.go.set()  # called with the lock in hand
+            first.join(0.2)
+        return 0.0
+
+    flights = SingleFlight(clock)
+    found: list[bytes] = []
+
+    def ask_first() -> None:
+        with pytest.raises(Dropped):
+            flights.answer("q", dropped, True)
+
+    first = threading.Thread(target=ask_first, daemon=True)
+    second = threading.Thread(
+        target=lambda: found.append(flights.answer("q", made, True).body), name="second", daemon=True
+    )
+    first.start()
+    assert dropped.begun.wait(10)
+    second_asks.set()
+    second.start()
+    second.join(10)
+    assert found == [b"answer 1"]
+
+
 def test_other_questions_do_not_wait() -> None:
     flights, slow, quick = SingleFlight(), Maker(), Maker()
     quick.go.set()
