@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from ingest.alerting import AlertLane
+from ingest.bars.market_state import MAX_SYMBOLS
 from ingest.bars.minute_bars import FillRemoved
 from ingest.clock import Clock
 from ingest.frame_queue import FrameQueue
@@ -52,7 +53,7 @@ from redis_functions.contract.schema import Schema
 from redis_functions.lua.calls import make_way_args
 from redis_functions.write.checkpoint import FENCED, write_gap
 from redis_functions.write.lease import Lease
-from redis_functions.write.writer import MAX_SYMBOLS, Writer
+from redis_functions.write.writer import Writer
 from vendor.interface import Lost, Rest, Subscription, Vendor
 
 log = logging.getLogger("tapewatch.ingest")
@@ -109,10 +110,10 @@ class Engine:
         self._first = first
         self._more = statistics
         client, lease, available = around.client, around.lease, around.availability
-        self.writer = Writer(config.redis_url, config.schema, available, config.max_symbols)
+        self.writer = Writer(config.redis_url, config.schema, available)
         self.pipeline = Pipeline(
             config.schema, config.velocity, decode=config.vendor.decoder(), minutes_subscribed=config.subscription.minutes,
-            clock=around.clock, stages=around.stages,
+            max_symbols=config.max_symbols, clock=around.clock, stages=around.stages,
         )  # fmt: skip
         self.alerts = AlertLane(client, config.velocity.cooldown_s * 1000, available, around.stages.alert)
         self.gaps = GapLog(client, config.feed_name, around.spool_id, lease, available)
@@ -336,7 +337,7 @@ class Engine:
             "clock_behind_ms": self.pipeline.tape.counts.ahead_ms if self.missing.missing else 0,
             "lag_ms": self.in_flight.lag_ms,
             "bars_stored": self.writer.counts.stored,
-            "bars_refused": self.writer.counts.refused,
+            "bars_refused": self.writer.counts.refused + self.pipeline.tape.counts.beyond,
             "late_refused": self.late_data.refused,
             "alerts_refused": self.alerts.counts.refused,
             "rest_requests": rest.requests if rest else 0,

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from ingest.bars.halts import Halts
 from ingest.bars.late_prints import LatePrints, NamedPrint
-from ingest.bars.market_state import AHEAD_MS, MarketState, Taken
+from ingest.bars.market_state import AHEAD_MS, MAX_SYMBOLS, MarketState, Taken
 from ingest.bars.minute_bars import FillRemoved, MinuteBars
 from ingest.bars.trade_bars import TradeBars
 from ingest.clock import Clock
@@ -84,10 +84,11 @@ class Pipeline:
         *,
         decode: Decoder,
         minutes_subscribed: bool,
+        max_symbols: int = MAX_SYMBOLS,
         clock: Clock | None = None,
         stages: StageLatency | None = None,
     ) -> None:
-        self.tape = MarketState(schema.lateness_ms)
+        self.tape = MarketState(schema.lateness_ms, max_symbols=max_symbols)
         self.trade_bars = TradeBars()
         self.late_prints = LatePrints(self.trade_bars)
         self.minute_bars = MinuteBars(self.tape, minutes_subscribed)
@@ -161,6 +162,8 @@ class Pipeline:
 
     def step(self, events: Decoded, waiting: int = 0) -> Found:
         """Takes the events of a frame, or of a part of one."""
+        if self.tape.is_full:
+            self._leave_out(events)
         if events.bars:
             self._seconds(events.bars, write=self.number > self._stored_to)
         if events.trades:
@@ -171,6 +174,13 @@ class Pipeline:
             self._halt(halt)
         self._use(self.minute_bars.release(self.tape.clock, waiting))
         return self._take_found()
+
+    def _leave_out(self, events: Decoded) -> None:
+        """Drops what would be kept by name for symbols beyond the limit; second bars are checked where they get numbers."""
+        admits = self.tape.admits
+        events.trades = [trade for trade in events.trades if admits(trade.sym)]
+        events.minutes = [bar for bar in events.minutes if admits(bar.sym)]
+        events.halts = [halt for halt in events.halts if admits(halt.sym)]
 
     def overtake(self, bars: list[Bar]) -> Found:
         """Takes second bars of a record behind those that still wait. The event clock stays with the record being worked on."""

@@ -101,7 +101,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         "elsewhere than /var/lib/tapewatch the units need ReadWritePaths= as well", example="/var/lib/tapewatch"
     )] = ""
     max_symbols: Annotated[int, About(
-        "symbols in the store at most; bars of further ones are counted as refused", 1, 1_000_000
+        "symbols in memory and in the store at most; bars of further ones are counted as refused", 1, 1_000_000
     )] = 50_000
     profile: Annotated[Literal["default", "small"], About(
         "`small` fits the whole market into 1 GiB of memory and 8 GiB of disk: shorter retentions, no labels, a "

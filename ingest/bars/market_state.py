@@ -5,6 +5,7 @@ The clock is event time: the newest second of any bar. Days are New York days of
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -19,6 +20,10 @@ from market.price import SCALE, real
 from market.sessions import TradingDay, day_of
 from market.symbols import is_test_symbol
 
+log = logging.getLogger("tapewatch.ingest")
+
+#: Symbols at most; the whole US market has some 12,000. A feed that makes up symbols without end would fill the memory.
+MAX_SYMBOLS = 50_000
 #: A bar may be this far ahead of the wall clock (clocks differ a little); further ahead it would block its series.
 AHEAD_MS = 5_000
 ACTIVE_MS = 60_000
@@ -62,6 +67,7 @@ class MarketCounts:
 
     restated: int = 0
     filled: int = 0  # minutes, by a minute bar
+    beyond: int = 0  # bars, prints and halts of further symbols than there may be
     rejected: dict[str, int] = field(default_factory=dict)
     ahead_ms: int = 0  # of the newest bar that was rejected last as one of the future, ahead of the wall clock
     rejected_from: int | None = None  # the earliest time (epoch ms) that was rejected since this was set to None
@@ -80,8 +86,10 @@ class MarketCounts:
 class MarketState:
     """The state of all symbols, which are numbered as they appear. Only its own methods change it."""
 
-    def __init__(self, lateness_ms: int, capacity: int = 1024) -> None:
+    def __init__(self, lateness_ms: int, capacity: int = 1024, max_symbols: int = MAX_SYMBOLS) -> None:
+        """Events of further symbols than `max_symbols` are counted and not taken; symbols of the store always are."""
         self.lateness_ms = lateness_ms
+        self.max_symbols = max_symbols
         self.symbols: list[str] = []
         self.index: dict[str, int] = {}
         self.clock = 0
@@ -110,6 +118,34 @@ class MarketState:
                 self._grow(2 * idx)
             self.is_test[idx] = is_test_symbol(symbol)
         return idx
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many symbols as there may be."""
+        return len(self.symbols) >= self.max_symbols
+
+    def admits(self, symbol: str) -> bool:
+        """Whether events of the symbol are taken: it has a number, or there may be one more. Counts those that are not, and
+        logs the first."""
+        if symbol in self.index or not self.is_full:
+            return True
+        if not self.counts.beyond:
+            log.error(
+                "there are %d symbols, the events of %s and all further ones are not taken: raise TAPEWATCH_MAX_SYMBOLS if "
+                "they are real",
+                len(self.symbols), symbol,
+            )  # fmt: skip
+        self.counts.beyond += 1
+        return False
+
+    def _admitted(self, bars: list[Bar]) -> list[Bar]:
+        """The bars of symbols that have a number or get one."""
+        admitted = []
+        for bar in bars:
+            if self.admits(bar.sym):
+                self.number(bar.sym)
+                admitted.append(bar)
+        return admitted
 
     def _grow(self, capacity: int) -> None:
         more = capacity - len(self.newest)
@@ -171,7 +207,8 @@ class MarketState:
     def take(self, bars: list[Bar], now_ms: int) -> list[Taken]:
         """Accepts second or minute bars in order of arrival; returns one `Taken` for each day that they lie in.
 
-        Rejected and counted: bars ahead of the wall clock, and bars so late that writing them would damage larger candles.
+        Rejected and counted: bars ahead of the wall clock, bars so late that writing them would damage larger candles, and
+        those of too many symbols.
         """
         newest = max(map(_start, bars), default=0)
         if newest > now_ms + AHEAD_MS:
@@ -179,6 +216,8 @@ class MarketState:
             self.counts.ahead_ms = newest - now_ms
             self.counts.reject("future", [b for b in bars if b.t > now_ms + AHEAD_MS])
             bars = fit
+        if len(self.symbols) + len(bars) > self.max_symbols:  # there may be too many; else nothing needs a look
+            bars = self._admitted(bars)
         if not bars:
             return []
         if self.day is None:

@@ -81,7 +81,7 @@ STATISTICS: dict[str, Statistic] = {
     ),
     "unknown_conditions": _count("trades with a sale condition that the table does not know"),
     "bars_refused": _count(
-        "bars that were not stored: older than the retention, a key of another type, or too many symbols"
+        "bars that were not stored: older than the retention, a key of another type, or of more symbols than the most"
     ),
     "late_refused": _count(
         "late trades and late minute bars that were not stored: too old, known, or refused by Redis"

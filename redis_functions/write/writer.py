@@ -31,8 +31,6 @@ log = logging.getLogger("tapewatch.store")
 BATCH, WINDOW, WAITING = 500, 4, 20_000
 #: A key of the wrong type answers like a missing one: after so many tries to create it, it is taken for that.
 CREATE_TRIES = 3
-#: Symbols in the store at most; the whole US market has some 12,000.
-MAX_SYMBOLS = 50_000
 RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 HOLD_CHECK_S = 0.02
 
@@ -79,13 +77,8 @@ class WriterCounts:
 class Writer:
     """Takes bars without waiting (`put`) and writes them in order; callers that can wait await `has_capacity`."""
 
-    def __init__(
-        self, url: str, schema: Schema, availability: Availability | None = None, max_symbols: int = MAX_SYMBOLS
-    ) -> None:
-        """`availability` is where the writer reports whether Redis serves it; bars of further symbols than `max_symbols` are
-        counted as refused and not stored."""
-        self._max_symbols = max_symbols
-        self._is_full = False  # a symbol was left out, and logged
+    def __init__(self, url: str, schema: Schema, availability: Availability | None = None) -> None:
+        """`availability` is where the writer reports whether Redis serves it."""
         self._availability = availability or Availability()
         self.counts = WriterCounts()
         self.known: set[str] = set()
@@ -277,10 +270,7 @@ class Writer:
                 batch.items += len(item.bars)
             queue.popleft()
         for symbol in sorted({bar.sym for bar in batch.bars} - self.known):
-            if len(self.known) < self._max_symbols:
-                self._create(batch, symbol)
-            else:
-                self._leave_out(batch, symbol)
+            self._create(batch, symbol)
         self._queued -= batch.items
         if self._queued <= WAITING // 2:
             self._room.set()
@@ -292,20 +282,6 @@ class Writer:
         batch.created.append(symbol)
         self.known.add(symbol)
         self.counts.created += 1
-
-    def _leave_out(self, batch: _Batch, symbol: str) -> None:
-        """Symbols without end would fill Redis for ever."""
-        if not self._is_full:
-            self._is_full = True
-            log.error(
-                "%d symbols are stored, the bars of %s and all further ones are not: raise TAPEWATCH_MAX_SYMBOLS if they are "
-                "real",
-                self._max_symbols, symbol,
-            )  # fmt: skip
-        kept = [place for place, bar in enumerate(batch.bars) if bar.sym != symbol]
-        self.counts.refused += len(batch.bars) - len(kept)
-        batch.bars = [batch.bars[place] for place in kept]
-        batch.newest = [batch.newest[place] for place in kept]
 
     async def _settle(self, wire: Wire, batch: _Batch, replies: list[Any]) -> bool:
         """Acts on a batch's errors until every bar is stored or rightly refused; whether it had to be sent again."""

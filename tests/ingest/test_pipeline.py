@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from ingest.pipeline import SLICE, parts
+from ingest.pipeline import SLICE, Pipeline, parts
 from ingest.velocity_rule import VelocityConfig
 from market.sessions import day_of
 from redis_functions.contract import keys
+from redis_functions.contract.schema import Schema
 from tests.fake_vendor import second_bar
 from tests.ingest.harness import candles, feed, running
-from vendor.massive.decode import Decoded
+from vendor.interface import Decoded
+from vendor.massive.decode import decode
 
 T = 1_760_104_800_000  # 10:00 in New York, a Friday
 MINUTE = 60_000
@@ -323,3 +325,20 @@ def test_a_large_frame_reaches_the_store_whole(redis: Redis, redis_url: str) -> 
     path = feed(redis_url, [frame])
     assert redis.scard(keys.SYMBOLS) == SLICE + 5 + 2
     assert "F" in path.pipeline.halts
+
+
+# --- symbols without end
+
+
+def test_no_event_of_a_symbol_beyond_the_most_is_kept_in_memory() -> None:
+    pipeline = Pipeline(Schema(), VelocityConfig(), decode=decode, minutes_subscribed=True, max_symbols=2)
+    halt = {"ev": "LULD", "T": "H", "h": 2.0, "l": 1.0, "i": [17], "z": 3, "t": T, "q": 1}
+    step = lambda *events: pipeline.step(pipeline.decode(json.dumps(events).encode()))  # noqa: E731
+    step(second_bar("A", T), second_bar("B", T))
+    step(second_bar("C", T), minute_bar("D", T), trade("E", T, 10.0, 5, 1), halt)
+    found = pipeline.drain()
+    assert pipeline.tape.symbols == ["A", "B"]
+    assert (found.writes, found.unsure, "E" in pipeline.trade_bars, len(pipeline.halts)) == ([], [], False, 0)
+    assert pipeline.tape.counts.beyond == 4
+    step(trade("A", T + 1000, 10.0, 5, 2), second_bar("B", T + 1000))  # the others go on
+    assert pipeline.tape.clock == T + 1000

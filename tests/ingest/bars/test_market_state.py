@@ -314,3 +314,25 @@ def test_a_stored_volume_of_yesterday_is_none_of_today() -> None:
     tape = restarted(T, 10_000)
     accepted(tape, [bar("A", T - 24 * HOUR, volume=7), bar("A", T, volume=1), bar("A", T + 1000, volume=5)], NEVER)
     assert day_volume(tape, "A") == 10_005
+
+
+# --- symbols without end
+
+
+def test_bars_of_more_symbols_than_the_most_are_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    tape = MarketState(HOUR, capacity=2, max_symbols=3)
+    assert [b.sym for b in accepted(tape, [bar(s, T) for s in "ABCDE"])] == ["A", "B", "C"]
+    assert [b.sym for b in accepted(tape, [bar(s, T + 1000) for s in "DBA"])] == ["B", "A"]
+    assert accepted(tape, [bar("D", T + 2000)]) == []
+    assert tape.symbols == ["A", "B", "C"] == list(tape.index)
+    assert (tape.counts.beyond, tape.counts.rejected) == (4, {})
+    assert [record.getMessage() for record in caplog.records] == [
+        "there are 3 symbols, the events of D and all further ones are not taken: raise TAPEWATCH_MAX_SYMBOLS if they are real"
+    ]
+
+
+def test_symbols_of_the_store_are_kept_though_they_are_more_than_the_most() -> None:
+    tape = MarketState(HOUR, max_symbols=1)
+    for symbol in "AB":
+        tape.restore(symbol, T, 100.0)
+    assert [b.sym for b in accepted(tape, [bar(s, T + 1000) for s in "ABC"])] == ["A", "B"]
