@@ -31,9 +31,14 @@ def current(simulated: bool) -> Path:
         name = ""
     if _NAME.fullmatch(name) and (ROOT / name).is_dir():
         return ROOT / name
-    if (ROOT / "redis").is_dir():
+    if earlier_store():
         return ROOT
     return ROOT / (SIMULATOR if simulated else VENDOR)
+
+
+def earlier_store() -> bool:
+    """Whether ``data`` itself holds a store: of a version before each market had a folder."""
+    return (ROOT / "redis").is_dir()
 
 
 def remember(folder: Path) -> None:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 log = logging.getLogger("tapewatch.run")
 
@@ -26,6 +27,8 @@ FIRST_RESTART_S, LAST_RESTART_S = 0.2, 10.0
 STEADY_S = 20.0
 #: Seconds that parts get to end on SIGTERM: first those that write to Redis, then Redis.
 STOP_S, STOP_LAST_S = 7.0, 2.0
+#: How often a part's file is looked for; missing twice, it was deleted, not only being made anew.
+FILE_CHECK_S = 1.0
 _PR_SET_PDEATHSIG = 1
 #: Loaded here: between fork and exec a child must not load anything.
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -33,12 +36,16 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 @dataclass(frozen=True)
 class Part:
-    """One process: `tapewatch <words>` with variables of its own; `last` ones are stopped after all others."""
+    """One process: `tapewatch <words>` with variables of its own; `last` ones are stopped after all others.
+
+    Without its `file`, such as the socket on which it listens, a part is of no use: when somebody deletes that, it is restarted.
+    """
 
     name: str
     words: Sequence[str]
     env: Mapping[str, str]
     last: bool = False
+    file: Path | None = None
 
 
 class PartRefused(Exception):
@@ -80,7 +87,7 @@ class Supervisor:
             start.add_done_callback(self._starting.discard)
             # Shielded: a process that was started must be known before a stop.
             process = await asyncio.shield(start)
-            code = await process.wait()
+            code = await _ended(part, process)
             if code == EX_CONFIG:
                 raise PartRefused(part.name)
             delay = FIRST_RESTART_S if time.monotonic() - began > STEADY_S else min(delay * 2, LAST_RESTART_S)
@@ -112,6 +119,33 @@ class Supervisor:
                     process.kill()
         if waits:
             await asyncio.wait(waits, timeout=STOP_LAST_S)
+
+
+async def _ended(part: Part, process: asyncio.subprocess.Process) -> int:
+    """The code with which the process ended; it is asked to end when its file was deleted."""
+    if part.file is None:
+        return await process.wait()
+    ending = asyncio.create_task(process.wait())
+    watching = asyncio.create_task(_deleted(part.file))
+    try:
+        await asyncio.wait((ending, watching), return_when=asyncio.FIRST_COMPLETED)
+        if not ending.done():
+            log.warning("%s was deleted, so nothing can connect to %s: it is restarted", part.file, part.name)
+            process.terminate()
+        return await ending
+    finally:
+        ending.cancel()
+        watching.cancel()
+
+
+async def _deleted(file: Path) -> None:
+    """Waits until the file was there and is there no more."""
+    was_there, missing = False, 0
+    while missing < 2:
+        await asyncio.sleep(FILE_CHECK_S)
+        there = file.exists()
+        was_there = was_there or there
+        missing = missing + 1 if was_there and not there else 0
 
 
 def _end_with_parent(parent: int) -> None:

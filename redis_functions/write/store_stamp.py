@@ -101,8 +101,8 @@ async def _warn_of_others(client: Redis) -> None:
         log.warning("this Redis holds series of another program, such as %s: they are left alone", ", ".join(found[:3]))
 
 
-async def foreign_series(client: Redis) -> list[str]:
-    """Some keys that begin like our series and are none. Raises redis.RedisError."""
+async def foreign_series(client: Redis, most: int = _SCANNED) -> list[str]:
+    """Some keys that begin like our series and are none, among the first `most` of them. Raises redis.RedisError."""
     found: list[str] = []
     seen = 0
     async for name in client.scan_iter(match=keys.ANY_SERIES, count=1_000):
@@ -110,6 +110,6 @@ async def foreign_series(client: Redis) -> list[str]:
         seen += 1
         if not keys.is_ours(text):
             found.append(text)
-        if seen >= _SCANNED or len(found) >= 10:
+        if seen >= most or len(found) >= 10:
             break
     return sorted(found)

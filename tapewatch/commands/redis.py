@@ -127,3 +127,18 @@ def lock(data_dir: Path) -> bool:
                 os.close(held)
                 return False
         time.sleep(0.05)
+
+
+def is_locked(data_dir: Path) -> bool:
+    """Whether a server runs in the data folder, whatever became of its socket."""
+    try:
+        held = os.open(data_dir.resolve() / "redis" / "lock", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(held)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -23,6 +24,8 @@ from tapewatch.supervisor import Part, PartRefused, Supervisor
 from tapewatch.trusted_files import secure_folder
 from vendor.vendors import own_vendor_of, vendor_of
 
+log = logging.getLogger("tapewatch.run")
+
 HELP = "run everything on this box: Redis, feed (simulated without a key), ingest and the REST bridge"
 
 #: Seconds of the past that the simulated market sends when it begins.
@@ -38,9 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Runs until Ctrl-C or SIGTERM; 78 with a part's own line when trying again will not help, 1 when a port is taken."""
     check_listening(settings)
-    settings = in_its_market(settings)
+    given, settings = settings, in_its_market(settings)
     secure_folder(settings.data_path)
     logs.setup(settings)
+    if not given.data_dir and market_folder.earlier_store():
+        log.warning(
+            "%s holds the store of an earlier version, which is not used: this run uses %s. To go on with the earlier one, "
+            "set TAPEWATCH_DATA_DIR=%s",
+            market_folder.ROOT / "redis", settings.data_path, market_folder.ROOT,
+        )  # fmt: skip
     trouble = _trouble(settings)
     if trouble:
         print(f"tapewatch: {trouble}", file=sys.stderr)
@@ -91,7 +100,8 @@ def parts(args: argparse.Namespace, settings: Settings) -> list[Part]:
     config = ["--config", str(Path(args.config).resolve())] if args.config else []
     made: list[Part] = []
     if not settings.redis_url:
-        made.append(Part("redis", [*config, "redis"], of_part("redis", base), last=True))
+        socket_file = embedded.socket_path(settings.data_path)
+        made.append(Part("redis", [*config, "redis"], of_part("redis", base), last=True, file=socket_file))
     ingest = dict(base)
     if settings.simulated:
         port, rest = _free_port(), _free_port()

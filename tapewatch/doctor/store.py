@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 
@@ -10,16 +11,20 @@ from redis.exceptions import RedisError
 
 from redis_functions.lua import loader
 from redis_functions.read import process_metrics
-from redis_functions.server import inspection
-from redis_functions.server.connection import connect
+from redis_functions.server import embedded, inspection
+from redis_functions.server.connection import connect, connect_async
 from redis_functions.server.inspection import OLDEST_MODULE, Server
+from redis_functions.write.store_stamp import foreign_series
 from tapewatch.commands.config import shown
+from tapewatch.commands.redis import is_locked
 from tapewatch.doctor.finding import TIMEOUT_S, Finding, fail, ok, warn
 from tapewatch.settings import Settings
 
 MIB = 1 << 20
 #: Shares of maxmemory: from the first a warning, from the second Redis will soon reject writes.
 FULL_WARN, FULL_FAIL = 0.8, 0.97
+#: Series that are looked at for those of other programs: the whole market has some 300,000.
+MAX_SCANNED = 500_000
 
 
 def findings(settings: Settings) -> list[Finding]:
@@ -30,8 +35,7 @@ def findings(settings: Settings) -> list[Finding]:
             client.ping()
             server = inspection.server(client)
         except RedisError as error:
-            fix = "check TAPEWATCH_REDIS_URL and that server" if settings.redis_url else "start it: tapewatch run"
-            return [fail("redis", f"{where} does not answer: {error}", fix)]
+            return [unreachable(settings, where, error)]
         found = [version(server, where), module(server)]
         found += [eviction(server), persistence(server), fullness(server), io_threads(server)]
         if server.module:
@@ -39,8 +43,19 @@ def findings(settings: Settings) -> list[Finding]:
                 _asked("functions", partial(functions, client)),
                 _asked("rules", partial(rules, client, settings)),
                 _asked("ingest", partial(heartbeat, client)),
+                _asked("other programs", partial(other_programs, settings.store_url)),
             ]
         return found
+
+
+def unreachable(settings: Settings, where: str, error: RedisError) -> Finding:
+    """Why Redis does not answer, as far as that shows here."""
+    if settings.redis_url:
+        return fail("redis", f"{where} does not answer: {error}", "check TAPEWATCH_REDIS_URL and that server")
+    if is_locked(settings.data_path) and not embedded.socket_path(settings.data_path).exists():
+        detail = f"a server runs, but its socket {embedded.socket_path(settings.data_path)} was deleted"
+        return fail("redis", detail, "restart it: systemctl restart tapewatch-redis (tapewatch run does so by itself)")
+    return fail("redis", f"{where} does not answer: {error}", "start it: tapewatch run")
 
 
 def version(server: Server, where: str) -> Finding:
@@ -124,6 +139,20 @@ def heartbeat(client: Redis) -> Finding:
     if process_metrics.alive(client, "ingest"):
         return ok("ingest", "running")
     return warn("ingest", "not running", "tapewatch run, or systemctl start tapewatch-ingest")
+
+
+def other_programs(url: str) -> Finding:
+    """Series that begin like ours and are another program's."""
+
+    async def ask() -> list[str]:
+        async with connect_async(url, timeout=TIMEOUT_S) as client:
+            return await foreign_series(client, MAX_SCANNED)
+
+    found = asyncio.run(ask())
+    if not found:
+        return ok("other programs", "no series but those of tapewatch")
+    detail = f"this database also holds series of another program, such as {', '.join(found[:3])}"
+    return warn("other programs", detail, "they are left alone; give tapewatch a Redis of its own")
 
 
 def rules(client: Redis, settings: Settings) -> Finding:

@@ -27,7 +27,7 @@ from tapewatch.cli import main
 from tapewatch.doctor import outside, store
 from tapewatch.doctor.finding import Finding
 from tapewatch.settings import Settings
-from tests.support import free_port, write_bars
+from tests.support import Running, free_port, wait_until, write_bars
 
 GOOD = Server("8.2.0", 80200, "noeviction", True, True, 1, 50 << 20, 0)
 
@@ -57,6 +57,7 @@ def test_a_store_that_is_well(redis: Redis, redis_url: str) -> None:
     assert {finding.status for finding in found.values()} == {"ok"}
     assert set(found) == {
         "redis", "time series", "eviction", "persistence", "redis memory", "io threads", "functions", "rules", "ingest",
+        "other programs",
     }  # fmt: skip
 
 
@@ -131,7 +132,25 @@ def test_a_user_who_may_not_ask_everything(redis: Redis, redis_url: str) -> None
         redis.execute_command("ACL", "DELUSER", "narrow")
     assert found["redis"].status == "ok"
     assert "secret-pw" not in found["redis"].detail
-    assert {found[what].status for what in ("functions", "rules", "ingest")} == {"warn"}
+    assert {found[what].status for what in ("functions", "rules", "ingest", "other programs")} == {"warn"}
+
+
+def test_series_of_another_program_are_named(redis: Redis, redis_url: str) -> None:
+    write_bars(redis, [bar("AAPL", 0)])
+    redis.execute_command("TS.CREATE", "ts:boiler:temperature")
+    found = by_name(store.findings(Settings(redis_url=redis_url)))["other programs"]
+    assert (found.status, "ts:boiler:temperature" in found.detail, "AAPL" in found.detail) == ("warn", True, False)
+
+
+def test_a_deleted_socket_of_a_server_that_runs(tmp_path: Path) -> None:
+    with Running("redis") as server:
+        settings = Settings(data_dir=str(server.data_dir))
+        wait_until(lambda: by_name(store.findings(settings))["redis"].status == "ok", 20, "the server")
+        (server.data_dir / "redis.sock").unlink()
+        (finding,) = store.findings(settings)
+    assert finding.status == "fail"
+    assert "was deleted" in finding.detail
+    assert "systemctl restart tapewatch-redis" in finding.fix
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "tapewatch").mkdir()
     (tmp_path / "tapewatch" / "__main__.py").write_text(PROGRAM)
     monkeypatch.chdir(tmp_path)
-    for name in ("FIRST_RESTART_S", "LAST_RESTART_S"):
+    for name in ("FIRST_RESTART_S", "LAST_RESTART_S", "FILE_CHECK_S"):
         monkeypatch.setattr(module, name, 0.02)
     return tmp_path
 
@@ -125,6 +125,22 @@ def test_waits_between_starts_grow_up_to_a_cap(
     waits = [record.args[-1] for record in caplog.records if "starting it again" in record.msg and record.args]  # type: ignore[index]
     assert waits == [0.04, 0.07, 0.07, 0.07]
     assert "a ended (exit 3)" in caplog.text
+
+
+def test_a_part_whose_file_was_deleted_is_restarted(caplog: pytest.LogCaptureFixture, stage: Path) -> None:
+    file = stage / "socket"
+
+    async def work(made: Supervisor) -> None:
+        await until(lambda: began("a"))
+        while len(began("a")) < 2:  # the file is there for a few looks, and gone for a few
+            file.touch()
+            await asyncio.sleep(5 * module.FILE_CHECK_S)
+            file.unlink()
+            await asyncio.sleep(5 * module.FILE_CHECK_S)
+
+    supervise([Part("a", ["a", "stays"], dict(os.environ), file=file), part("b")], work)
+    assert f"{file} was deleted, so nothing can connect to a: it is restarted" in caplog.text
+    assert len(began("b")) == 1
 
 
 def test_a_part_that_says_78_stops_everything() -> None:
