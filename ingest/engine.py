@@ -47,6 +47,7 @@ from ingest.velocity_rule import VelocityConfig
 from ingest.watchlists import Watched
 from ingest.watermark import Watermark
 from market.bar import Bar
+from market.calendar import tape_hours, trade_date
 from market.sessions import TradingDay
 from redis_functions.availability import Availability
 from redis_functions.contract.schema import Schema
@@ -209,6 +210,7 @@ class Engine:
     async def _frame(self, record: Record) -> None:
         counts = self.pipeline.counts
         before = counts.bars + counts.trades
+        is_first = not self.pipeline.event_clock
         events = self.pipeline.decode(record.payload, record.number, record.received_ms)
         taken = bool(events.minutes)
         for part in parts(self.overtaking.left(record.number, events)):
@@ -217,10 +219,19 @@ class Engine:
             await asyncio.sleep(0)
         usable = counts.bars + counts.trades - before
         self._note_rejected(record, usable, events.lost)
+        if is_first:
+            self._note_start(record.number)
         if taken or usable:
             for gap in self.gaps.data(record.number, self.pipeline.event_clock):
                 log.info("gap %s: %s", span(int(gap["from"]), int(gap["to"])), gap["reason"])
                 self.repairer.wake()
+
+    def _note_start(self, number: int) -> None:
+        """What the market was open before the first data of a store is missing. Of a store with data the gap begins there."""
+        clock, always_open = self.pipeline.event_clock, self._config.always_open
+        if clock:
+            self.gaps.before_start(number, tape_hours(trade_date(clock, always_open), always_open).open, clock)
+            self.repairer.wake()
 
     def _act(self, found: Found) -> None:
         """Acts on what a step found, in order: bars are queued for Redis, what waits for Redis goes to the outbox."""

@@ -11,7 +11,7 @@ from msgspec import Meta, field
 from market.calendar import tape_hours, trade_date
 from redis_functions.read.completeness import coverage
 from redis_functions.read.gaps import EVERY_SYMBOL, Gap, read_gaps
-from redis_functions.read.market import count_symbols, read_movers
+from redis_functions.read.market import count_symbols, is_known, read_movers
 from rest_bridge import parameters as p
 from rest_bridge.answers import Answer
 from rest_bridge.endpoint import PREFIX, Context, Endpoint
@@ -48,10 +48,12 @@ class GapRow(Answer):
 
 class Coverage(Answer):
     date: Annotated[str, Meta(description="trade date of the newest event", extra_json_schema={"format": "date"})]
-    fraction: Annotated[float, Meta(ge=0, le=1, description="live and repaired, of all")]
-    live_minutes: _Minutes
-    repaired_minutes: _Minutes
-    missing_minutes: _Minutes
+    fraction: Annotated[
+        float | None, Meta(description="live and repaired, of all, 0 to 1; null for a symbol that was never seen")
+    ] = None
+    live_minutes: _Minutes = 0
+    repaired_minutes: _Minutes = 0
+    missing_minutes: _Minutes = 0
 
 
 class Gaps(Answer):
@@ -71,8 +73,11 @@ def gaps(context: Context, q: GapsQuery) -> Gaps:
     if symbol is None:
         seen, concerned = count_symbols(context.redis), found
     else:
-        seen, concerned = 1, [g._replace(symbols=(EVERY_SYMBOL,)) for g in found]
+        seen, concerned = int(is_known(context.redis, symbol)), [g._replace(symbols=(EVERY_SYMBOL,)) for g in found]
     share = coverage(concerned, seen, tape_hours(today, context.config.always_open), now)
+    day = today.date.isoformat()
+    known = symbol is None or seen
+    covered = Coverage(day, share.fraction, share.live, share.repaired, share.missing) if known else Coverage(day)
     return Gaps(
         [
             _row(g, name, symbol or name)
@@ -80,7 +85,7 @@ def gaps(context: Context, q: GapsQuery) -> Gaps:
             if _touches(g, q.from_, q.to)
             for name in (g.symbols if symbol is None or EVERY_SYMBOL in g.symbols else (symbol,))
         ],
-        Coverage(today.date.isoformat(), share.fraction, share.live, share.repaired, share.missing),
+        covered,
     )
 
 
@@ -103,7 +108,8 @@ ENDPOINTS = (
         "Gaps of the feed and the day's coverage",
         "Gaps that touch `from`..`to`, ascending; the coverage is always of the newest event's trade date, of `symbol` alone "
         "if one is given. A minute of a symbol is `missing` where a gap that is open or unrepairable touches it, "
-        "`repaired` where only repaired ones do, else `live`: that nothing traded is no gap. Market hours are 04:00 to "
+        "`repaired` where only repaired ones do, else `live`: that nothing traded is no gap. What the market was "
+        "open before the first start is a gap, `not running`. Market hours are 04:00 to "
         "20:00 New York time on trading days, to 17:00 where the regular session ends at 13:00; from 2026-12-07 on they begin "
         "at 21:00 on the evening before. A simulated market never closes.",
         "operations",

@@ -19,6 +19,9 @@ from redis_functions.write.lease import Lease
 #: How far apart two event times must be for anything to be missing between them, ms.
 LEAST_MS = 1_000
 
+#: The reason of the gap before the first data of a store.
+NOT_RUNNING = "not running"
+
 Fields = dict[str, str]
 
 
@@ -76,6 +79,13 @@ class GapLog(Lane[Fields]):
         if clock > 0:
             self.begin(number, clock, reason)
             self._resumed = True
+
+    def before_start(self, number: int, start: int, end: int) -> None:
+        """The market was open from `start` to `end` (epoch ms), when the first data of this store came, in record `number`."""
+        if end - start < LEAST_MS:
+            return
+        fields = self._fields(number, start, NOT_RUNNING, "*")
+        self.put(number, fields | {"gap": f"{fields['gap']}:start", "to": str(end)})
 
     @property
     def is_open(self) -> bool:

@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from ingest.repair.backfill import Backfill
-from ingest.repair.gap_log import span
+from ingest.repair.gap_log import NOT_RUNNING, span
 from ingest.repair.order import repair_order
 from ingest.repair.progress import Progress
 from ingest.repair.round import Job, Round
@@ -43,6 +43,7 @@ UNUSABLE_TRIES = 3
 class RepairConfig:
     """`settle_ms`: event time after a gap's end before it is looked at, or `quiet_s` of wall time where no event comes.
 
+    `late_symbols_s`: between looks for symbols that are first seen after a late start was repaired.
     `behind_s`: how long the vendor's REST is given to catch up with the feed. `backoff_s`: between attempts, the last one
     for ever.
     """
@@ -56,6 +57,7 @@ class RepairConfig:
     behind_s: float = 120.0
     backoff_s: tuple[float, ...] = (5.0, 15.0, 60.0, 300.0)
     poll_s: float = 1.0
+    late_symbols_s: float = 60.0
 
 
 class _NotNow(Exception):
@@ -93,6 +95,8 @@ class Repairer:
         self._running: Round | None = None
         self._bars = 0  # written by rounds that have ended
         self._changes = 0  # of the gaps
+        self._done: dict[str, set[str]] = {}  # symbols of repaired gaps that symbols may still join
+        self._looked = 0.0  # for such symbols, monotonic
         self._complete: tuple[tuple[int, int, int], Completeness] | None = None  # asked last, with its answer
 
     # --- what there is to repair
@@ -104,6 +108,7 @@ class Repairer:
     async def step(self) -> None:
         """Repairs what is due; where nothing is, waits for `wake` or `poll_s`. Raises redis.RedisError."""
         await self._read_log()
+        await self._take_late_symbols()
         if gaps := self._next():
             await self._round(gaps)
             return
@@ -130,6 +135,30 @@ class Repairer:
         before = self._read_to
         self._gaps, self._read_to = await follow_gaps(self._client, self.config.feed_name, self._gaps, before)
         self._changes += self._read_to != before
+
+    async def _take_late_symbols(self) -> None:
+        """A symbol that is first seen later on the day of a late start was not asked for when that gap was repaired: it gets a
+        gap of its own. After a restart the symbols that are known then count as repaired."""
+        if time.monotonic() - self._looked < self.config.late_symbols_s:
+            return
+        self._looked = time.monotonic()
+        today = tape_hours(trade_date(self._live.clock, self.config.always_open), self.config.always_open)
+        late = [
+            gap
+            for gap in self._gaps.values()
+            if gap.reason == NOT_RUNNING and gap.state == REPAIRED and EVERY_SYMBOL in gap.symbols
+            and (gap.end or 0) > today.open
+        ]  # fmt: skip
+        for gap in late:
+            symbols = set(await read_symbols_async(self._client))
+            fresh = symbols - self._done.setdefault(gap.id, symbols)
+            if fresh:
+                self._done[gap.id] |= fresh
+                own = gap._replace(
+                    id=f"{gap.id}:{len(self._done[gap.id])}", symbols=tuple(sorted(fresh)), state=OPEN, repaired_bars=0,
+                    spikes="[]",
+                )  # fmt: skip
+                await self._records.write_repair(_entry(own))
 
     def _next(self) -> list[Gap]:
         """Of the gaps that are open, have ended, have settled and are due: the newest, and those so near before it that the
@@ -270,6 +299,8 @@ class Repairer:
         )
         await self._records.write_repair(_entry(closed))
         self._gaps[gap.id] = closed
+        if gap.reason == NOT_RUNNING and state == REPAIRED:
+            self._done[gap.id] = progress.done
         self._changes += 1
         self._due.pop(gap.id, None)
         self._first_met.pop(gap.id, None)

@@ -61,6 +61,11 @@ def _names(members: Iterable[bytes]) -> list[str]:
     return sorted(str(name, "utf-8", "replace") for name in members)
 
 
+def is_known(client: Redis, symbol: str) -> bool:
+    """Whether the symbol was ever seen."""
+    return bool(client.sismember(keys.SYMBOLS, symbol))
+
+
 def count_symbols(client: Redis) -> int:
     count: Any = client.scard(keys.SYMBOLS)
     return int(count)

@@ -98,3 +98,33 @@ def test_foreign_entries_do_not_break_the_answer(api: Api, redis: Redis) -> None
     redis.xadd(keys.gaps("stocks"), {"gap": "x", "from": "soon", "to": "-1", "state": "open", "spikes": "[{]"})
     (row,) = api.rows("gaps")["gaps"]
     assert (row["symbol"], row["from"], row["to"], row["spikes"]) == ("*", None, None, [])
+
+
+def test_coverage_of_a_day_that_began_late(api: Api, redis: Redis) -> None:
+    """The daemon was started at 05:00, lost the feed at 06:00 for 10 minutes (repaired) and at 06:30 for 5 (not yet); by 07:00
+    MSFT has been seen too, first at 06:45, and its own part of the late start is not repaired yet.
+
+    | minutes of 180 | AAPL | MSFT | NONE |
+    |---|---|---|---|
+    | live | 180 - 60 - 10 - 5 = 105 | 105 | |
+    | repaired | 60 + 10 | 10 | |
+    | missing | 5 | 60 + 5 | |
+    """
+    redis.sadd(keys.SYMBOLS, "AAPL", "MSFT")
+    redis.set(keys.MOVERS, json.dumps({"t": at(180)}))
+    logged(redis, "s:1:start", "*", at(0), at(60), "repaired")
+    logged(redis, "s:1:start:2", "MSFT", at(0), at(60), "open")
+    logged(redis, "g1", "*", at(120), at(130), "repaired")
+    logged(redis, "g2", "*", at(150), at(155), "open")
+    table = {
+        "AAPL": (105, 70, 5, (105 + 70) / 180),
+        "MSFT": (105, 10, 65, (105 + 10) / 180),
+        None: (210, 80, 70, (210 + 80) / 360),
+        "NONE": (0, 0, 0, None),
+    }
+    for symbol, (live, repaired, missing, fraction) in table.items():
+        coverage = api.rows("gaps", **({"symbol": symbol} if symbol else {}))["coverage"]
+        assert (coverage["live_minutes"], coverage["repaired_minutes"], coverage["missing_minutes"]) == (
+            live, repaired, missing,
+        )  # fmt: skip
+        assert coverage["fraction"] == (None if fraction is None else int(fraction * 1_000_000) / 1_000_000)

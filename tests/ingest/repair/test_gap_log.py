@@ -159,3 +159,18 @@ def test_without_the_lease_records_wait(redis: Redis, redis_url: str) -> None:
 
     asyncio.run(work())
     assert len(read_gaps(redis, "stocks")) == 1
+
+
+def test_what_came_before_the_first_start_is_a_gap_that_has_ended(redis: Redis, redis_url: str) -> None:
+    async def work() -> None:
+        async with logging_gaps(redis_url) as harness:
+            for _ in range(2):  # again after a crash: the same record
+                harness.gaps.before_start(3, T - 3_600_000, T)
+            harness.gaps.before_start(4, T, T + LEAST_MS - 1)
+            harness.gaps.begin(3, T, "connection lost")
+
+    asyncio.run(work())
+    assert recorded(redis) == [
+        (T - 3_600_000, T, "not running", OPEN),
+        (T, None, "connection lost", OPEN),
+    ]

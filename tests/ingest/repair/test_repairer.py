@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from market.bar import MINUTE_MS
+from market.timeframes import parse
 from redis_functions.contract import keys
 from redis_functions.read.gaps import REPAIRED
+from redis_functions.read.reader import read_candles
 from redis_functions.server.connection import connect
 from tests.ingest.repair.harness import (
     HOUR,
@@ -27,6 +29,7 @@ from tests.ingest.repair.harness import (
     tape,
     truth_of,
 )
+from tests.redis_functions.read.plain_candles import plain_candles
 
 
 def test_a_young_gap_is_filled_second_by_second(redis: Redis, redis_url: str) -> None:
@@ -332,3 +335,24 @@ def test_the_base_is_the_previous_close_where_it_is_known(redis: Redis, redis_ur
             assert [(s["t"], s["magnitude"]) for s in json.loads(harness.gap().spikes)] == [(at(120), 2.0)]
 
     run(go())
+
+
+def test_a_symbol_first_seen_after_a_late_start_was_repaired_is_repaired_too(redis: Redis, redis_url: str) -> None:
+    """The daemon starts at second 600; B has its first live trade when the gap is repaired already."""
+    truth = [bar(sym, s) for sym in "AB" for s in range(0, 1_200, 20)]
+
+    async def work() -> None:
+        async with Harness(redis_url, truth, late_symbols_s=0.0) as harness:
+            harness.hear([b for b in truth if b.sym == "A" and b.t >= at(600)])
+            harness.lose(0, 600, reason="not running")
+            await harness.repair()
+            harness.hear([b for b in truth if b.sym == "B" and b.t >= at(900)])
+            redis.sadd(keys.SYMBOLS, "B")
+            await harness.repair(lambda: [g.symbols for g in harness.gaps() if g.state == REPAIRED] == [("*",), ("B",)])
+            await harness.repair(lambda: len(harness.vendor.asked) > 1)
+
+    run(work())
+    for symbol in "AB":
+        minutes = [c.t for c in plain_candles([b for b in truth if b.sym == symbol], "1m", at(0), at(599), 100)]
+        (found,) = read_candles(redis, [symbol], parse("1m"), at(0), at(599), 100)
+        assert found.t.tolist() == minutes
