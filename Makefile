@@ -38,7 +38,7 @@ run: $(VENV)/.installed ## Everything on this box: Redis, market, ingest, bridge
 test: $(VENV)/.installed-dev ## The tests
 	exec $(BIN)/pytest -n 2 --dist loadfile
 
-fuzz: $(VENV)/.installed-dev ## A million hostile frames, and hostile requests, spool files and recordings by the thousand
+fuzz: $(VENV)/.installed-dev ## A million hostile frames; hostile requests, spool files, recordings, slow and vanishing clients by the thousand
 	TAPEWATCH_TEST_FUZZ=long exec $(BIN)/pytest -n 2 tests/fuzz
 
 chaos: $(VENV)/.installed-dev ## The loss matrix: every fault on real processes, then a minute of kills at full rate (6 minutes)
