@@ -13,8 +13,8 @@ _COUNTERS = {"restated": "Restated", "rejected": "Rejected", "duplicates": "Dupl
 _LOST = {
     "frames_dropped": "Shed",
     "spool_corrupt": "Damaged",
-    "bars_refused": "Bars refused",
-    "late_refused": "Late refused",
+    "bars_refused": "Bars",
+    "late_refused": "Late",
 }
 #: In the order in which a bar passes them.
 _STAGES = {
@@ -39,12 +39,6 @@ def build() -> Json:
 
 
 def _now() -> Row:
-    connection = panels.stat(
-        "Connection",
-        "Whether the feed is connected.",
-        [tables.stats({"connected": "Feed"})],
-        fields.defaults("none", steps=((None, "red"), (1, "green")), mappings=[fields.CONNECTION]),
-    )
     flow = panels.stat(
         "Flow",
         "Bars that Redis acknowledged and events received in the last second.",
@@ -62,7 +56,6 @@ def _now() -> Row:
         "Symbols with a bar in the last minute, and all symbols seen so far.",
         [tables.stats({"active_symbols": "Active", "symbols": "Seen"})],
         fields.defaults("locale", decimals=0),
-        transformations=[panels.order("Active", "Seen")],
     )
     memory = panels.stat(
         "Redis memory",
@@ -70,7 +63,7 @@ def _now() -> Row:
         [tables.stats({"redis_memory_bytes": "Redis"})],
         fields.defaults("bytes", decimals=1),
     )
-    return 4, [(4, connection), (7, flow), (3, lag), (6, symbols), (4, memory)]
+    return 4, [(4, tables.feed()), (7, flow), (3, lag), (6, symbols), (4, memory)]
 
 
 def _completeness() -> Row:
@@ -85,13 +78,12 @@ def _completeness() -> Row:
         "Coverage of the day",
         "Share of the day's symbol-minutes that arrived live or were repaired, and the number of each: live, repaired, missing.",
         [query("/gaps", [number(name, text) for name, text in coverage_columns.items()], RANGE, root="coverage")],
-        fields.defaults("percentunit", decimals=2, steps=fields.COVERAGE, noValue="–"),
+        fields.defaults("percentunit", decimals=2, steps=fields.COVERAGE),
         overrides=[
             fields.override("Live", **minutes, thresholds=fields.thresholds(fields.NEUTRAL)),
             fields.override("Repaired", **minutes, thresholds=fields.thresholds(fields.NEUTRAL)),
             fields.override("Missing", **minutes, thresholds=fields.thresholds(fields.ZERO_IS_QUIET)),
         ],
-        transformations=[panels.order(*coverage_columns.values())],
     )
     gaps = panels.stat(
         "Gaps and reconnects",
@@ -99,7 +91,6 @@ def _completeness() -> Row:
         [tables.stats({"gaps_open": "Open gaps", "gaps_repaired": "Repaired", "reconnects": "Reconnects"})],
         fields.defaults("locale", decimals=0, steps=fields.ZERO_IS_QUIET),
         overrides=[fields.override("Repaired", thresholds=fields.thresholds(fields.NEUTRAL))],
-        transformations=[panels.order("Open gaps", "Repaired", "Reconnects")],
     )
     aside = panels.stat(
         "Restated and set aside",
@@ -107,7 +98,6 @@ def _completeness() -> Row:
         [tables.stats(_COUNTERS)],
         fields.defaults("locale", decimals=0),
         overrides=[fields.override("Rejected", thresholds=fields.thresholds(fields.ZERO_IS_QUIET))],
-        transformations=[panels.order(*_COUNTERS.values())],
     )
     return 4, [(8, coverage), (7, gaps), (9, aside)]
 
@@ -214,7 +204,6 @@ def _cost() -> Row:
         "Since ingest was started: minutes filled from minute bars, and minute bars that differ from the second bars.",
         [tables.stats({"minute_bars_filled": "Filled", "minute_bars_differ": "Different"})],
         fields.defaults("locale", decimals=0),
-        transformations=[panels.order("Filled", "Different")],
     )
     return 8, [(9, memory), (9, buffered), (6, minutes)]
 
@@ -243,6 +232,5 @@ def _disk() -> Row:
         "Since ingest was started: frames shed, damaged records of the spool, bars and late data that Redis refused.",
         [tables.stats(_LOST)],
         fields.defaults("locale", decimals=0, steps=fields.ZERO_IS_QUIET),
-        transformations=[panels.order(*_LOST.values())],
     )
     return 8, [(9, sizes), (9, waiting), (6, lost)]

@@ -1,4 +1,4 @@
-"""Market overview: breadth, movers and volume leaders of the whole market."""
+"""Market overview: breadth, heat map, latest alerts, movers and volume leaders of the whole market."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ _BREADTH_COLORS = [
     fields.override("Declining", color=fields.fixed(fields.DOWN)),
     fields.override("Unchanged", color=fields.fixed("gray")),
 ]
+#: Tiles of the heat map: so many can be read at 1366 px.
+_TILES = 40
+#: Percent on the day at which a gauge is full.
+_FULL = 5.0
 
 
 def build() -> Json:
     return dashboard(
         UID,
         "Market overview",
-        "Breadth, movers and volume leaders of everything on the tape.",
-        [_now(), _velocity(), _day(), _volume(), _activity()],
+        "Breadth, heat map, latest alerts, movers and volume leaders of everything on the tape.",
+        [_now(), _heat(), _movers(), (8, [(24, _breadth_over_time())])],
         since="now-15m",
     )
 
@@ -33,21 +37,6 @@ def _now() -> Row:
         [tables.stats(_BREADTH)],
         fields.defaults("locale", decimals=0),
         overrides=_BREADTH_COLORS,
-        transformations=[panels.order(*_BREADTH.values())],
-    )
-    trading = panels.stat(
-        "Symbols",
-        "Symbols with a bar in the last minute, and all symbols seen so far.",
-        [tables.stats({"active_symbols": "Active", "symbols": "Seen"})],
-        fields.defaults("locale", decimals=0),
-        overrides=[fields.override("Active", thresholds=fields.thresholds(((None, "red"), (1, "green"))))],
-        transformations=[panels.order("Active", "Seen")],
-    )
-    tape = panels.stat(
-        "Tape",
-        "Second bars that arrive each second.",
-        [tables.stats({"bars_per_second": "Bars per second"})],
-        fields.defaults("short", decimals=0, steps=((None, "red"), (0.1, "green"))),
     )
     alerts = panels.stat(
         "Alerts in this range",
@@ -59,29 +48,48 @@ def _now() -> Row:
             fields.override("Up", color=fields.fixed(fields.UP)),
             fields.override("Down", color=fields.fixed(fields.DOWN)),
         ],
-        transformations=[panels.order("All", "Up", "Down")],
     )
-    return 4, [(8, breadth), (5, trading), (3, tape), (8, alerts)]
+    return 3, [(11, breadth), (9, alerts), (4, tables.feed())]
 
 
-def _velocity() -> Row:
-    text = "Price change within the velocity window (5 s by default), in percent. Click a symbol to open it."
-    return 11, [
-        (12, tables.movers("Fastest up", text, "velocity")),
-        (12, tables.movers("Fastest down", text, "velocity", "asc")),
+def _heat() -> Row:
+    heat = panels.tiles(
+        "The most traded, by change",
+        f"Change from the previous close of the {_TILES} symbols with the largest volume today. Click a tile to open it.",
+        [
+            query(
+                "/movers",
+                [string("symbol", "Symbol"), number("change", "Change")],
+                {"by": "volume", "limit": str(_TILES)},
+            )
+        ],
+        fields.defaults(
+            "percent",
+            decimals=2,
+            steps=fields.HEAT,
+            mappings=[fields.null_as("–", "gray")],
+            links=fields.symbol_link("${__data.fields.Symbol}"),
+        ),
+    )
+    alerts = tables.alerts(
+        "Latest alerts",
+        "The newest alerts of all rules. Click a time to open it.",
+        ["t", "symbol", "rule", "direction"],
+    )
+    return 8, [(15, heat), (9, alerts)]
+
+
+def _movers() -> Row:
+    text = "Change from the previous close. Click a symbol to open it."
+    return tables.MOVERS_HEIGHT, [
+        (8, tables.movers("Gainers", text, "change", "desc", _FULL)),
+        (8, tables.movers("Losers", text, "change", "asc", _FULL)),
+        (8, _leaders()),
     ]
 
 
-def _day() -> Row:
-    text = "Change from the previous close, in percent. Click a symbol to open it."
-    return 11, [
-        (12, tables.movers("Gainers", text, "change")),
-        (12, tables.movers("Losers", text, "change", "asc")),
-    ]
-
-
-def _volume() -> Row:
-    leaders = panels.table(
+def _leaders() -> Json:
+    return panels.table(
         "Volume leaders",
         "Shares traded today, the most active symbols first.",
         [
@@ -89,16 +97,18 @@ def _volume() -> Row:
                 "/movers",
                 [
                     string("symbol", "Symbol"),
-                    number("volume", "Volume"),
                     number("last", "Last"),
                     number("change", "Change"),
+                    number("volume", "Volume"),
                 ],
                 {"by": "volume", "limit": str(tables.MOVERS)},
             )
         ],
-        fields.defaults("none", noValue="–"),
+        fields.defaults("none"),
         overrides=[
             fields.symbol_column(),
+            fields.override("Last", unit="currencyUSD", decimals=2, custom__width=90),
+            fields.override("Change", **fields.colored("percent", 2, fields.SIGN), custom__width=80),
             fields.override(
                 "Volume",
                 unit="short",
@@ -107,12 +117,12 @@ def _volume() -> Row:
                 color=fields.fixed("blue"),
                 custom__cellOptions={"type": "gauge", "mode": "basic", "valueDisplayMode": "text"},
             ),
-            fields.override("Last", unit="currencyUSD", decimals=2, custom__width=110),
-            fields.override("Change", **fields.colored("percent", 2, fields.SIGN), custom__width=90),
         ],
-        transformations=[panels.order("Symbol", "Volume", "Last", "Change")],
     )
-    breadth = panels.timeseries(
+
+
+def _breadth_over_time() -> Json:
+    return panels.timeseries(
         "Breadth over time",
         "Number of symbols above, below and at their previous close.",
         [tables.stats_series(_BREADTH)],
@@ -125,21 +135,5 @@ def _volume() -> Row:
         ),
         overrides=_BREADTH_COLORS,
         calcs=["lastNotNull"],
+        legend_at="right",
     )
-    return 11, [(12, leaders), (12, breadth)]
-
-
-def _activity() -> Row:
-    active = panels.timeseries(
-        "Active symbols",
-        "Symbols with a bar in the last minute.",
-        [tables.stats_series({"active_symbols": "Active symbols"})],
-        fields.defaults("locale", decimals=0, color=fields.fixed("green"), custom=panels.lines(fillOpacity=10), min=0),
-    )
-    rate = panels.timeseries(
-        "Bars per second",
-        "Second bars that arrived in each second.",
-        [tables.stats_series({"bars_per_second": "Bars per second"})],
-        fields.defaults("short", color=fields.fixed("blue"), custom=panels.lines(fillOpacity=10), min=0),
-    )
-    return 7, [(12, active), (12, rate)]

@@ -1,133 +1,122 @@
-"""Moving averages: a fast, a slow and an exponential average with selectable lookbacks."""
+"""Moving averages: a simple, an exponential and a weighted average over candles, and where two of them cross."""
 
 from __future__ import annotations
 
-from grafana import fields, panels
-from grafana.dashboard import alert_annotations, choice, dashboard, symbols, timeframe
+from grafana import fields, panels, tables
+from grafana.dashboard import alert_annotations, choice, crossing_annotations, dashboard, symbols, timeframe
 from grafana.query import RANGE, Json, number, query, time
+from grafana.symbol import WHICH
 
 UID = "tapewatch-averages"
 
 _LOOKBACKS = ("5", "10", "15", "20", "30", "50", "100", "150", "200")
 #: Fixed names that the bridge gives the averages: Infinity does not replace variables in column selectors.
-_NAMES = "fast=sma:${fast},slow=sma:${slow},ema=ema:${ema}"
-_WHICH = {"symbol": "${symbol}", "timeframe": "${timeframe}", **RANGE}
-_PRICE = fields.defaults(
-    "currencyUSD", decimals=2, color={"mode": "palette-classic"}, custom=panels.lines(spanNulls=True)
-)
+_NAMES = "sma=sma:${sma},ema=ema:${ema},wma=wma:${wma}"
+_PAIR = {"first": "ema:${ema}", "second": "sma:${sma}"}
+_COLORS = {"sma": "purple", "ema": "blue", "wma": "orange"}
 _LOOKS = [
-    fields.override("close", displayName="Close", color=fields.fixed("text")),
-    fields.override("fast", displayName="SMA ${fast}", color=fields.fixed("orange"), custom__lineWidth=2),
-    fields.override("slow", displayName="SMA ${slow}", color=fields.fixed("purple"), custom__lineWidth=2),
-    fields.override("ema", displayName="EMA ${ema}", color=fields.fixed("blue"), custom__lineWidth=2),
+    fields.override("close", displayName="Close"),
+    *(
+        fields.override(name, displayName=f"{name.upper()} ${{{name}}}", color=fields.fixed(color), custom__lineWidth=2)
+        for name, color in _COLORS.items()
+    ),
 ]
 
 
 def build() -> Json:
+    lookback = "Candles in the average; another number may be typed"
     return dashboard(
         UID,
         "Moving averages",
-        "Simple and exponential moving averages of one symbol, with selectable lookbacks.",
+        "Simple, exponential and weighted moving averages of one symbol, and where they cross.",
         [
-            (4, [(24, _now())]),
-            (13, [(24, _chart())]),
-            (9, [(8, _difference("Fast minus slow", "fast", "slow", "Above zero the fast average leads.")),
-                 (8, _difference("Close minus exponential", "close", "ema", "Distance of the price from its average.")),
-                 (8, _seconds())]),
+            (3, [(20, _now()), (4, tables.feed())]),
+            (14, [(24, _chart())]),
+            (9, [(14, _difference()), (10, _seconds())]),
         ],
         since="now-1h",
         variables=[
             symbols("symbol", "Symbol", "AAPL", "The symbol of every panel; any symbol may be typed"),
-            timeframe("15s"),
-            choice("fast", "Fast (simple)", _LOOKBACKS, "10", "Candles in the fast simple average"),
-            choice("slow", "Slow (simple)", _LOOKBACKS, "50", "Candles in the slow simple average"),
-            choice("ema", "Exponential", _LOOKBACKS, "20", "Candles in the exponential average"),
+            timeframe("auto"),
+            choice("sma", "Simple", _LOOKBACKS, "50", lookback),
+            choice("ema", "Exponential", _LOOKBACKS, "20", lookback),
+            choice("wma", "Weighted", _LOOKBACKS, "10", lookback),
         ],
-        annotations=[alert_annotations("${symbol}")],
-    )  # fmt: skip
-
-
-def _query(*names: str) -> Json:
-    selectors = {"close": "c"}
-    columns = [time(), *(number(selectors.get(name, name), name) for name in names)]
-    return query("/indicators", columns, {**_WHICH, "names": _NAMES}, fmt="timeseries")
+        annotations=[alert_annotations("${symbol}"), crossing_annotations(WHICH, **_PAIR)],
+    )
 
 
 def _now() -> Json:
+    columns = [time(), number("c", "close"), *(number(name) for name in _COLORS)]
     return panels.stat(
         "${symbol} now",
-        "The last close and the newest value of each average.",
-        [_query("close", "fast", "slow", "ema")],
-        fields.defaults("currencyUSD", decimals=2, noValue="–"),
+        "The last close and the newest value of each average; words where there are too few candles for one.",
+        [query("/indicators", columns, {**WHICH, "names": _NAMES, "limit": "1"}, fmt="timeseries")],
+        fields.defaults(
+            "currencyUSD", decimals=2, color=fields.fixed("text"), mappings=[fields.null_as("too few candles")]
+        ),
         overrides=_LOOKS,
-        transformations=[panels.order("time", "close", "fast", "slow", "ema")],
-        graph=True,
     )
 
 
 def _chart() -> Json:
-    return panels.timeseries(
-        "${symbol}, ${timeframe}: close and averages",
-        "The close of each candle and its averages, computed by the bridge over the candles chosen above.",
-        [_query("close", "fast", "slow", "ema")],
-        _PRICE,
-        overrides=_LOOKS,
-        calcs=["lastNotNull", "min", "max"],
+    columns = [
+        number("o", "open"),
+        number("h", "high"),
+        number("l", "low"),
+        number("c", "close"),
+        *(number(name) for name in _COLORS),
+    ]
+    return panels.candlestick(
+        "${symbol}, ${timeframe}",
+        "Candles and their averages, computed by the bridge. Yellow marks: the exponential average crosses the simple one.",
+        [query("/indicators", [time(), *columns], {**WHICH, "names": _NAMES, "breaks": "1"}, fmt="timeseries")],
+        fields.defaults("currencyUSD", decimals=2, color={"mode": "palette-classic"}, custom=panels.lines()),
+        overrides=[*_LOOKS[1:], fields.hidden_where_empty()],
     )
 
 
-def _difference(title: str, left: str, right: str, description: str) -> Json:
+def _difference() -> Json:
     return panels.timeseries(
-        title,
-        description,
-        [_query(left, right)],
+        "EMA ${ema} minus SMA ${sma}",
+        "Above zero the exponential average leads; empty where there are too few candles for one of them.",
+        [
+            query(
+                "/difference",
+                [time(), number("difference", "Difference")],
+                {**WHICH, **_PAIR, "breaks": "1"},
+                fmt="timeseries",
+            )
+        ],
         fields.defaults(
             "currencyUSD",
             decimals=3,
             steps=fields.SIGN,
             color={"mode": "thresholds"},
-            custom=panels.lines(fillOpacity=25, gradientMode="scheme", axisCenteredZero=True, spanNulls=True),
-            noValue="too few candles for these lookbacks",
+            custom=panels.lines(fillOpacity=25, gradientMode="scheme", axisCenteredZero=True),
+            noValue="too few candles",
         ),
-        transformations=[
-            *(_without_nulls(name) for name in (left, right)),
-            {
-                "id": "calculateField",
-                "options": {
-                    "mode": "binary",
-                    "binary": {"left": left, "operator": "-", "right": right},
-                    "alias": title,
-                    "replaceFields": True,
-                },
-            },
-        ],
     )
-
-
-def _without_nulls(name: str) -> Json:
-    """Drops candles before the average's first value: a difference would take null for 0."""
-    is_null = {"fieldName": name, "config": {"id": "isNull", "options": {}}}
-    return {"id": "filterByValue", "options": {"type": "exclude", "match": "any", "filters": [is_null]}}
 
 
 def _seconds() -> Json:
     short = {
-        "sma:5": ("sma_5", "5 bars", "red"),
-        "sma:10": ("sma_10", "10 bars", "orange"),
-        "sma:15": ("sma_15", "15 bars", "purple"),
+        "sma:5": ("sma_5", "5 bars", "orange"),
+        "sma:10": ("sma_10", "10 bars", "purple"),
+        "sma:15": ("sma_15", "15 bars", "light-blue"),
     }
     panel = panels.timeseries(
-        "Short averages of second bars",
+        "Averages of second bars",
         "Simple averages of the last 5, 10 and 15 second bars, over the last five minutes.",
         [
             query(
                 "/indicators",
                 [time(), number("c", "Close"), *(number(selector, text) for selector, text, _ in short.values())],
-                {"symbol": "${symbol}", "timeframe": "1s", "names": ",".join(short), **RANGE},
+                {"symbol": "${symbol}", "timeframe": "1s", "names": ",".join(short), **RANGE, "breaks": "1"},
                 fmt="timeseries",
             )
         ],
-        _PRICE,
+        fields.defaults("currencyUSD", decimals=2, color={"mode": "palette-classic"}, custom=panels.lines()),
         overrides=[
             fields.override("Close", color=fields.fixed("text")),
             *(fields.override(text, color=fields.fixed(color)) for _, text, color in short.values()),

@@ -1,4 +1,4 @@
-"""Velocity and alerts: velocity of the chosen symbols, spikes, the log of alerts."""
+"""Velocity and alerts: the fastest symbols, velocity of chosen ones, alerts over time, the log of alerts."""
 
 from __future__ import annotations
 
@@ -10,14 +10,24 @@ from grafana.symbol import velocity_defaults
 UID = "tapewatch-velocity"
 
 _CHOSEN = ("AAPL", "MSFT", "NVDA", "TSLA", "AMZN")
+#: Symbols of the heat map.
+_FASTEST = 20
+#: Percent at which a gauge of velocity is full: the default spike threshold.
+_FULL = 0.5
 
 
 def build() -> Json:
     return dashboard(
         UID,
         "Velocity and alerts",
-        "The velocity of chosen symbols, spikes, and the log of alerts.",
-        [_counts(), _velocity(), _fastest(), _log()],
+        "The fastest symbols, the velocity of chosen ones, alerts over time and the log of alerts.",
+        [
+            _counts(),
+            _fastest(),
+            (12, [(24, _heat_map())]),
+            (10, [(24, _velocity())]),
+            (12, [(24, _log())]),
+        ],
         since="now-15m",
         variables=[symbols("symbols", "Symbols", _CHOSEN, "The symbols of the velocity chart, 50 at most")],
         annotations=[alert_annotations("${symbols:csv}")],
@@ -35,7 +45,6 @@ def _counts() -> Row:
             fields.override("Critical", thresholds=fields.thresholds(fields.ZERO_IS_GOOD)),
             fields.override("Warning", thresholds=fields.thresholds(fields.ZERO_IS_QUIET)),
         ],
-        transformations=[panels.order(*severity.values())],
     )
     spikes = panels.stat(
         "Velocity spikes in this range",
@@ -46,19 +55,61 @@ def _counts() -> Row:
             fields.override("Up", color=fields.fixed(fields.UP)),
             fields.override("Down", color=fields.fixed(fields.DOWN)),
         ],
-        transformations=[panels.order("Up", "Down")],
     )
-    total = panels.stat(
-        "Alerts since the start",
-        "Alerts raised since ingest was started.",
-        [tables.stats({"alerts": "Alerts"})],
-        fields.defaults("locale", decimals=0),
-    )
-    return 4, [(12, by_severity), (8, spikes), (4, total)]
+    return 3, [(12, by_severity), (8, spikes), (4, tables.feed())]
 
 
-def _velocity() -> Row:
-    chart = panels.timeseries(
+def _fastest() -> Row:
+    text = "Price change within the velocity window (5 s by default) now. Click a symbol to open it."
+    over_time = panels.timeseries(
+        "Alerts a minute",
+        "Alerts of all symbols and rules in each minute, by direction.",
+        [
+            query(
+                "/alerts/series",
+                [time(), number("up", "Up"), number("down", "Down")],
+                {"step": "60", **RANGE},
+                fmt="timeseries",
+            )
+        ],
+        fields.defaults(
+            "locale",
+            decimals=0,
+            color={"mode": "palette-classic"},
+            custom=panels.lines(drawStyle="bars", fillOpacity=80, stacking={"mode": "normal", "group": "A"}),
+            min=0,
+        ),
+        overrides=[
+            fields.override("Up", color=fields.fixed(fields.UP)),
+            fields.override("Down", color=fields.fixed(fields.DOWN)),
+        ],
+    )
+    return tables.MOVERS_HEIGHT, [
+        (8, tables.movers("Fastest up", text, "velocity", "desc", _FULL)),
+        (8, tables.movers("Fastest down", text, "velocity", "asc", _FULL)),
+        (8, over_time),
+    ]
+
+
+def _heat_map() -> Json:
+    return panels.heat_map(
+        "Velocity of the fastest",
+        f"The {_FASTEST} symbols that are fastest now, up or down: in each span the velocity furthest from zero; bright from "
+        "the default spike threshold of 0.5 %.",
+        [
+            query(
+                "/movers/velocity",
+                [time(), string("symbol"), number("velocity")],
+                {"limit": str(_FASTEST), "points": "90", **RANGE},
+                fmt="timeseries",
+            )
+        ],
+        fields.defaults("percent", decimals=2, steps=fields.HEAT_VELOCITY, displayName="${__field.labels.symbol}"),
+    )
+
+
+def _velocity() -> Json:
+    return panels.timeseries(
         "Velocity of the chosen symbols",
         "Price change within the velocity window. The lines at ±0.5 % are the default spike threshold.",
         [
@@ -71,55 +122,13 @@ def _velocity() -> Row:
         ],
         velocity_defaults({"mode": "palette-classic"}, displayName="${__field.labels.symbol}"),
         calcs=["lastNotNull", "min", "max"],
+        legend_at="right",
     )
-    return 12, [(24, chart)]
 
 
-def _fastest() -> Row:
-    def bars(title: str, order: str, color: str) -> Json:
-        return panels.bars(
-            title,
-            "Symbols with the largest change within the velocity window now.",
-            [
-                query(
-                    "/movers",
-                    [string("symbol", "Symbol"), number("velocity", "Velocity")],
-                    {"by": "velocity", "order": order, "limit": "8"},
-                )
-            ],
-            fields.defaults("percent", decimals=2, color=fields.fixed(color), noValue="–"),
-        )
-
-    log = panels.timeseries(
-        "Alerts raised",
-        "Number of alerts since ingest was started; each step is one alert.",
-        [tables.stats_series({"alerts": "Alerts"})],
-        fields.defaults(
-            "locale",
-            decimals=0,
-            color=fields.fixed("orange"),
-            custom=panels.lines(lineInterpolation="stepAfter", fillOpacity=10),
-        ),
-    )
-    return 8, [
-        (6, bars("Fastest up now", "desc", fields.UP)),
-        (6, bars("Fastest down now", "asc", fields.DOWN)),
-        (12, log),
-    ]
-
-
-def _log() -> Row:
-    spikes = tables.alerts(
-        "Velocity spikes",
-        "The newest spikes. Click a symbol to open it.",
-        ["t", "symbol", "direction", "magnitude"],
-        "percent",
-        rule="velocity",
-    )
-    log = tables.alerts(
+def _log() -> Json:
+    return tables.alerts(
         "Alert log",
-        "The newest alerts of all rules, with their messages.",
-        ["t", "symbol", "rule", "severity", "message"],
-        "short",
+        "The newest alerts of all rules. Click a time to open the symbol at that moment.",
+        ["t", "symbol", "direction", "severity", "rule", "message"],
     )
-    return 12, [(10, spikes), (14, log)]

@@ -12,6 +12,9 @@ from tests.grafana.infinity import View
 
 Json = dict[str, Any]
 
+#: What is switched off when a dashboard opens, switched on.
+ON = {"bands": "bands=bbands:20:2"}
+
 BOARDS: dict[str, Json] = {path.stem: json.loads(path.read_text()) for path in sorted(DIST.glob("*.json"))}
 
 _SPAN = re.compile(r"(\d+)([smhd])")
@@ -19,10 +22,11 @@ _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 def panels() -> Iterator[tuple[str, Json]]:
-    """(name of the dashboard, panel) of all."""
+    """(name of the dashboard, panel) of all that show something: headings of sections do not."""
     for name, board in BOARDS.items():
         for panel in board["panels"]:
-            yield name, panel
+            if panel["type"] != "row":
+                yield name, panel
 
 
 def targets() -> Iterator[tuple[str, str, Json, Json | None]]:
@@ -44,6 +48,11 @@ def span_ms(text: str) -> int:
     found = _SPAN.search(text)
     assert found, text
     return int(found[1]) * _UNITS_MS[found[2]]
+
+
+def may_be_empty(field: str) -> bool:
+    """Whether a column belongs to an indicator that is not the chosen one."""
+    return field.startswith("study_")
 
 
 def view(board: Json, now: int, panel: Json | None = None, **chosen: str | list[str]) -> View:

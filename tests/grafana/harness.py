@@ -11,6 +11,7 @@ from redis import Redis
 
 from market.bar import Bar
 from market.price import ticks
+from market.sessions import day_of
 from redis_functions.contract import keys
 from redis_functions.contract.statistics import STATISTICS
 from tests.support import write_bars
@@ -18,11 +19,15 @@ from tests.support import write_bars
 SYMBOLS = ("AAPL", "AMZN", "BRK.B", "MSFT", "NVDA", "TSLA")
 HISTORY_MS = 65 * 60_000
 SPIKE = "velocity"
+#: The feed was out from so long before the end to so long before it, ms.
+OUTAGE_MS = (150_000, 60_000)
 
 
 def fill(redis: Redis, now: int) -> None:
-    """Everything up to `now` (epoch ms, a whole second)."""
+    """Everything up to `now` (epoch ms, a whole second), except an outage."""
     write_bars(redis, _bars(now))
+    for day in {day_of(t).date for t in (now - HISTORY_MS, now)}:
+        redis.hset(keys.previous_close(day), mapping=dict.fromkeys(SYMBOLS, "100"))
     _stats(redis, now)
     redis.set(keys.MOVERS, json.dumps(_movers(now)))
     for number, symbol in enumerate(SYMBOLS):
@@ -33,10 +38,16 @@ def fill(redis: Redis, now: int) -> None:
         redis.xadd(keys.gaps("stocks"), fields)
 
 
+def _out(t: int, now: int) -> bool:
+    return now - OUTAGE_MS[0] < t < now - OUTAGE_MS[1]
+
+
 def _bars(now: int) -> Iterator[Bar]:
     """A bar of every symbol each three seconds: prices swing by about a percent a minute."""
     for number, symbol in enumerate(SYMBOLS):
         for t in range(now - HISTORY_MS, now + 1, 3_000):
+            if _out(t, now):
+                continue
             price = 100 + 20 * number + math.sin(t / 9_000 + number)
             o, c = ticks(price), ticks(price + 0.1)
             volume = 100 + t // 1000 % 7
@@ -47,6 +58,8 @@ def _stats(redis: Redis, now: int) -> None:
     pipe = redis.pipeline(transaction=False)
     for place, name in enumerate(STATISTICS):
         for t in range(now - 900_000, now + 1, 5_000):
+            if _out(t, now):
+                continue
             value = 1 if name == "connected" else place + t // 60_000 % 5
             pipe.execute_command("TS.ADD", keys.stat(name), t, value)
     pipe.execute()
