@@ -82,7 +82,7 @@ class ReplayScene(Scene):
             for key, (o, h, low, c, v, _) in zip(self.bars.key.tolist(), self.bars.fields.T.tolist(), strict=True):
                 prices = [x / 10_000 for x in (o, c, h, low)]
                 writer.writerow([_NAMES[key // SECONDS], int(v), *prices, key % SECONDS * 10**9, 1])
-        words = ["replay", str(path), f"--port={self.ws_port}", "--speed=0"]
+        words = ["replay", str(path), "--span=1s", f"--port={self.ws_port}", "--speed=0"]
         self._start("simulator", Running(*words, data_dir=self.folder / "s"))
         self.parts["simulator"].wait(lambda: "ready:" in self.parts["simulator"].output(), 60, "the replayer")
 
