@@ -12,6 +12,7 @@ from ingest.bars.market_state import MarketState
 from ingest.repair.gap_log import Fields
 from ingest.spool.log import Spool
 from market.bar import SECOND_MS
+from market.limits import is_stored_price
 from market.price import real
 from market.sessions import TradingDay, day_of
 from redis_functions.lua import loader
@@ -49,7 +50,7 @@ class Contents:
         for symbol, t in self.halted.items():
             halts.halt(symbol, t)
         for symbol, (t, close) in self.newest.items():
-            tape.restore(symbol, t - t % SECOND_MS, real(close))
+            tape.restore(symbol, t - t % SECOND_MS, real(close) if is_stored_price(close) else None)
         if self.day is not None:
             tape.restore_volume(self.day, self.volumes)
 

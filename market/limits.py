@@ -14,7 +14,8 @@ MAX_NOTIONAL = 2**53
 MAX_VOLUME = 1e15
 #: Epoch ms, the year 5138: beyond it ms and µs are indistinguishable.
 MAX_TIME = 100_000_000_000_000
-_MAX_PRICE_TICKS = round(MAX_PRICE * 10_000)
+#: The same as MAX_PRICE, as it is stored.
+MAX_PRICE_TICKS = round(MAX_PRICE * 10_000)
 
 
 def are_prices(o: float, h: float, low: float, c: float) -> bool:
@@ -51,9 +52,4 @@ def bar_fault(t: float, o: float, h: float, low: float, c: float, volume: float)
 
 def is_stored_price(ticks: float) -> bool:
     """Whether a stored number can be a price: ticks of 1/10000, as in the series and in `latest:{SYM}`."""
-    return 1 <= ticks < _MAX_PRICE_TICKS
-
-
-def is_stored_notional(notional: float) -> bool:
-    """Whether a stored number can be a notional in ticks; one below zero marks a bar without VWAP (see market.price)."""
-    return notional < MAX_NOTIONAL
+    return 1 <= ticks < MAX_PRICE_TICKS

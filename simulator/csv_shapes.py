@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Literal
 
+from market.printable import printable
 from market.sessions import NEW_YORK
 
 Side = Literal["start", "end"]
@@ -327,8 +328,8 @@ def _given(at: Mapping[str, int]) -> Shape:
 
 
 def _shown(names: Sequence[str]) -> str:
-    """A header for an error: short, and without control characters, which may steer a terminal."""
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in ",".join(names[:100])[:200])
+    """A header for an error: short, and without what steers a terminal."""
+    return printable(",".join(names[:100])[:200])
 
 
 def _likeness(shape: Shape, found: Sequence[str]) -> float:

@@ -8,11 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from market import limits
+from redis_functions.contract.schema import FIELDS
 from redis_functions.read.ranges import Samples, Times, Values
 
 #: Rows of Candles.fields.
 OPEN, HIGH, LOW, CLOSE, VOLUME, NOTIONAL = range(6)
 _PRICES = 4
+#: What a stored number is at least, and what it is below; a notional below zero marks a bar without VWAP.
+_LEAST = dict.fromkeys(FIELDS, 1.0) | {"volume": 0.0, "notional": -math.inf}
+_BOUND = dict.fromkeys(FIELDS, limits.MAX_PRICE_TICKS) | {"volume": limits.MAX_VOLUME, "notional": limits.MAX_NOTIONAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,20 @@ NONE = Candles(np.empty(0, np.int64), np.empty((6, 0)))
 def all_known(values: Values) -> bool:
     """Whether nothing is NaN, which a sum would be then too: a third of the time of looking at each."""
     return not math.isnan(values.sum())
+
+
+def without_impossible(names: Sequence[str], values: Values) -> Values:
+    """Rows of stored numbers, one a field of `names`: NaN in place of what cannot be one, as others may write to the series too.
+
+    Changes `values`.
+    """
+    for row, name in enumerate(names):
+        # NaN makes the two comparisons false, so only complete columns within the limits are passed over.
+        if len(values[row]) and not (_LEAST[name] <= values[row].min() and values[row].max() < _BOUND[name]):
+            with np.errstate(invalid="ignore"):
+                wrong = (values[row] < _LEAST[name]) | (values[row] >= _BOUND[name])
+            values[row][wrong] = np.nan
+    return values
 
 
 def join(columns: Sequence[Samples]) -> tuple[Times, Values]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from redis.asyncio import Redis
 
+from market.limits import is_volume
 from market.sessions import TradingDay
 from redis_functions.contract import keys
 
@@ -26,5 +27,5 @@ async def read_day_volumes(client: Redis, symbols: Iterable[str], day: TradingDa
     return {
         name: float(reply[0][1])
         for name, reply in zip(names, replies, strict=True)
-        if isinstance(reply, list) and reply
+        if isinstance(reply, list) and reply and is_volume(float(reply[0][1]))
     }

@@ -12,7 +12,7 @@ from market.sessions import day_of
 from market.timeframes import STORED, Timeframe
 from redis_functions.contract import keys
 from redis_functions.contract.schema import FIELDS
-from redis_functions.read.candles import NONE, Candles, aggregate, all_known, join
+from redis_functions.read.candles import NONE, Candles, aggregate, all_known, join, without_impossible
 from redis_functions.read.ranges import Range, Samples, Times, Values, read_edges, read_ranges
 
 #: The last instant with a New York date (the year 9999), epoch ms.
@@ -196,6 +196,7 @@ def read_parts(client: Redis, timeframe: str, parts: Sequence[Part]) -> None:
 def _add(part: Part, columns: Sequence[Samples], step: int) -> None:
     """Adds a page to what `part` has; it is done when nothing is left or enough rows are there."""
     t, v = join(columns)
+    v = without_impossible(part.fields, v)
     # A column that was cut says nothing about the time beyond its last sample.
     if part.which.oldest:
         bound = min((int(c.t[-1]) for c in columns if c.more), default=part.end)

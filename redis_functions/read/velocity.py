@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from redis.asyncio import Redis
 
 from market.bar import SECOND_MS
+from market.limits import is_price, is_stored_price
 from redis_functions.contract import keys
 from redis_functions.read.samples import Sample
 
@@ -36,7 +37,11 @@ async def read_velocity_inputs(
         pipe.hget(keys.previous_close(day), symbol)
     rows, fired, *previous = await pipe.execute()
     return VelocityInputs(
-        [Sample(int(t), float(value)) for t, value in rows if int(t) % SECOND_MS == 0],
+        [
+            Sample(int(t), float(value))
+            for t, value in rows
+            if int(t) % SECOND_MS == 0 and is_stored_price(float(value))
+        ],
         {direction: _times(text) for direction, text in zip(DIRECTIONS, fired, strict=True)},
         [price(text) for text in previous],
     )
@@ -48,7 +53,7 @@ def price(text: Any) -> float:
         value = float(text) if text else math.nan
     except ValueError:
         return math.nan
-    return value if math.isfinite(value) and value > 0 else math.nan
+    return value if is_price(value) else math.nan
 
 
 def _times(text: Any) -> list[int]:

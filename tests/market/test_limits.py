@@ -6,9 +6,7 @@ import math
 
 import pytest
 
-from market import limits
-from market.limits import bar_fault, is_price, is_stored_notional, is_stored_price, is_time, is_volume
-from market.price import NO_NOTIONAL
+from market.limits import bar_fault, is_price, is_stored_price, is_time, is_volume
 
 T = 1_760_103_000_000
 
@@ -32,13 +30,6 @@ def test_no_stored_prices(ticks: float) -> None:
 def test_volumes_and_times() -> None:
     assert [is_volume(v) for v in (0, 0.016, 1e14, 1e15, -1, math.nan, math.inf)] == [True] * 3 + [False] * 4
     assert [is_time(t) for t in (1, T, 0, -1, 10**14, math.nan, math.inf)] == [True] * 2 + [False] * 5
-
-
-def test_a_notional_below_zero_marks_a_bar_without_vwap() -> None:
-    assert is_stored_notional(NO_NOTIONAL)
-    assert is_stored_notional(0)
-    assert not is_stored_notional(limits.MAX_NOTIONAL)
-    assert not is_stored_notional(math.nan)
 
 
 @pytest.mark.parametrize(

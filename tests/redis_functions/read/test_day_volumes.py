@@ -20,11 +20,12 @@ def test_the_volume_of_a_day_is_that_of_its_bars(redis: Redis, redis_url: str) -
     day = day_of(T)
     times = (day.start - 1000, day.start, T, T + HOUR, T + HOUR + 1000)
     write_bars(redis, [Bar("A", t, 1, 1, 1, 1, 10 + i, 1) for i, t in enumerate(times)])
+    write_bars(redis, [Bar("ODD", T, 1, 1, 1, 1, 1e16, 1)])  # what others wrote, and no volume can be
 
     async def read() -> dict[str, float]:
         client = connect_async(redis_url)
         try:
-            return await read_day_volumes(client, ["A", "NONE"], day)
+            return await read_day_volumes(client, ["A", "NONE", "ODD"], day)
         finally:
             await client.aclose()
 

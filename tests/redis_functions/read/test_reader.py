@@ -194,3 +194,25 @@ def test_day_starts_steps_over_years() -> None:
     times = np.array([0, T0, T0 + 1, T0 + 24 * HOUR])
     starts = day_starts(times).tolist()
     assert starts == [start_of(int(t), "1d") for t in times]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("close", 1e300), ("high", 1e12), ("low", 0), ("open", -5), ("volume", 1e15), ("volume", -1), ("notional", 2**53)],
+)
+def test_what_others_wrote_into_a_series_and_cannot_be_is_unknown(redis: Redis, field: str, value: float) -> None:
+    symbol = next(names)
+    write_bars(redis, [bar(symbol, T0, n=100), bar(symbol, T0 + 1000, n=100)])
+    redis.execute_command("TS.ADD", keys.series(symbol, "1s", field), T0, value, "ON_DUPLICATE", "LAST")
+    which = Which(unpriced=True)
+    (found,) = read_candles(redis, [symbol], parse("1s"), T0, END, 10, which=which)
+    unknown = np.isnan(found.fields)
+    assert found.t.tolist() == [T0, T0 + 1000]
+    assert [name for name, known in zip(reader.ALL_FIELDS, ~unknown[:, 0], strict=True) if not known] == [field]
+    assert not unknown[:, 1].any()
+
+
+def test_a_notional_that_marks_a_bar_without_vwap_is_no_mistake(redis: Redis) -> None:
+    symbol = next(names)
+    write_bars(redis, [bar(symbol, T0, n=NO_NOTIONAL)])
+    assert [candle.n for candle in read(redis, symbol, "1s")] == [None]
