@@ -353,6 +353,7 @@ class Engine:
             "alerts_refused": self.alerts.counts.refused,
             "rest_requests": rest.requests if rest else 0,
             "rest_retries": rest.retried if rest else 0,
+            "rest_set_aside": rest.set_aside if rest else 0,
             "gaps_open": complete.open,
             "gaps_repaired": complete.repaired,
             "coverage": complete.coverage.fraction,

@@ -44,7 +44,7 @@ class UnusableRows(Exception):
 
 
 class Bars(Protocol):
-    """The vendor's REST API for bars: see vendor.massive.rest.VendorRest."""
+    """What is asked of the vendor: see vendor.interface.Rest."""
 
     async def bars(self, symbol: str, span_ms: int, start: int, end: int) -> AskedBars: ...
 

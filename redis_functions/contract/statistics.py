@@ -96,6 +96,7 @@ STATISTICS: dict[str, Statistic] = {
     "coverage": Statistic("symbol-minutes of the day that came live or were repaired, of all; 0 to 1", unit="ratio"),
     "rest_requests": _count("requests to the vendor's REST API"),
     "rest_retries": _count("requests to the vendor's REST API that were tried again"),
+    "rest_set_aside": _count("rows of the vendor's REST API that could not be used"),
     # what waits
     "buffered_bytes": Statistic("frames in memory that wait for the worker", unit="bytes"),
     "waiting_bars": Statistic("bars that wait for Redis's acknowledgement"),

@@ -163,6 +163,21 @@ def test_frames_that_cannot_be_read_become_a_gap(redis: Redis, redis_url: str, t
     assert (gap.start, gap.reason) == (T - 5_000, "rejected: not_json")
 
 
+def test_bars_that_cannot_be_right_become_a_gap_from_the_first_of_them_on(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    async def go() -> None:
+        async with box(redis_url, tmp_path / "s") as made:
+            made.frame(second_bar("AAPL", T - 9_000))
+            for second in range(LEAST):
+                made.frame(second_bar("MSFT", T - 5_000 + second * 1000, -3.0))
+
+    asyncio.run(go())
+    (gap,) = read_gaps(redis, "stocks")
+    assert (gap.start, gap.end, gap.reason) == (T - 9_000, None, "rejected: bad_price")
+    assert candles(redis, "MSFT", "1s") == {}
+
+
 def test_a_side_task_that_fails_does_not_end_the_feed(
     redis: Redis, redis_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
