@@ -81,6 +81,27 @@ def test_public_functions_document_what_they_raise() -> None:
     assert silent == {}
 
 
+#: Modules of ingest that are tested in another's file: (module, file).
+TESTED_ELSEWHERE = {
+    "ingest/spool/cursor.py": "tests/ingest/spool/test_damage.py",
+    "ingest/spool/errors.py": "tests/ingest/spool/test_disk.py",
+    "ingest/spool/folder.py": "tests/ingest/spool/test_damage.py",
+    "ingest/spool/sync.py": "tests/ingest/spool/test_disk.py",
+    "ingest/store_market.py": "tests/end_to_end/test_one_store_one_market.py",
+}
+
+
+def test_each_module_of_ingest_has_its_test_file() -> None:
+    names = sources()
+    modules = [name for name in names if name.startswith("ingest/") and not name.endswith("__init__.py")]
+    untested = []
+    for name in modules:
+        folder, _, file = name.rpartition("/")
+        if TESTED_ELSEWHERE.get(name, f"tests/{folder}/test_{file}") not in names:
+            untested.append(name)
+    assert untested == []
+
+
 def section(title: str) -> str:
     found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", CONTRIBUTING, re.MULTILINE | re.DOTALL)
     assert found is not None, f"CONTRIBUTING.md has no section {title!r}"
