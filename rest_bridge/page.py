@@ -99,7 +99,10 @@ ReadRows = Callable[[Sequence[str], int, int, int], list[Found[R]]]
 def read_page(
     q: Listed, symbols: Sequence[str], start: int, end: int, read: ReadRows[R]
 ) -> tuple[list[list[R]], dict[str, str]]:
-    """(the rows of each symbol from where the page before ended, what the link to the next page needs)."""
+    """(the rows of each symbol from where the page before ended, what the link to the next page needs).
+
+    Raises ApiError for a cursor of other symbols.
+    """
     if q.cursor is None:
         found = read(symbols, start, end, 0)
     elif len(q.cursor) != len(symbols):
