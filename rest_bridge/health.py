@@ -28,7 +28,6 @@ def healthz(context: Context, q: Parameters) -> Status:
 
 def readyz(context: Context, q: Parameters) -> Status:
     """Raises ApiError 503 with the reason when ingest is down, late, or its clock is behind."""
-    """Raises ApiError 503 with the reason when ingest is down, late, or its clock is behind."""
     if not alive(context.redis, "ingest"):
         raise ApiError(503, "not_ready", "ingest is not running: no sign of life from it in Redis")
     _, stats = read_newest_stats(context.redis, ("waiting_ms", "clock_behind_ms"))
@@ -38,7 +37,7 @@ def readyz(context: Context, q: Parameters) -> Status:
         raise ApiError(
             503,
             "not_ready",
-            f"live bars are rejected: the clock of ingest's machine is {behind / 1000:.0f} s behind the feed",
+            f"live bars are rejected: the clock of ingest's machine is {behind / 1000:.1f} s behind the feed",
         )
     return Status("ready")
 

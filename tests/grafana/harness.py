@@ -54,13 +54,17 @@ def _bars(now: int) -> Iterator[Bar]:
             yield Bar(symbol, t, o, max(o, c) + 5, min(o, c) - 5, c, volume, c * volume)
 
 
+#: What a daemon in good health reports; every other statistic has some figure of its own.
+_HEALTHY = {"connected": 1, "clock_behind_ms": 0}
+
+
 def _stats(redis: Redis, now: int) -> None:
     pipe = redis.pipeline(transaction=False)
     for place, name in enumerate(STATISTICS):
         for t in range(now - 900_000, now + 1, 5_000):
             if _out(t, now):
                 continue
-            value = 1 if name == "connected" else place + t // 60_000 % 5
+            value = _HEALTHY.get(name, place + t // 60_000 % 5)
             pipe.execute_command("TS.ADD", keys.stat(name), t, value)
     pipe.execute()
 
