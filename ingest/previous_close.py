@@ -14,6 +14,7 @@ from datetime import date, timedelta
 
 from redis.asyncio import Redis
 
+from market.limits import is_stored_price
 from market.price import real
 from market.sessions import TradingDay
 from redis_functions.read.samples import read_newest_between
@@ -55,7 +56,7 @@ async def read_stored(client: Redis, symbols: Iterable[str], day: TradingDay) ->
     """Each symbol's last hourly close before `day` that Redis holds, at most LOOK_BACK_DAYS old."""
     oldest = day.start - LOOK_BACK_DAYS * 86_400_000
     found = await read_newest_between(client, list(symbols), "1h", "close", oldest, day.start - 1)
-    return {symbol: real(sample.value) for symbol, sample in found.items()}
+    return {symbol: real(sample.value) for symbol, sample in found.items() if is_stored_price(sample.value)}
 
 
 async def previous_closes(

@@ -55,19 +55,21 @@ class _Flight:
 class SingleFlight:
     """Shares an answer among those who ask while it is made and, where the span of time is fixed, those who ask just after."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, patience_s: float = 5.0) -> None:
+        """Who has waited for `patience_s` does not make an answer that another one was dropped for."""
+        self._clock, self._patience_s = clock, patience_s
         self._changed = threading.Condition(threading.Lock())
         self._flights: dict[Hashable, _Flight] = {}
         self._recent: dict[Hashable, tuple[float, Written]] = {}  # with when work began; ascending
 
     def answer(self, question: Hashable, make: Callable[[], Written], fixed: bool = False) -> Written:
         """What `make` returns or raises, or the same of another's `make` for this question. That another's was dropped
-        (work_queue.Dropped) concerns that one alone: the next makes the answer.
+        (work_queue.Dropped) concerns that one alone: the next makes the answer, unless it has waited too long itself.
 
         `fixed`: the question names its span of time by both ends, as a dashboard's do, which moves on with each refresh. So
         only the panels of one refresh ask the same, and an answer that is up to SHARED_S old is none of an earlier one.
         """
+        asked = self._clock()
         with self._changed:
             while True:
                 if fixed and (recent := self._shared(question)) is not None:
@@ -75,7 +77,7 @@ class SingleFlight:
                 if not (flight := self._flights.get(question)):
                     break
                 self._follow(flight)
-                if not flight.dropped:
+                if not flight.dropped or self._clock() - asked >= self._patience_s:
                     return flight.result()
             mine = self._flights[question] = _Flight()
         began = self._clock()

@@ -38,7 +38,8 @@ class View:
         self._context, self._endpoint, self._queue, self._limiter = context, endpoint, queue, limiter
         self._query_type, self._parameters = endpoint.query_type, endpoint.parameters
         self._decode = None if endpoint.body_type is None else msgspec.json.Decoder(endpoint.body_type).decode
-        self._flights = SingleFlight() if endpoint.method == "GET" and endpoint.media == _JSON else None
+        shared = SingleFlight(patience_s=context.config.limits.queue_s)
+        self._flights = shared if endpoint.method == "GET" and endpoint.media == _JSON else None
         self._row_type = endpoint.row_type
         self.__name__ = endpoint.path
 
@@ -50,7 +51,8 @@ class View:
             return self._response((query,) if self._decode is None else (query, self._body()))
         fixed = "from" in request.args and "to" in request.args
         media = self._media(query)
-        question = (request.query_string, media, *path.values())
+        # Not shared between addresses: what one has in the queue would hold up another who asks the same.
+        question = (request.remote_addr, request.query_string, media, *path.values())
         written = self._flights.answer(question, lambda: self._written(query, media), fixed)
         reply = Response(written.body, mimetype=media, headers=written.headers)
         if written.link:

@@ -40,20 +40,20 @@ class WorkQueue:
     @contextmanager
     def place(self, address: str, client_gone: Callable[[], bool]) -> Iterator[None]:
         """A place at work. Raises Dropped (503) where none became free in time, or the client did not wait for it."""
-        self._enter(address)
+        self._enter(address, client_gone)
         try:
-            if client_gone():
-                raise Dropped(503, "client_gone", "the client has closed the connection")
+            _check_stays(client_gone)
             yield
         finally:
             with self._lock:
                 self._leave(address)
 
-    def _enter(self, address: str) -> None:
+    def _enter(self, address: str, client_gone: Callable[[], bool]) -> None:
         with self._lock:
             if self._free and self._may_work(address):
                 self._take(address)
                 return
+            _check_stays(client_gone)
             waiter = _Waiter(address)
             self._waiting.append(waiter)
         waiter.turn.wait(self._wait_s)
@@ -81,3 +81,9 @@ class WorkQueue:
             self._waiting.remove(following)
             self._take(following.address)
             following.turn.set()
+
+
+def _check_stays(client_gone: Callable[[], bool]) -> None:
+    """Raises Dropped where nobody waits for the answer."""
+    if client_gone():
+        raise Dropped(503, "client_gone", "the client has closed the connection")

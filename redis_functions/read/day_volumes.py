@@ -15,7 +15,10 @@ _BUCKET_MS = 26 * 3_600_000
 
 
 async def read_day_volumes(client: Redis, symbols: Iterable[str], day: TradingDay) -> dict[str, float]:
-    """Shares of `day` by symbol, the open hour included; symbols without any are left out. Raises redis.RedisError."""
+    """Shares of `day` by symbol, the open hour included; symbols without any, or beyond the limits, are left out.
+
+    Raises redis.RedisError.
+    """
     names = list(symbols)
     pipe = client.pipeline(transaction=False)
     for name in names:

@@ -92,7 +92,8 @@ def read_closes(
     which = Which(oldest=oldest)
     found = [Part(symbol, ("close",), start, min(end, END_OF_TIME), want, which) for symbol in symbols]
     read_parts(client, "1s", found)
-    return [Samples(part.t, part.v[0], part.cut) for part in found]
+    known = [~np.isnan(part.v[0]) for part in found]
+    return [Samples(part.t[k], part.v[0][k], part.cut) for part, k in zip(found, known, strict=True)]
 
 
 def read_kept_from(client: Redis, symbol: str, stored: Sequence[str]) -> dict[str, int]:

@@ -15,7 +15,7 @@ from market.bar import MINUTE_MS, SECOND_MS
 from redis_functions.contract import keys
 from redis_functions.contract.schema import FIELDS
 from redis_functions.errors import Kind, kind_of
-from redis_functions.read.candles import Candles, join
+from redis_functions.read.candles import Candles, join, without_impossible
 from redis_functions.read.ranges import Samples
 
 #: Series in one round trip.
@@ -87,7 +87,8 @@ async def read_minutes(client: Redis, symbol: str, start: int, end: int) -> Cand
         Samples(np.array([int(t) for t, _ in rows], np.int64), np.array([float(v) for _, v in rows], np.float64))
         for rows in replies
     ]
-    return Candles(*join(columns))
+    t, fields = join(columns)
+    return Candles(t, without_impossible(tuple(FIELDS), fields))
 
 
 async def _ask(client: Redis, commands: Sequence[tuple[str | int, ...]]) -> list[list[Any]]:

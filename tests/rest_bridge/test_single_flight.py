@@ -107,6 +107,11 @@ def test_a_question_that_was_dropped_is_answered_for_the_others() -> None:
     assert all(isinstance(other, bytes) for other in others)
 
 
+def test_who_has_waited_too_long_does_not_begin_anew() -> None:
+    flights, dropped = SingleFlight(patience_s=0), Dropped(503, "overloaded", "busy")
+    assert asked_at_once(flights, Maker(dropped, errors=1), 3) == [dropped] * 3
+
+
 def test_one_that_was_dropped_while_another_asks_is_made_by_that_one() -> None:
     """The second asks in the moment in which the first has been dropped and waits for the lock to report it."""
     second_asks = threading.Event()

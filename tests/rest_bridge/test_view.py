@@ -110,3 +110,19 @@ def test_symbols_that_came_later_are_found_too(filled: Api, redis: Redis) -> Non
     assert "X-Symbol" not in filled.client.get("/api/v1/candles?symbol=msft").headers
     redis.sadd(keys.SYMBOLS, "MSFT")
     assert filled.client.get("/api/v1/candles?symbol=msft").headers["X-Symbol"] == "MSFT"
+
+
+def test_an_answer_is_not_shared_with_another_address(
+    filled: Api, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would have to wait for what the other has in the queue."""
+    monkeypatch.setattr("rest_bridge.single_flight.SHARED_S", 60)
+
+    def close_for(address: str) -> float:
+        path = f"/api/v1/candles?symbol=AAPL&timeframe=1s&from={T0}&to={T0}"
+        (row,) = filled.client.get(path, environ_base={"REMOTE_ADDR": address}).get_json()
+        return float(row["c"])
+
+    assert close_for("127.0.0.1") == 100
+    write_bars(redis, [Bar("AAPL", T0, 1_000_000, 1_200_000, 1_000_000, 1_200_000, 0, 0)])
+    assert (close_for("127.0.0.1"), close_for("127.0.0.2")) == (100, 120)

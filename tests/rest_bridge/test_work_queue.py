@@ -115,6 +115,12 @@ def test_nobody_works_for_a_client_that_is_gone() -> None:
         stack.enter_context(queue.place("a", stays))
 
 
+def test_a_client_that_is_gone_does_not_wait_for_a_place() -> None:
+    queue = WorkQueue(Limits(at_work=1, queue_s=3_600))
+    with workers(queue, "a"), pytest.raises(Dropped, match="closed"), queue.place("b", lambda: True):
+        raise AssertionError("it was worked on")
+
+
 def test_an_error_gives_the_place_back() -> None:
     queue = WorkQueue(Limits(at_work=1))
     for _ in range(2):

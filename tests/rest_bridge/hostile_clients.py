@@ -1,6 +1,6 @@
 """Clients that mean the bridge ill, each of a kind; as a program all kinds at once, from one address, until it is stopped.
 
-python -m tests.hostile_clients ADDRESS PORT TOKEN [SEED]
+python -m tests.rest_bridge.hostile_clients ADDRESS PORT TOKEN [SEED]
 """
 
 from __future__ import annotations
