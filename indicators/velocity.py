@@ -127,10 +127,6 @@ class Detector:
         idx = self.index(symbol) if isinstance(symbol, str) else symbol
         self._previous[idx] = price if price is not None and 0 < price < np.inf else np.nan
 
-    def forget_previous_closes(self) -> None:
-        """At the start of a new day, until the previous closes of that day are set."""
-        self._previous.fill(np.nan)
-
     @property
     def velocity(self) -> Floats:
         """Per symbol the velocity of its newest bar, NaN where there is none; a view that goes on changing."""

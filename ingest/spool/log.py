@@ -126,15 +126,7 @@ class Spool:
         Raises SpoolFull at the limit, DiskFull when the disk is full (both: nothing was written, a later try may succeed),
         SpoolBroken after any other I/O error, ValueError for more than MAX_PAYLOAD at once.
         """
-        return self._write(pack(self._next, received_ms, kind, payload), received_ms, 1, reserve)
-
-    def append_many(
-        self, payloads: Sequence[Payload], received_ms: int, kind: int = DATA, *, reserve: bool = False
-    ) -> int:
-        """Writes several records received at once, all or none, in one call; returns the number of the last."""
-        numbered = enumerate(payloads, self._next)
-        records = b"".join([pack(number, received_ms, kind, payload) for number, payload in numbered])
-        return self._write(records, received_ms, len(payloads), reserve) if records else self.last
+        return self._write(pack(self._next, received_ms, kind, payload), received_ms, reserve)
 
     def sync(self) -> int:
         """Forces to disk what is written so far; returns the number of the last durable record. Safe beside `append`.
@@ -220,14 +212,6 @@ class Spool:
         return self._bytes
 
     @property
-    def unacknowledged_bytes(self) -> int:
-        """Bytes of the records that are not in Redis yet; within a segment to about 256 records."""
-        if self._acknowledged >= self.last:
-            return 0
-        open_ones = [one for one in self._segments if one.end_number - 1 > self._acknowledged]
-        return sum(one.bytes_from(max(self._acknowledged + 1, one.first)) for one in open_ones)
-
-    @property
     def oldest_ms(self) -> int | None:
         """When the oldest record kept was received; None when there is none."""
         return self._segments[0].first_ms
@@ -239,34 +223,34 @@ class Spool:
 
     # within
 
-    def _write(self, records: Payload, received_ms: int, count: int, reserve: bool) -> int:
-        """Adds `count` records in one go and returns the number of the last."""
-        size = len(records)
+    def _write(self, record: Payload, received_ms: int, reserve: bool) -> int:
+        """Adds a record and returns its number."""
+        size = len(record)
         if size > self._room or self._sync.broken is not None:
             self._make_room(size, reserve)
         try:
-            written = os.write(self._fd, records)
+            written = os.write(self._fd, record)
             if written != size:
-                self._write_all(records[written:])
+                self._write_all(record[written:])
         except OSError as error:
-            self._write_again(records, error, reserve)
+            self._write_again(record, error, reserve)
         segment = self._segments[-1]
         offset = segment.committed[0]
         number = self._next
         if number >= segment.next_mark:
             segment.mark(number, offset, received_ms)
-        self._next = number + count
-        segment.committed = (offset + size, number + count)
+        self._next = number + 1
+        segment.committed = (offset + size, number + 1)
         self._bytes += size
         self._room -= size
-        return number + count - 1
+        return number
 
-    def _write_all(self, records: Payload) -> None:
-        while records:
-            records = records[os.write(self._fd, records) :]
+    def _write_all(self, record: Payload) -> None:
+        while record:
+            record = record[os.write(self._fd, record) :]
 
-    def _write_again(self, records: Payload, error: OSError, reserve: bool) -> None:
-        """After a failed write: truncates the partial records and tries again while deleting segments frees space, finally
+    def _write_again(self, record: Payload, error: OSError, reserve: bool) -> None:
+        """After a failed write: truncates the partial record and tries again while deleting segments frees space, finally
         the reserved space if `reserve`."""
         while True:
             try:
@@ -279,7 +263,7 @@ class Spool:
             if not self._drop_oldest() and not (reserve and self._give_up_ballast()):
                 raise failure from error
             try:
-                return self._write_all(records)
+                return self._write_all(record)
             except OSError as again:
                 error = again
 

@@ -136,17 +136,6 @@ class Segment:
             at = bisect_left(self._times, received_ms) - 1
             return (self._offsets[at], self._numbers[at]) if at >= 0 else (0, self.first)
 
-    def bytes_from(self, number: int) -> int:
-        """How many bytes records from `number` on take, to within the distance of two marks."""
-        size, end_number = self.committed
-        with self._lock:
-            at = bisect_right(self._numbers, number)
-            low = (self._numbers[at - 1], self._offsets[at - 1]) if at else (self.first, 0)
-            high = (self._numbers[at], self._offsets[at]) if at < len(self._numbers) else (end_number, size)
-        if high[0] <= low[0]:
-            return size - high[1]
-        return size - low[1] - (high[1] - low[1]) * (number - low[0]) // (high[0] - low[0])
-
     def note_damage(self, last: int, lost: int) -> None:
         """Counts and logs unreadable numbers, once however often they are read."""
         with self._lock:

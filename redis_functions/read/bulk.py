@@ -73,10 +73,17 @@ def _exchange(client: Redis, sock: socket.socket, commands: bytes) -> bytes:
 
 def _ask(sock: socket.socket, commands: bytes) -> bytes:
     """Everything before the reply to the closing PING, the only one that can end like that."""
+    received = _talk(sock, commands + _PING, _PONG)
+    del received[-len(_PONG) :]
+    return bytes(received)
+
+
+def _talk(sock: socket.socket, words: bytes, end: bytes) -> bytearray:
+    """Sends `words` and returns what is answered, up to the `end` of it. Raises ConnectionError and TimeoutError of redis-py."""
     received = bytearray()
     try:
-        sock.sendall(commands + _PING)
-        while not received.endswith(_PONG):
+        sock.sendall(words)
+        while not received.endswith(end):
             chunk = sock.recv(_CHUNK)
             if not chunk:
                 raise RedisConnectionError("Redis closed the connection")
@@ -85,8 +92,7 @@ def _ask(sock: socket.socket, commands: bytes) -> bytes:
         raise RedisTimeoutError("Redis did not answer in time") from None
     except OSError as error:
         raise RedisConnectionError(f"talking to Redis: {error}") from None
-    del received[-len(_PONG) :]
-    return bytes(received)
+    return received
 
 
 def _dial(client: Redis) -> socket.socket:
@@ -139,18 +145,7 @@ def _log_in(sock: socket.socket, address: Address) -> None:
     if not login:
         return
     # With a wrong password the closing PING is refused too, where one is needed: so the first line decides.
-    received = bytearray()
-    try:
-        sock.sendall(login)
-        while not received.endswith(b"\r\n"):
-            chunk = sock.recv(_CHUNK)
-            if not chunk:
-                raise RedisConnectionError("Redis closed the connection")
-            received += chunk
-    except TimeoutError:
-        raise RedisTimeoutError("Redis did not answer in time") from None
-    except OSError as error:
-        raise RedisConnectionError(f"talking to Redis: {error}") from None
+    received = _talk(sock, login, b"\r\n")
     if not received.startswith(b"+OK"):
         text = received.decode(errors="replace").strip().lstrip("-")
         kind = kind_of(Exception(text))

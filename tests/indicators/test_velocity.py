@@ -59,8 +59,7 @@ def test_a_new_day_has_new_previous_closes() -> None:
     detector = a_detector()
     detector.set_previous_close("S00", 200)
     feed(detector, (0, 100))
-    detector.forget_previous_closes()
-    assert velocities(detector, (5, 101)) == [1]
+    assert velocities(detector, (5, 101)) == [0.5]
     detector.set_previous_close("S00", 404)
     assert velocities(detector, (10, 103.02)) == [0.5]
 

@@ -158,7 +158,8 @@ class TestFlippedBit:
 
     def test_in_a_segment_that_is_full(self, tmp_path: Path) -> None:
         with make(tmp_path, fsync=False, limit_bytes=SMALL).open() as spool:
-            spool.append_many([b"%d" % number for number in range(1, 201)], 1)
+            for number in range(1, 201):
+                spool.append(b"%d" % number, 1)
             for number in range(201, 401):
                 spool.append(b"%d" % number * 10, number)
         paths = files(tmp_path)

@@ -106,15 +106,6 @@ class TestFullDisk:
             assert spool.append(b"%07d" % (spool.last + 1) + b"x" * 2_000, 1, reserve=True), "held again meanwhile"
             assert_whole(spool)
 
-    def test_a_batch_is_taken_whole_or_not_at_all(self, tiny_disk: Path) -> None:
-        with make(tiny_disk / "spool").open() as spool:
-            first = spool.append_many([b"%07d" % number for number in range(1, 1001)], 1)
-            assert first == 1000
-            with pytest.raises(DiskFull):
-                spool.append_many([b"%07d" % number + b"x" * 2000 for number in range(1001, 2001)], 1)
-            assert spool.last == 1000
-            assert_whole(spool)
-
     def test_what_is_in_redis_already_makes_way_for_what_is_not(self, tiny_disk: Path) -> None:
         with make(tiny_disk / "spool", segment_bytes=100_000).open() as spool:
             for number in range(1, 10_001):

@@ -164,35 +164,30 @@ class SpoolMachine(RuleBasedStateMachine):
     @rule(payload=payloads, kind=st.sampled_from([DATA, CONTROL]), ms=st.integers(0, 100), reserve=st.booleans())
     def append(self, payload: bytes, kind: int, ms: int, reserve: bool) -> None:
         self.now_ms += ms
-        self.add([payload], kind, reserve)
+        self.add(payload, kind, reserve)
 
     @rule(batch=st.lists(payloads, max_size=12), ms=st.integers(0, 100))
-    def append_many(self, batch: list[bytes], ms: int) -> None:
+    def append_several(self, batch: list[bytes], ms: int) -> None:
         self.now_ms += ms
-        self.add(batch, DATA, False)
+        for payload in batch:
+            self.add(payload, DATA, False)
 
-    def add(self, batch: list[bytes], kind: int, reserve: bool) -> None:
+    def add(self, payload: bytes, kind: int, reserve: bool) -> None:
         before = self.spool.last
-        size = sum(HEADER_BYTES + len(payload) for payload in batch)
+        size = HEADER_BYTES + len(payload)
         try:
-            if len(batch) == 1:
-                last = self.spool.append(batch[0], self.now_ms, kind, reserve=reserve)
-            else:
-                last = self.spool.append_many(batch, self.now_ms, kind, reserve=reserve)
+            number = self.spool.append(payload, self.now_ms, kind, reserve=reserve)
         except SpoolFull:
             assert self.spool.bytes + size > (LIMIT if reserve else SOFT_LIMIT)
             assert self.spool.last == before
             oldest = max(number for number in range(self.spool.first, before + 1) if self.in_first_file(number))
             assert oldest > self.acknowledged or size > SOFT_LIMIT, "what could make way did"
             return
-        assert last == before + len(batch)
+        assert number == before + 1
         path = files(self.folder)[-1]
         end = path.stat().st_size
-        for number, payload in zip(range(last, before, -1), reversed(batch), strict=True):
-            begin = end - HEADER_BYTES - len(payload)
-            self.stored[number] = Stored(Record(number, self.now_ms, kind, payload), path, begin, end)
-            end = begin
-        assert end >= 0
+        self.stored[number] = Stored(Record(number, self.now_ms, kind, payload), path, end - size, end)
+        assert end >= size
 
     def in_first_file(self, number: int) -> bool:
         paths = files(self.folder)
@@ -269,11 +264,6 @@ class SpoolMachine(RuleBasedStateMachine):
     def sizes_are_known(self) -> None:
         assert self.spool.bytes <= LIMIT
         assert self.spool.bytes == sum(path.stat().st_size for path in files(self.folder))
-        assert 0 <= self.spool.unacknowledged_bytes <= self.spool.bytes
-        if self.spool.last <= self.acknowledged:
-            assert self.spool.unacknowledged_bytes == 0
-        elif self.spool.last in self.stored.keys() - self.damaged():
-            assert self.spool.unacknowledged_bytes > 0
         assert self.spool.acknowledged == self.acknowledged
 
     @rule(back=st.integers(-50, 1000))

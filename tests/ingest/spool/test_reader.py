@@ -26,7 +26,8 @@ class TestReading:
 
     def test_from_every_number(self, tmp_path: Path) -> None:
         with make(tmp_path, limit_bytes=SMALL).open() as spool:
-            spool.append_many([b"y" * (number % 9) for number in range(1, 401)], 1)
+            for number in range(1, 401):
+                spool.append(b"y" * (number % 9), 1)
             fill(spool, 100)
             for after in range(spool.last + 1):
                 with spool.reader(after) as reader:
