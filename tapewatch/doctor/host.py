@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
+from datetime import date, datetime
 from pathlib import Path
 
+from market.holidays import covers
+from market.sessions import NEW_YORK
 from redis_functions.server import embedded
 from tapewatch.disk_plan import room_mib, shortage
 from tapewatch.doctor.finding import Finding, fail, ok, warn
@@ -34,6 +37,7 @@ def findings(settings: Settings, given: Mapping[str, str]) -> list[Finding]:
         token(settings),
         data_folder(settings),
         memory(settings, MEMINFO),
+        calendar(datetime.now(NEW_YORK).date()),
     ]
     if not settings.redis_url:
         found += [embedded_server(settings.data_path), overcommit(OVERCOMMIT)]
@@ -101,6 +105,14 @@ def memory(settings: Settings, meminfo: Path) -> Finding:
     if settings.profile != "small" and total < MEMORY_DEFAULT and not settings.simulated:
         return warn("memory", detail, "TAPEWATCH_PROFILE=small fits the whole market into 1 GiB")
     return ok("memory", detail)
+
+
+def calendar(today: date) -> Finding:
+    """Whether the exchanges' holidays of this year are known."""
+    if covers(today):
+        return ok("calendar", f"the exchanges' holidays of {today.year} are known")
+    detail = f"the exchanges' holidays of {today.year} are not known: every weekday counts as a trading day"
+    return warn("calendar", detail, "upgrade tapewatch")
 
 
 def embedded_server(folder: Path) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,10 @@ def test_overcommit(tmp_path: Path, value: str | None, status: str) -> None:
     if value is not None:
         (tmp_path / "o").write_text(value)
     assert host.overcommit(tmp_path / "o").status == status
+
+
+def test_a_year_without_holidays_is_named() -> None:
+    assert host.calendar(date(2026, 11, 29)).status == "ok"
+    found = host.calendar(date(2100, 1, 4))
+    assert (found.status, found.fix) == ("warn", "upgrade tapewatch")
+    assert "2100" in found.detail
