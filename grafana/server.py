@@ -94,6 +94,9 @@ def environment(environ: Mapping[str, str], bridge_url: str, token: str, folder:
         "GF_PATHS_PLUGINS": str(folder / "plugins"),
         "GF_PATHS_PROVISIONING": str(HERE / "provisioning"),
     }
+    listen = environ.get("GF_SERVER_HTTP_ADDR", "")
+    if listen not in ("", "0.0.0.0", "::"):
+        ours["GF_SERVER_DOMAIN"] = listen  # grafana.ini enforces the domain of loopback
     out = ours | {name: value for name, value in environ.items() if value or name not in ours}
     data = Path(out["GF_PATHS_DATA"])
     try:

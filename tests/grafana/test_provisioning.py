@@ -58,7 +58,8 @@ def test_the_dashboards_are_read_only_files() -> None:
 
 def test_grafana_ini_is_safe_quiet_and_fast_enough() -> None:
     settings = ini()
-    assert settings["server"]["http_addr"] == "127.0.0.1"
+    assert settings["server"]["http_addr"] == settings["server"]["domain"] == "127.0.0.1"
+    assert settings["server"]["enforce_domain"] == "true"
     assert settings["auth.anonymous"]["org_role"] == "Viewer"
     assert settings["users"]["allow_sign_up"] == "false"
     assert settings["dashboards"]["min_refresh_interval"] == "1s"

@@ -97,6 +97,22 @@ def test_the_users_variables_win(home: Home, tmp_path: Path) -> None:
     assert "http://127.0.0.1:3999/" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("given", "domain"),
+    [
+        ({}, None),
+        ({"GF_SERVER_HTTP_ADDR": "0.0.0.0"}, None),
+        ({"GF_SERVER_HTTP_ADDR": "10.0.0.5"}, "10.0.0.5"),
+        ({"GF_SERVER_HTTP_ADDR": "10.0.0.5", "GF_SERVER_DOMAIN": "grafana.example.org"}, "grafana.example.org"),
+    ],
+)
+def test_the_domain_that_is_enforced_is_where_it_listens(
+    tmp_path: Path, given: dict[str, str], domain: str | None
+) -> None:
+    found = server.environment(given, "http://127.0.0.1:8080", "", tmp_path)
+    assert found.get("GF_SERVER_DOMAIN") == domain
+
+
 def test_the_token_travels_in_the_environment_alone(home: Home, tmp_path: Path) -> None:
     put_plugin(tmp_path / "d" / "grafana" / "plugins")
     settings = {"TAPEWATCH_TOKEN": "s3cret-token", "TAPEWATCH_BRIDGE_URL": "http://10.1.2.3:9000/"}
