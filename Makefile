@@ -19,7 +19,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .SILENT:
 .NOTPARALLEL:
-.PHONY: help setup run test fuzz chaos lint types check bench format docs lock grafana install install-files install-app moved
+.PHONY: help setup run test fuzz chaos lint types check bench format examples docs lock grafana install install-files install-app moved
 
 PIP_INSTALL := -m pip --quiet --disable-pip-version-check --no-input install
 
@@ -62,6 +62,15 @@ bench: $(VENV)/.installed-dev ## The measured claims, into bench/RESULTS.md and 
 format: $(VENV)/.installed-dev ## Formats the code and fixes what the linter can
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format .
+
+examples: $(VENV)/.installed-dev .venv-examples/.installed ## The examples of docs/api.md, those with pandas and polars too
+	$(BIN)/pytest -q tests/rest_bridge/test_api_page.py
+
+# Their own environment: where pandas or polars are installed, TA-Lib loads them into every process.
+.venv-examples/.installed:
+	$(BIN)/python -m venv .venv-examples
+	.venv-examples/bin/pip install --quiet 'pandas>=2,<4' 'polars>=1,<2'
+	touch $@
 
 docs: $(VENV)/.installed ## The pages and files that are made of tables in the code
 	exec $(BIN)/python -m tapewatch.documents

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -36,6 +35,7 @@ from rest_bridge.endpoint import Context, Endpoint
 from rest_bridge.metrics import Metrics
 from rest_bridge.openapi import describe
 from rest_bridge.parameters import Parameters
+from rest_bridge.samples import Samples
 from rest_bridge.view import EXPOSED, View, base_address, encode
 from rest_bridge.work_queue import WorkQueue
 
@@ -61,7 +61,7 @@ def create_app(config: BridgeConfig, more: Sequence[Endpoint] = ()) -> Flask:
     app = _App("rest_bridge", static_folder=None)
     redis = connect_reader(config.redis_url)
     context = Context(config, redis, AlertLog(redis), SymbolNames(redis), Metrics())
-    endpoints = _with_description([*ENDPOINTS, *more])
+    endpoints = _with_description(context, [*ENDPOINTS, *more])
     queue = WorkQueue(config.limits)
     limiter = rate_limit.RateLimiter(config.rate_limit) if config.rate_limit else None
     for endpoint in endpoints:
@@ -81,18 +81,18 @@ def create_app(config: BridgeConfig, more: Sequence[Endpoint] = ()) -> Flask:
     return app
 
 
-def _with_description(described: list[Endpoint]) -> list[Endpoint]:
+def _with_description(context: Context, described: list[Endpoint]) -> list[Endpoint]:
     """The endpoints, and those that describe all of them."""
+    samples = Samples(context, described)
+    token = context.config.token
 
     def openapi(context: Context, q: Parameters) -> Response:
         return Response(document, mimetype="application/json")
 
-    @lru_cache(maxsize=4)
-    def page(base: str) -> tuple[bytes, int, dict[str, str], str]:
-        return docs.page(description, base)
-
     def readable(context: Context, q: Parameters) -> Response:
-        return Response(*page(base_address()))
+        # What the market answers is for those who may ask it.
+        symbol, answers = samples.now() if security.may_ask(token) else ("AAPL", {})
+        return Response(*docs.page(description, base_address(), symbol, answers, bool(token)))
 
     def about(path: str, handler: Callable[..., Response], summary: str, media: str) -> Endpoint:
         return Endpoint(path, handler, summary, tag="operations", open=True, queued=False, store=False, media=media)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
 
 from rest_bridge.openapi import Node
+from rest_bridge.samples import example
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; --accent: #2a7de1; }
@@ -28,7 +32,7 @@ table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th { text-align: left; font-weight: normal; opacity: .6; }
 td { border-top: 1px solid var(--line); padding: .25rem .75rem .25rem 0; vertical-align: top; }
 code, pre { font: 13px/1.5 ui-monospace, monospace; background: var(--soft); border-radius: 3px; padding: 0 .25em; }
-pre { padding: .5rem .75rem; overflow-x: auto; }
+pre { padding: .5rem .75rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; font-size: 14px; }
 dd { margin: 0; }
 em { color: #d2691e; font-style: normal; font-size: 12px; }
@@ -37,9 +41,12 @@ em { color: #d2691e; font-style: normal; font-size: 12px; }
 _CODE = re.compile(r"`([^`]+)`")
 
 
-def page(spec: Node, base: str) -> tuple[bytes, int, dict[str, str], str]:
+def page(
+    spec: Node, base: str, symbol: str = "AAPL", samples: Mapping[str, str] = MappingProxyType({}), token: bool = False
+) -> tuple[bytes, int, dict[str, str], str]:
     """The page of an OpenAPI document as the arguments of a Response. Its examples begin with `base`, scheme and host of the
-    bridge for its reader; a browser may load nothing but its own style."""
+    bridge for its reader, ask for `symbol`, and send a token if one is set; `samples` are answers by path. A browser may load
+    nothing but its own style."""
     templates = Environment(loader=PackageLoader("rest_bridge"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     templates.filters["marked"] = _marked
     shapes = _Shapes(spec)
@@ -47,9 +54,10 @@ def page(spec: Node, base: str) -> tuple[bytes, int, dict[str, str], str]:
         spec=spec,
         style=Markup(_STYLE),
         base=base,
-        token_words=Markup(" -H &quot;Authorization: Bearer $TOKEN&quot;"),
+        token_words=Markup(" -H &quot;Authorization: Bearer $TAPEWATCH_TOKEN&quot;") if token else "",
+        samples=samples,
         operations=lambda tag: _operations(spec, tag),
-        example=_example,
+        example=lambda operation: _example(operation, symbol),
         shape=shapes.shape,
         members=shapes.members,
         errors=_errors(spec),
@@ -76,9 +84,9 @@ def _operations(spec: Node, tag: str) -> list[tuple[str, str, Node]]:
     ]
 
 
-def _example(operation: Node) -> str:
-    pairs = [f"{p['name']}={p['example']}" for p in operation["parameters"] if "example" in p and p["in"] == "query"]
-    return "?" + "&".join(pairs) if pairs else ""
+def _example(operation: Node, symbol: str) -> str:
+    given = example([(p["name"], p["required"], p.get("example")) for p in operation["parameters"]], symbol)
+    return "?" + urlencode(given, safe=":,") if given else ""
 
 
 class _Shapes:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
+from difflib import get_close_matches
 from http import HTTPStatus
 
 import msgspec
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from redis_functions.availability import Availability
 from rest_bridge.answers import Error, Problem
@@ -77,11 +78,25 @@ def _api_error(error: ApiError) -> Response:
 
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
-    reply = error_reply(status, _code(status), error.description or _phrase(status))
+    reply = error_reply(status, _code(status), _words(error) or error.description or _phrase(status))
     for name, value in error.get_headers():
         if name.lower() in ("allow", "retry-after", "location"):
             reply.headers[name] = value
     return reply
+
+
+def _words(error: HTTPException) -> str:
+    """What would do in place of a path or method that there is not."""
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        return f"{request.method} is not taken here, but {', '.join(sorted(error.valid_methods))}"
+    if not isinstance(error, NotFound):
+        return ""
+    paths = sorted({rule.rule for rule in current_app.url_map.iter_rules()})
+    asked = request.path[:80]
+    short = {path.removeprefix("/api/v1"): path for path in paths}
+    near = get_close_matches(asked.removeprefix("/api/v1"), short, 1) or get_close_matches(asked, paths, 1)
+    hint = f"; the nearest is {short.get(near[0], near[0])}" if near else ""
+    return f"there is no path {asked!r}{hint}. There are {' '.join(paths)}"
 
 
 def _store(error: RedisError) -> Response:

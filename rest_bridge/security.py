@@ -58,6 +58,15 @@ def register(app: Flask, config: BridgeConfig, open_paths: frozenset[str], pages
     app.wsgi_app = _one_slash(_hardened(app.wsgi_app))  # type: ignore[method-assign,assignment]
 
 
+def may_ask(token: str) -> bool:
+    """Whether the request has the token, where one is set."""
+    try:
+        _check_token(request.headers.get("Authorization", ""), token.encode())
+    except ApiError:
+        return not token
+    return True
+
+
 def _check_token(given: str, expected: bytes) -> None:
     scheme, _, token = given.partition(" ")
     if scheme.lower() != "bearer":

@@ -7,6 +7,7 @@ systemd/tapewatch.env.example are made of these. Unknown names stop the start. S
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -317,6 +318,19 @@ def check(settings: Settings) -> None:
         url = getattr(settings, name)
         if url and not url.lower().startswith(schemes):
             raise BadSettings(f"{PREFIX}{name.upper()} must begin with {' or '.join(schemes)}")
+    check_origins(settings)
+
+
+_ORIGIN = re.compile(r"https?://[^/?#@\s]+\Z")
+
+
+def check_origins(settings: Settings) -> None:
+    """Raises BadSettings for an origin that no browser sends: without scheme, or with a path."""
+    for origin in filter(None, map(str.strip, settings.cors_origins.split(","))):
+        if not _ORIGIN.match(origin):
+            raise BadSettings(
+                f"TAPEWATCH_CORS_ORIGINS: {origin[:80]!r} is no origin, expected scheme and host such as https://example.org"
+            )
 
 
 def check_listening(settings: Settings) -> None:

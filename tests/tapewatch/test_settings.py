@@ -79,6 +79,12 @@ def test_both_key_variables(environ: dict[str, str], key: str) -> None:
             "TAPEWATCH_FEED_URL must begin with ws:// or wss://",
         ),
         ("TAPEWATCH_REST_URL", "api.massive.com", "TAPEWATCH_REST_URL must begin with http"),
+        (
+            "TAPEWATCH_CORS_ORIGINS",
+            "https://a.example, b.example",
+            "'b.example' is no origin, expected scheme and host",
+        ),
+        ("TAPEWATCH_CORS_ORIGINS", "https://a.example/page", "is no origin"),
     ],
 )
 def test_refused_in_one_line(name: str, text: str, message: str) -> None:
