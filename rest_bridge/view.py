@@ -54,7 +54,9 @@ class View:
         # Not shared between addresses: what one has in the queue would hold up another who asks the same.
         question = (request.remote_addr, request.query_string, media, *path.values())
         written = self._flights.answer(question, lambda: self._written(query, media), fixed)
-        reply = Response(written.body, mimetype=media, headers=written.headers)
+        reply = Response(written.body, mimetype=media)
+        if written.headers:
+            reply.headers.extend(written.headers)
         if written.link:
             relation = "next" if getattr(query, "sort", "asc") == "asc" else "prev"
             reply.headers["Link"] = (
@@ -66,7 +68,7 @@ class View:
         """The type of the answer that is asked for."""
         if self._row_type is None:
             return _JSON
-        accepted = request.headers.get("Accept", "")
+        accepted = request.environ.get("HTTP_ACCEPT", "")
         as_csv = getattr(query, "format", "") == "csv" or (
             _CSV in accepted
             and "format" not in request.args

@@ -168,3 +168,26 @@ def test_velocity_knows_no_minute_bars_and_no_stale_reference(api: Api, redis: R
     bars.append(Bar("AAPL", T0 + 60_001, 2, 2, 2, 2, 1, 2))
     write_bars(redis, bars)
     assert api.rows("velocity", symbol="AAPL") == []
+
+
+def test_a_session_is_that_of_new_york(api: Api, make_api: MakeApi, redis: Redis) -> None:
+    """Half an hour before the open, and half an hour after it."""
+    write_bars(redis, flat("AAA", range(-1800, 1800, 10)))
+    regular = api.rows("candles", symbol="AAA", timeframe="1h", session="regular")
+    assert [(row["t"], row["v"]) for row in regular] == [(T0, 18_000)]
+    extended = api.rows("candles", symbol="AAA", timeframe="1h", session="extended")
+    assert [(row["t"], row["v"]) for row in extended] == [(T0 - 1_800_000, 18_000)]
+    whole = api.rows("candles", symbol="AAA", timeframe="1h")
+    assert [(row["t"], row["v"]) for row in whole] == [(T0 - 1_800_000, 36_000)]
+    simulated = make_api(always_open=True)
+    assert simulated.rows("candles", symbol="AAA", timeframe="1h", session="regular") == whole
+    assert simulated.rows("candles", symbol="AAA", timeframe="1h", session="extended") == []
+
+
+def test_volume_without_a_price_is_shown_on_request(api: Api, redis: Redis) -> None:
+    write_bars(redis, [*flat("AAA", range(1)), Bar("AAA", T0 + 1000, None, None, None, None, 7, 7_000_000)])
+    nothing = {"o": None, "h": None, "l": None, "c": None}
+    rows = api.rows("candles", symbol="AAA", timeframe="1s", ohlc="any")
+    assert rows[1] == {"t": T0 + 1000, **nothing, "v": 7, "vw": 100.0}
+    assert sum(row["v"] for row in rows) == api.rows("candles", symbol="AAA", timeframe="1m")[0]["v"] == 107
+    assert len(api.rows("candles", symbol="AAA", timeframe="1s")) == 1
