@@ -230,7 +230,8 @@ class Engine:
         """What the market was open before the first data of a store is missing. Of a store with data the gap begins there."""
         clock, always_open = self.pipeline.event_clock, self._config.always_open
         if clock:
-            self.gaps.before_start(number, tape_hours(trade_date(clock, always_open), always_open).open, clock)
+            hours = tape_hours(trade_date(clock, always_open), always_open)
+            self.gaps.before_start(number, hours.open, min(clock, hours.close))
             self.repairer.wake()
 
     def _act(self, found: Found) -> None:

@@ -87,6 +87,7 @@ def empty_redis(scene: Scene) -> None:
 def flush_redis(scene: Scene) -> None:
     let_pass(BEFORE_S)
     scene.client.flushall()
+    scene.forget_the_morning()
     let_pass(AFTER_S)
 
 

@@ -189,11 +189,20 @@ class Scene:
     def begin(self, before: Callable[[Scene], None] | None = None) -> None:
         """Starts everything and returns when bars arrive in Redis; `before` is called before the daemon starts."""
         self.start_redis()
+        self.forget_the_morning()
         if before is not None:
             before(self)
         self.start_simulator()
         self.start_ingest()
         self.until_flowing()
+
+    def forget_the_morning(self) -> None:
+        """What the market was open before the daemon's start is no part of the truth: as if it was repaired already."""
+        spool = self.data / "spool"
+        spool.mkdir(parents=True, exist_ok=True)
+        (spool / "id").write_text("matrix")
+        known = {f"matrix:{number}:start": "repaired|0" for number in range(1, 50)}
+        self.client.hset(keys.gaps_known(FEED), mapping=known)
 
     def until_flowing(self, seconds: float = 40.0) -> None:
         before = self.watermarks()

@@ -17,13 +17,15 @@ from ingest.clock import Clock
 from ingest.engine import Engine, EngineConfig, Surroundings
 from ingest.frame_queue import FrameQueue
 from ingest.missing_data import LEAST, WINDOW_MS
+from ingest.repair.gap_log import NOT_RUNNING
 from ingest.spool.log import Spool
 from ingest.stage_latency import StageLatency
 from ingest.tasks import ended
 from ingest.watchlists import Watched
+from market.calendar import tape_hours, trade_date
 from redis_functions.availability import Availability
 from redis_functions.contract import keys
-from redis_functions.read.gaps import read_gaps
+from redis_functions.read.gaps import Gap, read_gaps
 from redis_functions.server.connection import connect_async
 from redis_functions.write.lease import Lease
 from tests.fake_vendor import second_bar
@@ -47,7 +49,8 @@ class FixedClock(Clock):
 class Box:
     """A spool with an engine behind it, under a lease of its own."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, always_open: bool = True) -> None:
+        self._always_open = always_open
         self.clock = FixedClock()
         self.client = connect_async(url)
         self.lease = Lease(self.client, "stocks", "the test", missing_s=0, poll_s=0.01)
@@ -61,16 +64,18 @@ class Box:
             self.client, self.spool, "spool", self.queue, self.clock, None, self.lease, self.watched, StageLatency(),
             Availability(),
         )  # fmt: skip
-        return Engine(EngineConfig(url, DEFAULT, DEFAULT.subscription("A.*"), always_open=True), around, dict)
+        return Engine(
+            EngineConfig(url, DEFAULT, DEFAULT.subscription("A.*"), always_open=self._always_open), around, dict
+        )
 
     def frame(self, *events: dict[str, Any]) -> None:
         self.queue.put(json.dumps(events).encode())
 
 
 @asynccontextmanager
-async def box(url: str, folder: Path) -> AsyncIterator[Box]:
+async def box(url: str, folder: Path, always_open: bool = True) -> AsyncIterator[Box]:
     """Runs the engine; at the end all that was put is worked off."""
-    made = Box(url, folder)
+    made = Box(url, folder, always_open)
     await made.lease.wait()
     task = asyncio.create_task(made.engine.run())
     try:
@@ -86,6 +91,11 @@ async def box(url: str, folder: Path) -> AsyncIterator[Box]:
 
 def lines(caplog: pytest.LogCaptureFixture, level: str) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelname == level]
+
+
+def outages(redis: Redis) -> list[Gap]:
+    """The gaps but that before the first start."""
+    return [gap for gap in read_gaps(redis, "stocks") if gap.reason != NOT_RUNNING]
 
 
 def test_a_clock_behind_is_one_line_a_gap_and_a_statistic(
@@ -104,7 +114,7 @@ def test_a_clock_behind_is_one_line_a_gap_and_a_statistic(
     assert asyncio.run(go()) >= 20_000
     (line,) = lines(caplog, "ERROR")
     assert "this machine's clock is behind the feed" in line
-    (gap,) = read_gaps(redis, "stocks")
+    (gap,) = outages(redis)
     assert (gap.symbols, gap.end, gap.state) == (("*",), None, "open")
     assert gap.start is not None
     assert gap.start <= T + 20_000
@@ -123,7 +133,7 @@ def test_the_gap_ends_when_the_clock_is_right_again(redis: Redis, redis_url: str
                 await until_done(made)
 
     asyncio.run(go())
-    (gap,) = read_gaps(redis, "stocks")
+    (gap,) = outages(redis)
     assert gap.end is not None
     assert len(candles(redis, "AAPL", "1s")) == 3
 
@@ -159,7 +169,7 @@ def test_frames_that_cannot_be_read_become_a_gap(redis: Redis, redis_url: str, t
                 made.queue.put(b"[{broken")
 
     asyncio.run(go())
-    (gap,) = read_gaps(redis, "stocks")
+    (gap,) = outages(redis)
     assert (gap.start, gap.reason) == (T - 5_000, "rejected: not_json")
 
 
@@ -261,3 +271,30 @@ def test_the_age_of_what_waits_is_known(redis: Redis, redis_url: str, tmp_path: 
             return idle, waits
 
     assert asyncio.run(go()) == (0, 42_000)
+
+
+def test_a_first_start_amid_the_day_misses_what_came_before(redis: Redis, redis_url: str, tmp_path: Path) -> None:
+    """From the open of the tape to the first event; a store that has data already misses nothing."""
+    opens = tape_hours(trade_date(T, True), True).open
+
+    async def go(folder: str, t: int) -> None:
+        async with box(redis_url, tmp_path / folder) as made:
+            made.frame(second_bar("AAPL", t))
+
+    asyncio.run(go("first", T))
+    expected = [(opens, T, NOT_RUNNING)]
+    assert [(gap.start, gap.end, gap.reason) for gap in read_gaps(redis, "stocks")] == expected
+    asyncio.run(go("second", T + 60_000))
+    assert [g for g in read_gaps(redis, "stocks") if g.reason == NOT_RUNNING and g.start != opens] == []
+
+
+def test_a_day_without_a_session_misses_nothing(redis: Redis, redis_url: str, tmp_path: Path) -> None:
+    saturday = T + 86_400_000
+
+    async def go() -> None:
+        async with box(redis_url, tmp_path / "s", always_open=False) as made:
+            made.clock.now = saturday
+            made.frame(second_bar("AAPL", saturday))
+
+    asyncio.run(go())
+    assert read_gaps(redis, "stocks") == []
