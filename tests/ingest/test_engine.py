@@ -183,7 +183,7 @@ def test_bars_that_cannot_be_right_become_a_gap_from_the_first_of_them_on(
                 made.frame(second_bar("MSFT", T - 5_000 + second * 1000, -3.0))
 
     asyncio.run(go())
-    (gap,) = read_gaps(redis, "stocks")
+    (gap,) = outages(redis)
     assert (gap.start, gap.end, gap.reason) == (T - 9_000, None, "rejected: bad_price")
     assert candles(redis, "MSFT", "1s") == {}
 
