@@ -76,7 +76,7 @@ def judge(scene: Scene, promise: Promise) -> dict[str, Cell]:
     """Waits for repairs, stops market and daemon, and compares. Raises AssertionError when one of these takes too long."""
     scene.until_repaired(promise.repaired_within_s)
     # Read now: stopping the market is an outage, too.
-    gaps = scene.settled_gaps = [gap for gap in scene.gaps() if gap.reason != NOT_RUNNING]
+    gaps = scene.settled_gaps = [gap for gap in scene.gaps() if not gap.reason.startswith(NOT_RUNNING)]
     scene.freeze()
     code = scene.end("ingest" if "standby" not in scene.parts else "standby")
     assert code == 0, f"the daemon ended with {code}; {scene.last_words()}"
