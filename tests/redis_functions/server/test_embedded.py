@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -31,8 +32,24 @@ def test_the_server_is_what_the_store_needs(redis: Redis) -> None:
         "io-threads": "1",
         "port": "0",
         "unixsocketperm": "700",
+        "client-query-buffer-limit": str(64 << 20),
+        "maxmemory-clients": str(400 << 20),
+        "client-output-buffer-limit": (
+            f"normal {256 << 20} {128 << 20} 60 slave {256 << 20} {64 << 20} 60 pubsub {32 << 20} {8 << 20} 60"
+        ),
     }
     assert {name: config[name] for name in expected} == expected
+
+
+def test_a_request_without_end_is_cut_off(redis: Redis, redis_url: str) -> None:
+    """A client that announces much and sends it holds no more than its buffer may have."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(redis_url.removeprefix("unix://"))
+        client.settimeout(30)
+        client.sendall(b"*1000\r\n$500000000\r\n")
+        with pytest.raises(OSError, match=r"Broken pipe|reset"):
+            client.sendall(b"x" * (400 << 20))
+    assert redis.ping()
 
 
 def test_its_binaries_are_made_once() -> None:
