@@ -34,7 +34,7 @@ class Attacker:
             if self._draw.random() < 0.5:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             with sock:
-                _send(sock, self._ask(f"{HEAVY}&from={i}"))
+                _send(sock, self._ask(f"{HEAVY}&from={1_500_000_000_000 + i}"))
 
     def vanish_in_the_middle(self) -> None:
         """Leaves within the head, within the body, or when the answer has begun."""
