@@ -42,7 +42,9 @@ def test_the_simulated_market_is_watched_and_the_end_is_clean() -> None:
         with connect(embedded.url(run.data_dir)) as redis:
             entries = [{k.decode(): v.decode() for k, v in e.items()} for _, e in redis.xrange(keys.ALERTS)]
             assert alert["id"] in [e["id"] for e in entries]
-            samples = redis.execute_command("TS.RANGE", keys.alert_series(alert["symbol"]), alert["t"], alert["t"])
+            # The sample is written beside the alert, a moment after it can be read.
+            series, at = keys.alert_series(alert["symbol"]), alert["t"]
+            samples = run.wait(lambda: redis.execute_command("TS.RANGE", series, at, at), 20, "the alert's sample")
             assert [float(v) for _, v in samples] == [alert["magnitude"]]
         for path in (
             "/healthz",

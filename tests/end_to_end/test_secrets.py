@@ -93,6 +93,9 @@ def test_no_secret_gets_out(guarded: tuple[OwnRedis, str], log_format: str) -> N
         server.kill()
         daemon.wait(lambda: daemon.get("/api/v1/symbols", HEADERS)[0] == 503, 30, "the store's loss")
         answers += responses(daemon)
+        # A client that leaves within its request is a line of the level debug.
+        with socket.create_connection(("127.0.0.1", daemon.bridge_port), timeout=10) as client:
+            client.sendall(b"POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nab")
         daemon.wait(lambda: "debug" in daemon.output().lower(), 30, "a line that only debug shows")
         daemon.stop()
         spooled = [path for path in (daemon.data_dir / "spool").rglob("*") if path.is_file()]
