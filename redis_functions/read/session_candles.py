@@ -147,7 +147,9 @@ def _read(client: Redis, readings: Sequence[_Reading], wanted: _Wanted) -> None:
 
 def _windows(wanted: _Wanted, first: int, last: int) -> Iterator[_Window]:
     """The spans of the session in which candles that start in the range have bars: from the newest or the oldest on."""
-    day, final = trade_date(first).date, trade_date(max(first, last)).date
+    # A candle that starts at the range's end has bars beyond it, perhaps of the next trade date.
+    beyond = 0 if wanted.timeframe.daily else wanted.timeframe.ms
+    day, final = trade_date(first).date, trade_date(max(first, last + beyond)).date
     days = [day + timedelta(days=n) for n in range((final - day).days + 1)]
     for date in days if wanted.which.oldest else reversed(days):
         if not is_trading_day(date):

@@ -118,5 +118,13 @@ def test_earlier_candles_are_counted_in_the_session(redis: Redis) -> None:
     assert found.earlier.t.tolist() == [friday.regular_close - n * MINUTE for n in range(20, 0, -1)]
 
 
+def test_a_candle_at_the_end_of_the_range_reaches_into_the_next_trade_date(redis: Redis) -> None:
+    """Twelve hours that start at 20:00, the end of one day's tape, have their first bar at 04:00 of the next."""
+    begin = ny("2025-10-30T20:00")
+    write_bars(redis, bars_of("NEXT", [ny("2025-10-31T04:00")]), KEPT)
+    (got,) = read_candles_of(redis, ["NEXT"], parse("12h"), 0, begin, 10, "extended")
+    assert got.t.tolist() == [begin]
+
+
 def test_a_symbol_never_seen_has_none(redis: Redis) -> None:
     assert [len(c) for c in read_candles_of(redis, ["NONE"], parse("1h"), 0, END, 10, "regular")] == [0]
