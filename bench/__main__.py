@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             CLAIMS_KEPT.write_text("".join(json.dumps(asdict(claim)) + "\n" for claim in claims))
     if args.readme:
         brief = headlines(claims, "python -m bench")
-        keep(args.readme, PART, f"{brief.grid()}\n\n{head.partition(chr(10))[2].strip()}")
+        keep(args.readme, PART, f"{brief.grid()}\n\n{head.splitlines()[2]}")
     print(text, flush=True)
     if failed:
         print(f"bench: failed: {', '.join(failed)}", file=sys.stderr)

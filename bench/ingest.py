@@ -190,7 +190,7 @@ def bars_table(symbols: int, count: int) -> Table:
                 ours / found[name].per_second,
                 at_least=_REQUIRED[name],
                 absolute=f"{ours:,.0f} to {found[name].per_second:,.0f} bars/s",
-                headline=True,
+                headline=name == _RAW,
             )
     table.notes.append(
         "(a) is what (b)'s writer sends (TS.MADD, latest:, PUBLISH), sent by a bare socket. (b) reads a WebSocket, "

@@ -13,7 +13,7 @@ from redis_functions.contract.codec import pack
 from vendor.vendors import DEFAULT
 
 #: CPU µs a bar of `_work` where the constants of capacity.py were measured: `python -m bench.calibrate`.
-REFERENCE_US = 2.9
+REFERENCE_US = 4.1
 _BARS, _ROUNDS, _REPEATS = 300, 15, 20
 
 
