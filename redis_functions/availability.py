@@ -1,4 +1,4 @@
-"""Whether Redis serves this process: one log line when it stops serving, one when it serves again, whoever notices."""
+"""Whether Redis serves this process: one log line when it stops serving and one when it serves again, for all its users."""
 
 from __future__ import annotations
 

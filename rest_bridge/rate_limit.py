@@ -78,7 +78,7 @@ def _network(address: str) -> str | bytes:
 
 
 def register(app: Flask, limiter: RateLimiter, per_second: float, unlimited: frozenset[str]) -> None:
-    """Refuses with 429 whoever asks more often, before anything else is looked at; paths in `unlimited` never."""
+    """Answers 429 above the limit, before any other work; paths in `unlimited` have no limit."""
 
     @app.before_request
     def limit() -> None:

@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output (`| head`) has seen enough. Nothing may be flushed into the closed pipe at the exit.
+        # The reader of the output (`| head`) has closed the pipe. Nothing may be flushed into it at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EX_PIPE
     except KeyboardInterrupt:

@@ -100,7 +100,7 @@ def _apply(
                 return 1
         access.apply(client, user, password)
         _report(user.name, url, user.name in given, files.get(user.name))
-    # Those users may not load it: it would run with the rights of whoever calls it.
+    # Those users may not load it: a function runs with the rights of its caller.
     if (loaded := loader.ensure(client)).changed:
         _note(f"the Redis Functions of this version ({loaded.version}) are loaded")
     if not access.save(client):

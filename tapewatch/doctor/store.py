@@ -59,13 +59,13 @@ def unreachable(settings: Settings, where: str, error: RedisError) -> Finding:
 
 
 def version(server: Server, where: str) -> Finding:
-    """Redis 7.4 before 7.4.6 has known faults in Lua for whoever may log in: over the network that can be anybody's password."""
+    """Redis 7.4 before 7.4.6 has known faults in Lua that any Redis user can exploit, over the network with a stolen password."""
     numbers = [int(part) if part.isdigit() else 0 for part in server.version.split(".")[:3]]
     detail = f"{server.version} at {where}"
     if (7, 0) <= tuple(numbers[:2]) <= (7, 4) and tuple(numbers) < (7, 4, 6):
         if not where.startswith("unix://"):
-            return warn("redis", f"{detail} has known faults in Lua for whoever may log in", "use Redis 8")
-        detail += "; on its owner's socket alone: it has known faults in Lua for whoever may log in"
+            return warn("redis", f"{detail} has known faults in Lua that any Redis user can exploit", "use Redis 8")
+        detail += "; on its owner's socket alone: it has known faults in Lua that any Redis user can exploit"
     return ok("redis", detail)
 
 

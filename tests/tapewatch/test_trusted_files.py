@@ -22,7 +22,7 @@ def test_the_data_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:
         os.umask(old)
     assert folder.stat().st_mode & 0o777 == 0o700
     folder.chmod(0o750)
-    secure_folder(folder)  # whoever gave it that mode meant it; the doctor names it
+    secure_folder(folder)  # an existing mode is kept; the doctor names it
     assert folder.stat().st_mode & 0o777 == 0o750
 
 
