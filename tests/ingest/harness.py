@@ -17,7 +17,7 @@ from ingest.pipeline import Found, Pipeline, parts
 from ingest.velocity_rule import VelocityConfig
 from market.bar import Bar
 from market.price import vwap
-from market.sessions import TradingDay
+from market.sessions import TradingDay, day_of
 from market.timeframes import parse
 from redis_functions.availability import Availability
 from redis_functions.contract.alerts import Alert
@@ -120,3 +120,18 @@ def candles(redis: Redis, symbol: str, timeframe: str) -> dict[int, tuple[Any, .
     (found,) = read_candles(redis, [symbol], parse(timeframe), 0, LATER, 5_000)
     rows = zip(found.t.tolist(), found.fields.T.tolist(), strict=True)
     return {t: (o / 1e4, h / 1e4, low / 1e4, c / 1e4, v, vwap(n, v)) for t, (o, h, low, c, v, n) in rows}
+
+
+def market(redis_url: str, *frames: list[dict[str, Any]], closes: dict[str, float] | None = None) -> Path:
+    """A hot path that took `frames`, with previous closes from the first one on."""
+
+    async def work() -> Path:
+        async with running(redis_url) as path:
+            await path.frame(*frames[0])
+            if closes:
+                path.pipeline.velocity.set_previous_closes(day_of(frames[0][0]["s"]), closes)
+            for frame in frames[1:]:
+                await path.frame(*frame)
+        return path
+
+    return asyncio.run(work())

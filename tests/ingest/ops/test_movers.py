@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
 from redis import Redis
 
 from ingest.ops.movers import TOP, movers
-from market.sessions import day_of
 from tests.fake_vendor import second_bar
-from tests.ingest.harness import Path, feed, running
+from tests.ingest.harness import feed, market
 
 T = 1_760_104_800_000
-
-
-def market(redis_url: str, *frames: list[dict[str, Any]], closes: dict[str, float] | None = None) -> Path:
-    """A hot path that took `frames`, with previous closes from the first one on."""
-
-    async def work() -> Path:
-        async with running(redis_url) as path:
-            await path.frame(*frames[0])
-            if closes:
-                path.pipeline.velocity.set_previous_closes(day_of(T), closes)
-            for frame in frames[1:]:
-                await path.frame(*frame)
-        return path
-
-    return asyncio.run(work())
 
 
 def test_the_snapshot_ranks_by_signed_value_both_ways(redis: Redis, redis_url: str) -> None:

@@ -11,11 +11,10 @@ from redis import Redis
 
 from ingest.ops import reporter as module
 from ingest.ops.reporter import Reporter
-from market.sessions import day_of
 from redis_functions.contract import keys
 from redis_functions.read.process_metrics import render
 from tests.fake_vendor import second_bar
-from tests.ingest.harness import Path, feed, running
+from tests.ingest.harness import feed, market, running
 
 T = 1_760_104_800_000
 #: Statistics that dashboards and `/stats` are made of.
@@ -23,21 +22,6 @@ NAMES = {
     "active_symbols", "bars_per_second", "events_per_second", "restated", "rejected", "duplicates", "late_prints",
     "symbols", "advancing", "declining", "unchanged", "redis_memory_bytes", "minute_bars_filled", "minute_bars_differ",
 }  # fmt: skip
-
-
-def market(redis_url: str, *frames: list[dict[str, Any]], closes: dict[str, float] | None = None) -> Path:
-    """A hot path that took `frames`, with previous closes from the first one on."""
-
-    async def work() -> Path:
-        async with running(redis_url) as path:
-            await path.frame(*frames[0])
-            if closes:
-                path.pipeline.velocity.set_previous_closes(day_of(T), closes)
-            for frame in frames[1:]:
-                await path.frame(*frame)
-        return path
-
-    return asyncio.run(work())
 
 
 def newest(redis: Redis, name: str) -> float:
